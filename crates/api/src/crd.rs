@@ -1,0 +1,82 @@
+//! The CustomResourceDefinitions as they are installed: derived from the types,
+//! then bounded.
+//!
+//! Kubernetes' own types that a Pod template embeds come without bounds and with
+//! kilobytes of text. Here every list, map and string that has no bound gets one,
+//! and the text of embedded types is dropped, so that a definition fits into a
+//! client-side `kubectl apply`.
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt;
+use serde_json::{Map, Value, json};
+
+use crate::cluster::KafkaCluster;
+
+/// Every definition of the product, in the order they are installed.
+///
+/// # Errors
+/// Only if a derived schema cannot be turned into JSON and back, which a test excludes.
+pub fn all() -> Result<Vec<CustomResourceDefinition>, serde_json::Error> {
+    [KafkaCluster::crd()].into_iter().map(bounded).collect()
+}
+
+/// Fields of a Pod template whose schema is Kubernetes' own.
+const EMBEDDED: [&str; 7] =
+    ["affinity", "tolerations", "env", "volumes", "volumeMounts", "containers", "conditions"];
+
+fn bounded(crd: CustomResourceDefinition) -> Result<CustomResourceDefinition, serde_json::Error> {
+    let mut value = serde_json::to_value(crd)?;
+    if let Some(versions) = value.pointer_mut("/spec/versions").and_then(Value::as_array_mut) {
+        for version in versions {
+            if let Some(schema) = version.pointer_mut("/schema/openAPIV3Schema") {
+                bound(schema, false);
+            }
+        }
+    }
+    serde_json::from_value(value)
+}
+
+fn bound(schema: &mut Value, embedded: bool) {
+    let Some(object) = schema.as_object_mut() else { return };
+    if embedded {
+        object.remove("description");
+    }
+    match object.get("type").and_then(Value::as_str) {
+        Some("array") => set_default(object, "maxItems", 64),
+        Some("object") if object.contains_key("additionalProperties") => {
+            set_default(object, "maxProperties", 64);
+        }
+        Some("string") if !object.contains_key("enum") && !object.contains_key("format") => {
+            set_default(object, "maxLength", 32768);
+        }
+        _ => {}
+    }
+    if let Some(properties) = object.get_mut("properties").and_then(Value::as_object_mut) {
+        for (name, property) in properties.iter_mut() {
+            // `volumes` is also ours (storage); ours carries bounds and keeps its text.
+            let foreign = EMBEDDED.contains(&name.as_str()) && !is_storage(property);
+            if foreign && !embedded {
+                let text = property.get("description").cloned();
+                bound(property, true);
+                if let (Some(text), Some(property)) = (text, property.as_object_mut()) {
+                    property.insert("description".to_owned(), text);
+                }
+            } else {
+                bound(property, embedded);
+            }
+        }
+    }
+    for key in ["items", "additionalProperties"] {
+        if let Some(inner) = object.get_mut(key) {
+            bound(inner, embedded);
+        }
+    }
+}
+
+fn is_storage(property: &Value) -> bool {
+    property.pointer("/items/properties/deletionPolicy").is_some()
+}
+
+fn set_default(object: &mut Map<String, Value>, key: &str, value: u64) {
+    object.entry(key).or_insert(json!(value));
+}

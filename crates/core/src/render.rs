@@ -1,0 +1,1 @@
+//! From a resolved cluster to the Kubernetes objects it consists of.
