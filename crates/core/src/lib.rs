@@ -5,15 +5,22 @@
 //! The webhook refuses with these functions, the controller acts on them, the
 //! plugin prints them, so the three agree by construction.
 
+pub mod drift;
 pub mod plan;
+pub mod racks;
 pub mod render;
 pub mod resolve;
 pub mod snapshot;
 pub mod state;
+pub mod validate;
 pub mod violation;
 
+pub use drift::{applied_hash, covers};
 pub use plan::{Action, Plan, Step};
+pub use racks::decide_racks;
+pub use render::{KubeObject, NodeObjects, PemParts};
 pub use resolve::{Node, Resolved, resolve};
 pub use snapshot::{KafkaView, Objects, Snapshot};
-pub use state::ClusterState;
+pub use state::{ClusterState, StateError};
+pub use validate::validate;
 pub use violation::{Review, Violation, ViolationKind};

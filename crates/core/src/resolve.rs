@@ -71,6 +71,35 @@ pub struct Volume {
     pub deletion_policy: DeletionPolicy,
 }
 
+impl Node {
+    /// Whether it stores and serves records.
+    #[must_use]
+    pub fn is_broker(&self) -> bool {
+        self.roles.contains(&NodeRole::Broker)
+    }
+    /// Whether it votes in the metadata quorum.
+    #[must_use]
+    pub fn is_controller(&self) -> bool {
+        self.roles.contains(&NodeRole::Controller)
+    }
+}
+
+impl Resolved {
+    /// The nodes that are brokers, by id.
+    pub fn brokers(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.values().filter(|n| n.is_broker())
+    }
+    /// The nodes that are controllers, by id.
+    pub fn controllers(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.values().filter(|n| n.is_controller())
+    }
+    /// Whether any volume outlives the cluster.
+    #[must_use]
+    pub fn retains_volumes(&self) -> bool {
+        self.nodes.values().flat_map(|n| &n.volumes).any(|v| v.deletion_policy == DeletionPolicy::Retain)
+    }
+}
+
 /// Resolves `cluster`; `old` is the object before the change, where there is one.
 ///
 /// # Errors

