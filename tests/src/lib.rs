@@ -1,1 +1,8 @@
-//! Placeholder.
+//! What the tests stand on: real programs started and awaited, simulated ones
+//! where a fault cannot be provoked for real, and a ledger of acknowledged
+//! records. A scenario itself says only what it tests.
+
+pub mod control_plane;
+pub mod paths;
+pub mod process;
+pub mod wait;
