@@ -1,0 +1,46 @@
+//! Signals: the first one asks the process to stop, the second one ends it.
+//!
+//! Owns the handlers of SIGTERM and SIGINT and nothing else; the order in which things stop is the program's
+//! business (readiness off, drain, last reconcile, lease).
+
+use std::io;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// Exit status after a second SIGINT (128 + 2).
+pub const EXIT_SIGINT: i32 = 130;
+/// Exit status after a second SIGTERM (128 + 15).
+pub const EXIT_SIGTERM: i32 = 143;
+
+/// Returns a token that is cancelled by the first SIGTERM or SIGINT. A second signal ends the process at once with
+/// 143 or 130. Install it before any slow start-up work, inside a tokio runtime.
+///
+/// # Errors
+/// When the handlers cannot be installed.
+pub fn on_signal() -> io::Result<CancellationToken> {
+    let mut term = signal(SignalKind::terminate())?;
+    let mut int = signal(SignalKind::interrupt())?;
+    let token = CancellationToken::new();
+    let cancelled = token.clone();
+    tokio::spawn(async move {
+        let first = next(&mut term, &mut int).await;
+        tracing::info!(signal = name(first), "stopping");
+        cancelled.cancel();
+        let second = next(&mut term, &mut int).await;
+        tracing::warn!(signal = name(second), "second signal, ending now");
+        std::process::exit(second);
+    });
+    Ok(token)
+}
+
+async fn next(term: &mut Signal, int: &mut Signal) -> i32 {
+    tokio::select! {
+        _ = term.recv() => EXIT_SIGTERM,
+        _ = int.recv() => EXIT_SIGINT,
+    }
+}
+
+fn name(status: i32) -> &'static str {
+    if status == EXIT_SIGINT { "SIGINT" } else { "SIGTERM" }
+}

@@ -1,0 +1,50 @@
+//! An HTTPS server for an axum `Router`, with a certificate that may change while it runs.
+//!
+//! Owns the rustls server configuration (ALPN h2 and http/1.1, TLS 1.2 and 1.3). Where certificates come from is
+//! `webhook_ca`'s business; connections are `server`'s.
+
+use std::{io, sync::Arc};
+
+use axum::Router;
+use rustls::{ServerConfig, server::ResolvesServerCert};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+pub use crate::server::ServerOptions;
+use crate::server::{self, Protocol};
+
+const H2: &[u8] = b"h2";
+const HTTP_1_1: &[u8] = b"http/1.1";
+
+/// Serves `router` on `listener` until `shutdown`; then stops accepting, lets open requests finish for at most
+/// `options.drain`, and returns. `resolver` is asked for the certificate at every handshake.
+///
+/// # Errors
+/// When the TLS configuration cannot be made (no provider).
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    resolver: Arc<dyn ResolvesServerCert>,
+    options: ServerOptions,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?
+        .with_no_client_auth()
+        .with_cert_resolver(resolver);
+    config.alpn_protocols = vec![H2.to_vec(), HTTP_1_1.to_vec()];
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let accept = move |tcp| {
+        let acceptor = acceptor.clone();
+        async move {
+            let stream = acceptor.accept(tcp).await?;
+            let protocol = if stream.get_ref().1.alpn_protocol() == Some(H2) { Protocol::H2 } else { Protocol::H1 };
+            Ok((stream, protocol))
+        }
+    };
+    server::serve(listener, router, options, shutdown, accept).await;
+    Ok(())
+}
