@@ -3,6 +3,8 @@
 //! records. A scenario itself says only what it tests.
 
 pub mod control_plane;
+pub mod fake_kubelet;
 pub mod paths;
 pub mod process;
+pub mod simulation;
 pub mod wait;

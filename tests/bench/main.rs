@@ -1,0 +1,2 @@
+//! Figures next to what a user would use instead.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Tests on the whole node: kubelets, containers, real brokers.
