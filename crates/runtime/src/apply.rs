@@ -30,7 +30,11 @@ static WRITES: LazyLock<Family<Labels, Counter>> = LazyLock::new(Family::default
 
 /// Makes the write counter part of `registry`. Once per process.
 pub fn register_metrics(registry: &mut Registry) {
-    registry.register(METRIC_WRITES, "Writes sent to the API server", WRITES.clone());
+    registry.register(
+        METRIC_WRITES,
+        "Writes sent to the API server",
+        WRITES.clone(),
+    );
 }
 
 /// Counts one write that was made without the helpers of this module.
@@ -40,7 +44,13 @@ pub fn count_write<T>(kind: &str, verb: &'static str, result: &Result<T, kube::E
         Err(kube::Error::Api(status)) if status.is_conflict() => "conflict",
         Err(_) => "error",
     };
-    WRITES.get_or_create(&Labels { kind: kind.to_owned(), verb, result }).inc();
+    WRITES
+        .get_or_create(&Labels {
+            kind: kind.to_owned(),
+            verb,
+            result,
+        })
+        .inc();
 }
 
 /// Server-side apply with force: `manager` owns exactly the fields that `object` sets. Fields that an earlier apply of
@@ -53,7 +63,9 @@ where
     K: Resource<DynamicType = ()> + Clone + Debug + Serialize + DeserializeOwned,
 {
     let name = object.meta().name.as_deref().unwrap_or_default();
-    let result = api.patch(name, &params(manager), &Patch::Apply(object)).await;
+    let result = api
+        .patch(name, &params(manager), &Patch::Apply(object))
+        .await;
     count_write(&K::kind(&()), "apply", &result);
     result
 }
@@ -62,7 +74,12 @@ where
 ///
 /// # Errors
 /// What the API server answers; the object not existing is `NotFound`.
-pub async fn apply_status<K, S>(api: &Api<K>, manager: &str, name: &str, status: &S) -> Result<K, kube::Error>
+pub async fn apply_status<K, S>(
+    api: &Api<K>,
+    manager: &str,
+    name: &str,
+    status: &S,
+) -> Result<K, kube::Error>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
     S: Serialize + Debug,
@@ -73,7 +90,9 @@ where
         "metadata": { "name": name },
         "status": status,
     });
-    let result = api.patch_status(name, &params(manager), &Patch::Apply(&patch)).await;
+    let result = api
+        .patch_status(name, &params(manager), &Patch::Apply(&patch))
+        .await;
     count_write(&K::kind(&()), "apply-status", &result);
     result
 }
@@ -87,8 +106,14 @@ pub async fn delete<K>(api: &Api<K>, name: &str, uid: Option<&str>) -> Result<bo
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
 {
-    let preconditions = uid.map(|uid| Preconditions { uid: Some(uid.to_owned()), resource_version: None });
-    let params = DeleteParams { preconditions, ..DeleteParams::background() };
+    let preconditions = uid.map(|uid| Preconditions {
+        uid: Some(uid.to_owned()),
+        resource_version: None,
+    });
+    let params = DeleteParams {
+        preconditions,
+        ..DeleteParams::background()
+    };
     let result = api.delete(name, &params).await;
     count_write(&K::kind(&()), "delete", &result);
     match result {
@@ -137,7 +162,10 @@ mod tests {
 
     fn config_map() -> ConfigMap {
         ConfigMap {
-            metadata: ObjectMeta { name: Some("a-0".into()), ..Default::default() },
+            metadata: ObjectMeta {
+                name: Some("a-0".into()),
+                ..Default::default()
+            },
             ..Default::default()
         }
     }
@@ -145,11 +173,19 @@ mod tests {
     #[tokio::test]
     async fn apply_forces_under_its_manager_and_returns_what_is_stored() {
         let stored = r#"{"metadata":{"name":"a-0","resourceVersion":"7"}}"#;
-        let (result, line, body) =
-            exchange(200, stored, |api| async move { apply(&api, "sdm-controller", &config_map()).await }).await;
-        assert_eq!(line, "PATCH /api/v1/namespaces/ns/configmaps/a-0?&force=true&fieldManager=sdm-controller");
+        let (result, line, body) = exchange(200, stored, |api| async move {
+            apply(&api, "sdm-controller", &config_map()).await
+        })
+        .await;
+        assert_eq!(
+            line,
+            "PATCH /api/v1/namespaces/ns/configmaps/a-0?&force=true&fieldManager=sdm-controller"
+        );
         assert_eq!(body["kind"], "ConfigMap");
-        assert_eq!(result.unwrap().metadata.resource_version.as_deref(), Some("7"));
+        assert_eq!(
+            result.unwrap().metadata.resource_version.as_deref(),
+            Some("7")
+        );
     }
 
     #[tokio::test]
@@ -159,8 +195,14 @@ mod tests {
             apply_status(&api, "sdm-controller-status", "a", &status).await
         })
         .await;
-        assert!(line.starts_with("PATCH /api/v1/namespaces/ns/configmaps/a/status?"), "{line}");
-        assert!(line.contains("fieldManager=sdm-controller-status"), "{line}");
+        assert!(
+            line.starts_with("PATCH /api/v1/namespaces/ns/configmaps/a/status?"),
+            "{line}"
+        );
+        assert!(
+            line.contains("fieldManager=sdm-controller-status"),
+            "{line}"
+        );
         let want = serde_json::json!({
             "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "status": {"observedGeneration": 3}
         });
@@ -170,10 +212,15 @@ mod tests {
     #[tokio::test]
     async fn delete_is_by_identity_and_absence_is_success() {
         let gone = r#"{"kind":"Status","status":"Failure","reason":"NotFound","code":404,"message":"gone"}"#;
-        let (result, line, body) =
-            exchange(404, gone, |api| async move { delete(&api, "a-0", Some("u1")).await }).await;
+        let (result, line, body) = exchange(404, gone, |api| async move {
+            delete(&api, "a-0", Some("u1")).await
+        })
+        .await;
         assert!(!result.unwrap());
-        assert!(line.starts_with("DELETE /api/v1/namespaces/ns/configmaps/a-0"), "{line}");
+        assert!(
+            line.starts_with("DELETE /api/v1/namespaces/ns/configmaps/a-0"),
+            "{line}"
+        );
         assert_eq!(body["preconditions"]["uid"], "u1");
     }
 
@@ -187,6 +234,9 @@ mod tests {
         register_metrics(&mut registry);
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
-        assert!(text.contains(r#"sdm_api_writes_total{kind="ConfigMap",verb="apply",result="ok"}"#), "{text}");
+        assert!(
+            text.contains(r#"sdm_api_writes_total{kind="ConfigMap",verb="apply",result="ok"}"#),
+            "{text}"
+        );
     }
 }

@@ -75,8 +75,15 @@ impl Health {
     #[must_use]
     pub fn register(&self, name: &'static str) -> CheckHandle {
         let mut checks = lock(&self.inner.checks);
-        checks.push(Check { name, ready: false, why: "not checked yet".to_owned() });
-        CheckHandle { inner: Arc::clone(&self.inner), index: checks.len() - 1 }
+        checks.push(Check {
+            name,
+            ready: false,
+            why: "not checked yet".to_owned(),
+        });
+        CheckHandle {
+            inner: Arc::clone(&self.inner),
+            index: checks.len() - 1,
+        }
     }
 
     /// Gives access to the registry behind `/metrics`, to register metrics once at start.
@@ -92,7 +99,8 @@ impl Health {
     /// Whether every check passes and the process is not draining.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        !self.inner.draining.load(Ordering::Relaxed) && lock(&self.inner.checks).iter().all(|check| check.ready)
+        !self.inner.draining.load(Ordering::Relaxed)
+            && lock(&self.inner.checks).iter().all(|check| check.ready)
     }
 
     /// The routes, for programs that serve them in their own way.
@@ -110,8 +118,13 @@ impl Health {
     ///
     /// # Errors
     /// When the address cannot be bound.
-    pub async fn serve(&self, address: SocketAddr, shutdown: CancellationToken) -> std::io::Result<()> {
-        self.serve_on(TcpListener::bind(address).await?, shutdown).await;
+    pub async fn serve(
+        &self,
+        address: SocketAddr,
+        shutdown: CancellationToken,
+    ) -> std::io::Result<()> {
+        self.serve_on(TcpListener::bind(address).await?, shutdown)
+            .await;
         Ok(())
     }
 
@@ -133,7 +146,12 @@ impl Health {
         if draining {
             lines.push_str("[-] shutting down\n");
         }
-        for Check { name, ready: passed, why } in lock(&self.inner.checks).iter() {
+        for Check {
+            name,
+            ready: passed,
+            why,
+        } in lock(&self.inner.checks).iter()
+        {
             ready &= passed;
             match (passed, why.as_str()) {
                 (true, _) if !verbose => {}
@@ -141,14 +159,20 @@ impl Health {
                 (false, why) => lines.push_str(&format!("[-] {name}: {why}\n")),
             }
         }
-        let (code, verdict) =
-            if ready { (StatusCode::OK, "ok\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready\n") };
+        let (code, verdict) = if ready {
+            (StatusCode::OK, "ok\n")
+        } else {
+            (StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
+        };
         (code, lines + verdict)
     }
 }
 
 async fn readyz(State(health): State<Health>, RawQuery(query): RawQuery) -> impl IntoResponse {
-    let verbose = query.is_some_and(|q| q.split('&').any(|pair| pair.split('=').next() == Some("verbose")));
+    let verbose = query.is_some_and(|q| {
+        q.split('&')
+            .any(|pair| pair.split('=').next() == Some("verbose"))
+    });
     health.report(verbose)
 }
 
@@ -187,12 +211,27 @@ mod tests {
         let (tls, store) = (health.register("tls"), health.register("store"));
         tls.set_ready(true, "");
         let (code, body) = get(&health, "/readyz").await;
-        assert_eq!((code, body.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "[-] store: not checked yet\nnot ready\n"));
+        assert_eq!(
+            (code, body.as_str()),
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "[-] store: not checked yet\nnot ready\n"
+            )
+        );
         store.set_ready(true, "");
-        assert_eq!(get(&health, "/readyz").await, (StatusCode::OK, "ok\n".into()));
-        assert_eq!(get(&health, "/readyz?verbose").await.1, "[+] tls: ok\n[+] store: ok\nok\n");
+        assert_eq!(
+            get(&health, "/readyz").await,
+            (StatusCode::OK, "ok\n".into())
+        );
+        assert_eq!(
+            get(&health, "/readyz?verbose").await.1,
+            "[+] tls: ok\n[+] store: ok\nok\n"
+        );
         health.set_draining();
-        assert_eq!(get(&health, "/readyz").await.0, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(
+            get(&health, "/readyz").await.0,
+            StatusCode::SERVICE_UNAVAILABLE
+        );
         assert_eq!(get(&health, "/livez").await.0, StatusCode::OK);
     }
 
@@ -209,11 +248,16 @@ mod tests {
             async move { health.serve_on(listener, stop).await }
         });
         let mut tcp = tokio::net::TcpStream::connect(address).await.unwrap();
-        tcp.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+        tcp.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            .await
+            .unwrap();
         let mut answer = String::new();
         tcp.read_to_string(&mut answer).await.unwrap();
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-        assert!(answer.contains(OPEN_METRICS) && answer.contains("# TYPE sdm_api_writes counter"), "{answer}");
+        assert!(
+            answer.contains(OPEN_METRICS) && answer.contains("# TYPE sdm_api_writes counter"),
+            "{answer}"
+        );
         stop.cancel();
         server.await.unwrap();
     }

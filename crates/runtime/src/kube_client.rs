@@ -21,7 +21,9 @@ pub fn user_agent(component: &str) -> String {
 
 /// Makes every request of this configuration carry `agent`. An agent that is no valid header value is left out.
 pub fn set_user_agent(config: &mut Config, agent: &str) {
-    config.headers.retain(|(name, _)| name != header::USER_AGENT);
+    config
+        .headers
+        .retain(|(name, _)| name != header::USER_AGENT);
     if let Ok(value) = HeaderValue::from_str(agent) {
         config.headers.push((header::USER_AGENT, value));
     }
@@ -42,7 +44,9 @@ pub async fn client_for_server(component: &str) -> Result<Client, kube::Error> {
 ///
 /// `ClientBuilder::try_from(config)?.with_layer(&with_warnings(|w| eprintln!("Warning: {w}"))).build()`
 pub fn with_warnings(on_warning: impl Fn(&str) + Send + Sync + 'static) -> WarningLayer {
-    WarningLayer { on_warning: Arc::new(on_warning) }
+    WarningLayer {
+        on_warning: Arc::new(on_warning),
+    }
 }
 
 type Callback = Arc<dyn Fn(&str) + Send + Sync>;
@@ -57,7 +61,10 @@ impl<S> Layer<S> for WarningLayer {
     type Service = WarningService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        WarningService { inner, on_warning: Arc::clone(&self.on_warning) }
+        WarningService {
+            inner,
+            on_warning: Arc::clone(&self.on_warning),
+        }
     }
 }
 
@@ -103,7 +110,9 @@ where
 pub fn warnings(headers: &HeaderMap) -> Vec<String> {
     let mut texts = Vec::new();
     for value in headers.get_all(header::WARNING) {
-        let Ok(mut rest) = std::str::from_utf8(value.as_bytes()) else { continue };
+        let Ok(mut rest) = std::str::from_utf8(value.as_bytes()) else {
+            continue;
+        };
         while let Some((text, tail)) = one_warning(rest) {
             texts.push(text);
             rest = tail;
@@ -160,8 +169,14 @@ mod tests {
     #[test]
     fn reads_what_api_servers_send() {
         for (lines, want) in [
-            (&[r#"299 - "unknown field \"spec.foo\"""#][..], &["unknown field \"spec.foo\""][..]),
-            (&[r#"299 - "a, b", 299 kube "c" "Mon, 01 Jan 2026""#], &["a, b", "c"]),
+            (
+                &[r#"299 - "unknown field \"spec.foo\"""#][..],
+                &["unknown field \"spec.foo\""][..],
+            ),
+            (
+                &[r#"299 - "a, b", 299 kube "c" "Mon, 01 Jan 2026""#],
+                &["a, b", "c"],
+            ),
             (&[r#"299 - "one""#, r#"299 - "two""#], &["one", "two"]),
             (&["nonsense"], &[]),
             (&[r#"299 - "never closed"#], &[]),
@@ -176,8 +191,15 @@ mod tests {
         let mut config = Config::new(http::Uri::from_static("http://127.0.0.1:1"));
         set_user_agent(&mut config, "first/1");
         set_user_agent(&mut config, &user_agent("kubectl-kafka"));
-        let agents: Vec<_> = config.headers.iter().map(|(_, v)| v.to_str().unwrap()).collect();
-        assert_eq!(agents, [concat!("kubectl-kafka/", env!("CARGO_PKG_VERSION"))]);
+        let agents: Vec<_> = config
+            .headers
+            .iter()
+            .map(|(_, v)| v.to_str().unwrap())
+            .collect();
+        assert_eq!(
+            agents,
+            [concat!("kubectl-kafka/", env!("CARGO_PKG_VERSION"))]
+        );
     }
 
     #[tokio::test]
@@ -186,11 +208,15 @@ mod tests {
         let sink = Arc::clone(&seen);
         let service = tower::service_fn(|_: Request<Body>| async {
             let body = Body::from(br#"{"metadata":{"name":"x"}}"#.to_vec());
-            let response = Response::builder().header(header::WARNING, r#"299 - "spec.old is deprecated""#).body(body);
+            let response = Response::builder()
+                .header(header::WARNING, r#"299 - "spec.old is deprecated""#)
+                .body(body);
             response.map_err(std::io::Error::other)
         });
         let client = kube::client::ClientBuilder::new(service, "default")
-            .with_layer(&with_warnings(move |w| sink.lock().unwrap().push(w.to_owned())))
+            .with_layer(&with_warnings(move |w| {
+                sink.lock().unwrap().push(w.to_owned())
+            }))
             .build();
         let api = kube::Api::<k8s_openapi::api::core::v1::ConfigMap>::default_namespaced(client);
         api.get("x").await.unwrap();

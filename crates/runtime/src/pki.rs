@@ -9,8 +9,8 @@ use std::{fmt, net::IpAddr};
 
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PublicKeyData, SanType, SerialNumber,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, SanType, SerialNumber,
 };
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use time::OffsetDateTime;
@@ -44,8 +44,11 @@ pub enum PkiError {
 }
 
 impl PkiError {
-    fn unreadable(what: &'static str, why: impl fmt::Display) -> Self {
-        Self::Unreadable { what, why: why.to_string() }
+    pub(crate) fn unreadable(what: &'static str, why: impl fmt::Display) -> Self {
+        Self::Unreadable {
+            what,
+            why: why.to_string(),
+        }
     }
 
     fn request(why: impl fmt::Display) -> Self {
@@ -108,7 +111,12 @@ pub struct LeafRequest {
 impl LeafRequest {
     /// A leaf without names, valid from [`BACKDATE`] before `now` until `lifetime` after it.
     #[must_use]
-    pub fn valid_for(cn: impl Into<String>, usage: Usage, now: Timestamp, lifetime: SignedDuration) -> Self {
+    pub fn valid_for(
+        cn: impl Into<String>,
+        usage: Usage,
+        now: Timestamp,
+        lifetime: SignedDuration,
+    ) -> Self {
         Self {
             cn: cn.into(),
             dns: Vec::new(),
@@ -151,7 +159,9 @@ impl Drop for CertificateAuthority {
 
 impl fmt::Debug for CertificateAuthority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CertificateAuthority").field("info", &self.info).finish_non_exhaustive()
+        f.debug_struct("CertificateAuthority")
+            .field("info", &self.info)
+            .finish_non_exhaustive()
     }
 }
 
@@ -167,7 +177,11 @@ impl CertificateAuthority {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let cert_pem = params.self_signed(&key).map_err(PkiError::request)?.pem();
         let info = inspect(&cert_pem)?;
-        Ok(Self { cert_pem, info, key })
+        Ok(Self {
+            cert_pem,
+            info,
+            key,
+        })
     }
 
     /// An authority from what [`Self::cert_pem`] and [`Self::key_pem`] gave, or from a user's own PEM (ECDSA P-256 or
@@ -180,13 +194,18 @@ impl CertificateAuthority {
         if !info.is_ca {
             return Err(PkiError::NotAnAuthority);
         }
-        let key = KeyPair::from_pem(key_pem.expose()).map_err(|e| PkiError::unreadable("private key", e))?;
+        let key = KeyPair::from_pem(key_pem.expose())
+            .map_err(|e| PkiError::unreadable("private key", e))?;
         if key.subject_public_key_info() != info.public_key {
             return Err(PkiError::KeyMismatch);
         }
         let first = CertificateDer::from_pem_slice(cert_pem.as_bytes())
             .map_err(|e| PkiError::unreadable("certificate", e))?;
-        Ok(Self { cert_pem: to_pem(&[first]), info, key })
+        Ok(Self {
+            cert_pem: to_pem(&[first]),
+            info,
+            key,
+        })
     }
 
     /// The certificate, to be trusted by peers.
@@ -215,25 +234,37 @@ impl CertificateAuthority {
         let not_before = request.not_before.max(self.info.not_before);
         let not_after = request.not_after.min(self.info.not_after);
         if not_after <= not_before {
-            return Err(PkiError::request("the authority's own validity leaves nothing"));
+            return Err(PkiError::request(
+                "the authority's own validity leaves nothing",
+            ));
         }
         let mut params = params(&request.cn, not_before, not_after)?;
         for name in &request.dns {
-            params.subject_alt_names.push(SanType::DnsName(name.as_str().try_into().map_err(PkiError::request)?));
+            params.subject_alt_names.push(SanType::DnsName(
+                name.as_str().try_into().map_err(PkiError::request)?,
+            ));
         }
-        params.subject_alt_names.extend(request.ips.iter().map(|ip| SanType::IpAddress(*ip)));
+        params
+            .subject_alt_names
+            .extend(request.ips.iter().map(|ip| SanType::IpAddress(*ip)));
         params.is_ca = IsCa::ExplicitNoCa;
         params.use_authority_key_identifier_extension = true;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = match request.usage {
             Usage::Server => vec![ExtendedKeyUsagePurpose::ServerAuth],
             Usage::Client => vec![ExtendedKeyUsagePurpose::ClientAuth],
-            Usage::Both => vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth],
+            Usage::Both => vec![
+                ExtendedKeyUsagePurpose::ServerAuth,
+                ExtendedKeyUsagePurpose::ClientAuth,
+            ],
         };
         let mut key = new_key()?;
-        let issuer =
-            Issuer::from_ca_cert_pem(&self.cert_pem, &self.key).map_err(|e| PkiError::unreadable("certificate", e))?;
-        let chain_pem = params.signed_by(&key, &issuer).map_err(PkiError::request)?.pem();
+        let issuer = Issuer::from_ca_cert_pem(&self.cert_pem, &self.key)
+            .map_err(|e| PkiError::unreadable("certificate", e))?;
+        let chain_pem = params
+            .signed_by(&key, &issuer)
+            .map_err(PkiError::request)?
+            .pem();
         let key_pem = KeyPem::new(key.serialize_pem());
         key.zeroize();
         Ok(IssuedPem { chain_pem, key_pem })
@@ -257,10 +288,17 @@ fn new_key() -> Result<KeyPair, PkiError> {
     KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).map_err(PkiError::request)
 }
 
-fn params(cn: &str, not_before: Timestamp, not_after: Timestamp) -> Result<CertificateParams, PkiError> {
+fn params(
+    cn: &str,
+    not_before: Timestamp,
+    not_after: Timestamp,
+) -> Result<CertificateParams, PkiError> {
     // The upper bound of X.520 for a common name; openssl and Java refuse longer ones at the peer, which is too late.
     if cn.is_empty() || cn.chars().count() > 64 {
-        return Err(PkiError::Request(format!("a common name has 1 to 64 characters, not {}", cn.chars().count())));
+        return Err(PkiError::Request(format!(
+            "a common name has 1 to 64 characters, not {}",
+            cn.chars().count()
+        )));
     }
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
@@ -279,7 +317,11 @@ fn date(at: Timestamp) -> Result<OffsetDateTime, PkiError> {
 }
 
 fn saturating(at: Timestamp, by: SignedDuration) -> Timestamp {
-    at.checked_add(by).unwrap_or(if by.is_negative() { Timestamp::MIN } else { Timestamp::MAX })
+    at.checked_add(by).unwrap_or(if by.is_negative() {
+        Timestamp::MIN
+    } else {
+        Timestamp::MAX
+    })
 }
 
 #[cfg(test)]

@@ -102,7 +102,10 @@ pub(crate) async fn serve<A, F, S>(
     drop(listener);
     tasks.close();
     if timeout(options.drain, tasks.wait()).await.is_err() {
-        tracing::warn!(connections = tasks.len(), "cutting off connections that did not finish in time");
+        tracing::warn!(
+            connections = tasks.len(),
+            "cutting off connections that did not finish in time"
+        );
         cut.cancel();
         tasks.wait().await;
     }
@@ -133,7 +136,8 @@ where
     match protocol {
         Protocol::H1 => {
             let mut http = hyper::server::conn::http1::Builder::new();
-            http.timer(TokioTimer::new()).header_read_timeout(options.header_timeout);
+            http.timer(TokioTimer::new())
+                .header_read_timeout(options.header_timeout);
             let mut connection = std::pin::pin!(http.serve_connection(io, service));
             tokio::select! {
                 result = connection.as_mut() => result,

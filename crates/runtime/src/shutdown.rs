@@ -42,5 +42,9 @@ async fn next(term: &mut Signal, int: &mut Signal) -> i32 {
 }
 
 fn name(status: i32) -> &'static str {
-    if status == EXIT_SIGINT { "SIGINT" } else { "SIGTERM" }
+    if status == EXIT_SIGINT {
+        "SIGINT"
+    } else {
+        "SIGTERM"
+    }
 }

@@ -34,7 +34,11 @@ pub fn init() {
     let logs = fmt().with_env_filter(filter).with_writer(io::stderr);
     // An error means that a subscriber is installed already: in a test, for instance.
     let _ = if in_pod || !io::stderr().is_terminal() {
-        logs.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
+        logs.json()
+            .flatten_event(true)
+            .with_current_span(true)
+            .with_span_list(false)
+            .try_init()
     } else {
         logs.compact().with_target(false).try_init()
     };
@@ -42,7 +46,10 @@ pub fn init() {
 
 /// Registers what every process exposes: build information, resident memory and writes to the API server.
 pub fn register_metrics(registry: &mut Registry, program: &'static str) {
-    let build = Info::new(vec![("program", program), ("version", env!("CARGO_PKG_VERSION"))]);
+    let build = Info::new(vec![
+        ("program", program),
+        ("version", env!("CARGO_PKG_VERSION")),
+    ]);
     registry.register(METRIC_BUILD, "Build of the program", build);
     registry.register_collector(Box::new(ResidentMemory));
     crate::apply::register_metrics(registry);
@@ -54,7 +61,9 @@ pub fn register_metrics(registry: &mut Registry, program: &'static str) {
 pub fn resident_memory() -> Option<u64> {
     // `status` and not `statm`: it counts in kB, so the page size need not be known.
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024)
 }
@@ -65,10 +74,17 @@ struct ResidentMemory;
 
 impl Collector for ResidentMemory {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
-        let Some(bytes) = resident_memory() else { return Ok(()) };
+        let Some(bytes) = resident_memory() else {
+            return Ok(());
+        };
         let gauge = ConstGauge::new(i64::try_from(bytes).unwrap_or(i64::MAX));
         let help = "Resident memory of the process.";
-        let metric = encoder.encode_descriptor(METRIC_RESIDENT_MEMORY, help, Some(&Unit::Bytes), gauge.metric_type())?;
+        let metric = encoder.encode_descriptor(
+            METRIC_RESIDENT_MEMORY,
+            help,
+            Some(&Unit::Bytes),
+            gauge.metric_type(),
+        )?;
         gauge.encode(metric)
     }
 }
@@ -99,9 +115,16 @@ mod tests {
         register_metrics(&mut registry, "sdm-controller");
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
-        let build = concat!(r#"sdm_build_info{program="sdm-controller",version=""#, env!("CARGO_PKG_VERSION"), "\"} 1");
+        let build = concat!(
+            r#"sdm_build_info{program="sdm-controller",version=""#,
+            env!("CARGO_PKG_VERSION"),
+            "\"} 1"
+        );
         assert!(text.contains(build), "{text}");
-        let line = text.lines().find(|l| l.starts_with("process_resident_memory_bytes ")).unwrap();
+        let line = text
+            .lines()
+            .find(|l| l.starts_with("process_resident_memory_bytes "))
+            .unwrap();
         let bytes: u64 = line.split(' ').nth(1).unwrap().parse().unwrap();
         assert!((1 << 20..1 << 32).contains(&bytes), "{line}");
     }

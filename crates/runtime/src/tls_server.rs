@@ -41,7 +41,11 @@ pub async fn serve(
         let acceptor = acceptor.clone();
         async move {
             let stream = acceptor.accept(tcp).await?;
-            let protocol = if stream.get_ref().1.alpn_protocol() == Some(H2) { Protocol::H2 } else { Protocol::H1 };
+            let protocol = if stream.get_ref().1.alpn_protocol() == Some(H2) {
+                Protocol::H2
+            } else {
+                Protocol::H1
+            };
             Ok((stream, protocol))
         }
     };

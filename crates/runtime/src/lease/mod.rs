@@ -39,8 +39,16 @@ static TRANSITIONS: LazyLock<Counter<u64, AtomicU64>> = LazyLock::new(Counter::d
 
 /// Makes the metrics of leader election part of `registry`.
 pub fn register_metrics(registry: &mut Registry) {
-    registry.register(METRIC_LEADER, "Whether this process is the leader", LEADER.clone());
-    registry.register(METRIC_TRANSITIONS, "How often this process became the leader", TRANSITIONS.clone());
+    registry.register(
+        METRIC_LEADER,
+        "Whether this process is the leader",
+        LEADER.clone(),
+    );
+    registry.register(
+        METRIC_TRANSITIONS,
+        "How often this process became the leader",
+        TRANSITIONS.clone(),
+    );
 }
 
 /// Who is a candidate for what, and in what rhythm.
@@ -110,12 +118,20 @@ impl Leadership {
     /// renewal deadline passed before anything could notice. For a last check before a step that cannot be undone.
     #[must_use]
     pub fn holds(&self) -> bool {
-        self.until.borrow().is_some_and(|until| Instant::now() < until)
+        self.until
+            .borrow()
+            .is_some_and(|until| Instant::now() < until)
     }
 
     /// Resolves once this process leads, and never when the election ended before.
     pub async fn acquired(&self) {
-        if self.leading.clone().wait_for(|leading| *leading).await.is_err() {
+        if self
+            .leading
+            .clone()
+            .wait_for(|leading| *leading)
+            .await
+            .is_err()
+        {
             std::future::pending::<()>().await;
         }
     }
@@ -137,8 +153,20 @@ impl Lease {
         let (until, until_seen) = watch::channel(None);
         let (leading, leading_seen) = watch::channel(false);
         let api = Api::namespaced(client, &config.namespace);
-        let lease = Self { api, config, state: State::default(), until, leading };
-        (lease, Leadership { until: until_seen, leading: leading_seen })
+        let lease = Self {
+            api,
+            config,
+            state: State::default(),
+            until,
+            leading,
+        };
+        (
+            lease,
+            Leadership {
+                until: until_seen,
+                leading: leading_seen,
+            },
+        )
     }
 
     /// Takes part in the election until `shutdown`, then releases the lease if it is held. Cancel `shutdown` only when
@@ -171,7 +199,11 @@ impl Lease {
             let turn = timeout_at(limit, self.turn(known.take())).await;
             if deadline.is_some() && Instant::now() >= limit {
                 // A write that was confirmed in this turn has moved the deadline.
-                if self.until.borrow().is_none_or(|until| Instant::now() >= until) {
+                if self
+                    .until
+                    .borrow()
+                    .is_none_or(|until| Instant::now() >= until)
+                {
                     return LostLease::Deadline(self.config.renew_deadline);
                 }
             }
@@ -206,21 +238,31 @@ impl Lease {
         // Taken before the request goes out: the others count from when they see it, which is later.
         let now = Instant::now();
         let params = PostParams::default();
-        let written = match self.state.step(&self.config, &observed, now, Timestamp::now()) {
+        let written = match self
+            .state
+            .step(&self.config, &observed, now, Timestamp::now())
+        {
             Action::Wait(left) => return Ok(Next::Wait(left)),
             Action::Lost => return Ok(Next::Lost),
             Action::Create(lease) => self.api.create(&params, &lease).await,
-            Action::Replace(lease) => match self.api.replace(&self.config.name, &params, &lease).await {
-                Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(Next::ReadAgain),
-                written => written,
-            },
+            Action::Replace(lease) => {
+                match self.api.replace(&self.config.name, &params, &lease).await {
+                    Err(kube::Error::Api(status)) if status.is_not_found() => {
+                        return Ok(Next::ReadAgain);
+                    }
+                    written => written,
+                }
+            }
         };
         match written {
             Ok(lease) => {
                 self.state.written(&lease, now);
-                self.until.send_replace(Some(now + self.config.renew_deadline));
+                self.until
+                    .send_replace(Some(now + self.config.renew_deadline));
                 // The answer may have come too late to act on; then it is for the next turn to renew.
-                if Instant::now() < now + self.config.renew_deadline && !self.leading.send_replace(true) {
+                if Instant::now() < now + self.config.renew_deadline
+                    && !self.leading.send_replace(true)
+                {
                     tracing::info!(lease = %self.config.name, candidate = %self.config.candidate, "leading");
                     LEADER.set(1);
                     TRANSITIONS.inc();
@@ -237,13 +279,20 @@ impl Lease {
     /// with its outcome unknown.
     async fn release(&self) {
         let attempt = async {
-            let Some(lease) = self.api.get_opt(&self.config.name).await? else { return Ok(false) };
-            let holder = lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref());
+            let Some(lease) = self.api.get_opt(&self.config.name).await? else {
+                return Ok(false);
+            };
+            let holder = lease
+                .spec
+                .as_ref()
+                .and_then(|spec| spec.holder_identity.as_deref());
             if holder != Some(self.config.candidate.as_str()) {
                 return Ok(false);
             }
             let released = Config::released(&lease, Timestamp::now());
-            self.api.replace(&self.config.name, &PostParams::default(), &released).await?;
+            self.api
+                .replace(&self.config.name, &PostParams::default(), &released)
+                .await?;
             Ok::<_, kube::Error>(true)
         };
         match timeout_at(Instant::now() + self.config.retry, attempt).await {

@@ -61,11 +61,21 @@ impl State {
     }
 
     /// Decides. `wall` is only ever written into the record, for people to read.
-    pub fn step(&mut self, config: &Config, observed: &Observed, now: Instant, wall: Timestamp) -> Action {
+    pub fn step(
+        &mut self,
+        config: &Config,
+        observed: &Observed,
+        now: Instant,
+        wall: Timestamp,
+    ) -> Action {
         let lease = match observed {
             Observed::Absent => {
                 // Deleted under us counts as lost: another candidate may be creating it this very moment.
-                return if self.holding { Action::Lost } else { Action::Create(Box::new(config.fresh(wall))) };
+                return if self.holding {
+                    Action::Lost
+                } else {
+                    Action::Create(Box::new(config.fresh(wall)))
+                };
             }
             Observed::Present(lease) => lease,
         };
@@ -88,9 +98,15 @@ impl State {
             return Action::Replace(Box::new(config.taken(lease, wall)));
         }
         // The holder's own duration counts too, so that a change of ours does not cut short a holder that has the old one.
-        let theirs = lease.spec.as_ref().and_then(|spec| spec.lease_duration_seconds);
+        let theirs = lease
+            .spec
+            .as_ref()
+            .and_then(|spec| spec.lease_duration_seconds);
         let theirs = Duration::from_secs(u64::try_from(theirs.unwrap_or(0)).unwrap_or(0));
-        let left = config.duration.max(theirs).saturating_sub(now.duration_since(since));
+        let left = config
+            .duration
+            .max(theirs)
+            .saturating_sub(now.duration_since(since));
         if left.is_zero() {
             Action::Replace(Box::new(config.taken(lease, wall)))
         } else {
@@ -103,7 +119,9 @@ impl Record {
     fn of(lease: &Lease) -> Self {
         let spec = lease.spec.as_ref();
         Self {
-            holder: spec.and_then(|spec| spec.holder_identity.clone()).unwrap_or_default(),
+            holder: spec
+                .and_then(|spec| spec.holder_identity.clone())
+                .unwrap_or_default(),
             renewed: spec.and_then(|spec| spec.renew_time.clone()),
         }
     }
@@ -116,7 +134,13 @@ impl Config {
             namespace: Some(self.namespace.clone()),
             ..ObjectMeta::default()
         };
-        self.taken(&Lease { metadata, spec: None }, wall)
+        self.taken(
+            &Lease {
+                metadata,
+                spec: None,
+            },
+            wall,
+        )
     }
 
     /// `lease` held by us as of `wall`. Transitions count changes of holder, as client-go counts them.
@@ -131,13 +155,22 @@ impl Config {
         let now = MicroTime(wall);
         let spec = LeaseSpec {
             holder_identity: Some(self.candidate.clone()),
-            lease_duration_seconds: Some(i32::try_from(self.duration.as_secs()).unwrap_or(i32::MAX)),
-            acquire_time: if ours { old.acquire_time.clone() } else { Some(now.clone()) },
+            lease_duration_seconds: Some(
+                i32::try_from(self.duration.as_secs()).unwrap_or(i32::MAX),
+            ),
+            acquire_time: if ours {
+                old.acquire_time.clone()
+            } else {
+                Some(now.clone())
+            },
             renew_time: Some(now),
             lease_transitions: Some(transitions),
             ..old
         };
-        Lease { metadata: lease.metadata.clone(), spec: Some(spec) }
+        Lease {
+            metadata: lease.metadata.clone(),
+            spec: Some(spec),
+        }
     }
 
     /// `lease` given up: no holder, and expired a second from now even for those who look at nothing else.
@@ -173,22 +206,38 @@ mod tests {
             lease_transitions: Some(3),
             ..LeaseSpec::default()
         };
-        let metadata = ObjectMeta { resource_version: Some(version.into()), ..ObjectMeta::default() };
-        Observed::Present(Box::new(Lease { metadata, spec: Some(spec) }))
+        let metadata = ObjectMeta {
+            resource_version: Some(version.into()),
+            ..ObjectMeta::default()
+        };
+        Observed::Present(Box::new(Lease {
+            metadata,
+            spec: Some(spec),
+        }))
     }
 
     fn replaced(action: &Action) -> &Lease {
-        let Action::Replace(lease) = action else { panic!("{action:?}") };
+        let Action::Replace(lease) = action else {
+            panic!("{action:?}")
+        };
         lease
     }
 
     #[test]
     fn an_absent_lease_is_created_in_our_name() {
         let action = State::default().step(&config(), &Observed::Absent, Instant::now(), wall(0));
-        let Action::Create(lease) = action else { panic!("{action:?}") };
+        let Action::Create(lease) = action else {
+            panic!("{action:?}")
+        };
         let spec = lease.spec.unwrap();
-        assert_eq!((spec.holder_identity.as_deref(), spec.lease_duration_seconds), (Some("me"), Some(15)));
-        assert_eq!((spec.lease_transitions, lease.metadata.resource_version), (Some(0), None));
+        assert_eq!(
+            (spec.holder_identity.as_deref(), spec.lease_duration_seconds),
+            (Some("me"), Some(15))
+        );
+        assert_eq!(
+            (spec.lease_transitions, lease.metadata.resource_version),
+            (Some(0), None)
+        );
     }
 
     #[test]
@@ -201,11 +250,20 @@ mod tests {
             assert_eq!(action, Action::Wait(15 * SECOND));
         }
         let same = held_by("you", 0, "5");
-        assert_eq!(state.step(&config(), &same, start, wall(0)), Action::Wait(15 * SECOND));
-        assert_eq!(state.step(&config(), &same, start + 14 * SECOND, wall(14)), Action::Wait(SECOND));
+        assert_eq!(
+            state.step(&config(), &same, start, wall(0)),
+            Action::Wait(15 * SECOND)
+        );
+        assert_eq!(
+            state.step(&config(), &same, start + 14 * SECOND, wall(14)),
+            Action::Wait(SECOND)
+        );
         // A renewal starts the count anew, even if its resource version were the only other thing to change.
         let renewed = held_by("you", 2, "6");
-        assert_eq!(state.step(&config(), &renewed, start + 14 * SECOND, wall(14)), Action::Wait(15 * SECOND));
+        assert_eq!(
+            state.step(&config(), &renewed, start + 14 * SECOND, wall(14)),
+            Action::Wait(15 * SECOND)
+        );
         let action = state.step(&config(), &renewed, start + 29 * SECOND, wall(29));
         let lease = replaced(&action);
         assert_eq!(lease.metadata.resource_version.as_deref(), Some("6"));
@@ -215,35 +273,57 @@ mod tests {
     #[test]
     fn a_holder_with_a_longer_duration_is_given_it() {
         let (mut state, start) = (State::default(), Instant::now());
-        let Observed::Present(mut lease) = held_by("you", 0, "5") else { unreachable!() };
+        let Observed::Present(mut lease) = held_by("you", 0, "5") else {
+            unreachable!()
+        };
         lease.spec.as_mut().unwrap().lease_duration_seconds = Some(30);
         let observed = Observed::Present(lease);
         state.step(&config(), &observed, start, wall(0));
-        assert_eq!(state.step(&config(), &observed, start + 15 * SECOND, wall(15)), Action::Wait(15 * SECOND));
+        assert_eq!(
+            state.step(&config(), &observed, start + 15 * SECOND, wall(15)),
+            Action::Wait(15 * SECOND)
+        );
     }
 
     #[test]
     fn a_released_lease_is_taken_at_once() {
-        let action = State::default().step(&config(), &held_by("", 0, "9"), Instant::now(), wall(1));
+        let action =
+            State::default().step(&config(), &held_by("", 0, "9"), Instant::now(), wall(1));
         let spec = replaced(&action).spec.clone().unwrap();
-        assert_eq!((spec.holder_identity.as_deref(), spec.lease_transitions), (Some("me"), Some(4)));
+        assert_eq!(
+            (spec.holder_identity.as_deref(), spec.lease_transitions),
+            (Some("me"), Some(4))
+        );
         assert_eq!(spec.acquire_time, Some(MicroTime(wall(1))));
     }
 
     #[test]
     fn our_own_record_is_renewed_and_not_counted_as_a_transition() {
-        let action = State::default().step(&config(), &held_by("me", 0, "9"), Instant::now(), wall(2));
+        let action =
+            State::default().step(&config(), &held_by("me", 0, "9"), Instant::now(), wall(2));
         let spec = replaced(&action).spec.clone().unwrap();
-        assert_eq!((spec.lease_transitions, spec.renew_time), (Some(3), Some(MicroTime(wall(2)))));
+        assert_eq!(
+            (spec.lease_transitions, spec.renew_time),
+            (Some(3), Some(MicroTime(wall(2))))
+        );
     }
 
     #[test]
     fn a_holder_that_sees_a_foreign_record_or_none_has_lost() {
-        for observed in [held_by("you", 1, "9"), held_by("", 1, "9"), Observed::Absent] {
+        for observed in [
+            held_by("you", 1, "9"),
+            held_by("", 1, "9"),
+            Observed::Absent,
+        ] {
             let mut state = State::default();
-            let Observed::Present(mine) = held_by("me", 0, "8") else { unreachable!() };
+            let Observed::Present(mine) = held_by("me", 0, "8") else {
+                unreachable!()
+            };
             state.written(&mine, Instant::now());
-            assert_eq!(state.step(&config(), &observed, Instant::now(), wall(1)), Action::Lost);
+            assert_eq!(
+                state.step(&config(), &observed, Instant::now(), wall(1)),
+                Action::Lost
+            );
         }
     }
 }

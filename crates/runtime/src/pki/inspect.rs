@@ -36,12 +36,14 @@ impl CertInfo {
     /// is not looked at.
     #[must_use]
     pub fn issuer_matches(&self, authority: &CertInfo) -> bool {
-        let (Ok((_, leaf)), Ok((_, ca))) =
-            (X509Certificate::from_der(&self.der), X509Certificate::from_der(&authority.der))
-        else {
+        let (Ok((_, leaf)), Ok((_, ca))) = (
+            X509Certificate::from_der(&self.der),
+            X509Certificate::from_der(&authority.der),
+        ) else {
             return false;
         };
-        leaf.issuer().as_raw() == ca.subject().as_raw() && leaf.verify_signature(Some(ca.public_key())).is_ok()
+        leaf.issuer().as_raw() == ca.subject().as_raw()
+            && leaf.verify_signature(Some(ca.public_key())).is_ok()
     }
 
     /// Whether `now` is within the validity.
@@ -68,14 +70,17 @@ impl CertInfo {
 /// # Errors
 /// When there is none, or it does not parse.
 pub fn inspect(pem: &str) -> Result<CertInfo, PkiError> {
-    let der = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|e| PkiError::unreadable("certificate", e))?;
+    let der = CertificateDer::from_pem_slice(pem.as_bytes())
+        .map_err(|e| PkiError::unreadable("certificate", e))?;
     read(&der)
 }
 
 /// Reads all certificates of a bundle. What does not parse is left out: a bundle has to survive one bad element.
 #[must_use]
 pub fn certificates(bundle: &str) -> Vec<CertInfo> {
-    CertificateDer::pem_slice_iter(bundle.as_bytes()).filter_map(|der| read(&der.ok()?).ok()).collect()
+    CertificateDer::pem_slice_iter(bundle.as_bytes())
+        .filter_map(|der| read(&der.ok()?).ok())
+        .collect()
 }
 
 /// Certificates as PEM, one after the other.
@@ -96,7 +101,8 @@ pub fn to_pem(certificates: &[CertificateDer<'_>]) -> String {
 }
 
 fn read(der: &CertificateDer<'_>) -> Result<CertInfo, PkiError> {
-    let (rest, cert) = X509Certificate::from_der(der).map_err(|e| PkiError::unreadable("certificate", e))?;
+    let (rest, cert) =
+        X509Certificate::from_der(der).map_err(|e| PkiError::unreadable("certificate", e))?;
     if !rest.is_empty() {
         return Err(PkiError::unreadable("certificate", "trailing bytes"));
     }

@@ -29,14 +29,20 @@ fn key(leaf: &IssuedPem) -> PrivateKeyDer<'static> {
 }
 
 /// A handshake in memory, with mutual authentication; the first error of either side.
-fn handshake(server: (&str, &IssuedPem), client: (&str, &IssuedPem), name: &str) -> Result<(), rustls::Error> {
+fn handshake(
+    server: (&str, &IssuedPem),
+    client: (&str, &IssuedPem),
+    name: &str,
+) -> Result<(), rustls::Error> {
     crate::crypto::install();
     let roots = |pem: &str| {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(chain(pem));
         Arc::new(roots)
     };
-    let verifier = WebPkiClientVerifier::builder(roots(server.0)).build().unwrap();
+    let verifier = WebPkiClientVerifier::builder(roots(server.0))
+        .build()
+        .unwrap();
     let config = ServerConfig::builder()
         .with_client_cert_verifier(verifier)
         .with_single_cert(chain(&server.1.chain_pem), key(server.1))?;
@@ -62,16 +68,29 @@ fn handshake(server: (&str, &IssuedPem), client: (&str, &IssuedPem), name: &str)
 #[test]
 fn leaves_are_accepted_by_peers_that_trust_the_authority_and_by_no_others() {
     let (ours, theirs) = (authority(), authority());
-    let node = LeafRequest::valid_for("sdm:node", Usage::Both, now(), HOUR).with_dns(["e-0.e-nodes.ns.svc"]);
+    let node = LeafRequest::valid_for("sdm:node", Usage::Both, now(), HOUR)
+        .with_dns(["e-0.e-nodes.ns.svc"]);
     let admin = LeafRequest::valid_for("sdm:admin", Usage::Client, now(), HOUR);
-    let (node, admin, stranger) =
-        (ours.issue(&node).unwrap(), ours.issue(&admin).unwrap(), theirs.issue(&admin).unwrap());
+    let (node, admin, stranger) = (
+        ours.issue(&node).unwrap(),
+        ours.issue(&admin).unwrap(),
+        theirs.issue(&admin).unwrap(),
+    );
     let trust = ours.cert_pem();
     handshake((trust, &node), (trust, &admin), "e-0.e-nodes.ns.svc").unwrap();
     handshake((trust, &node), (trust, &node), "e-0.e-nodes.ns.svc").unwrap();
-    assert!(handshake((trust, &node), (trust, &admin), "e-1.e-nodes.ns.svc").is_err(), "another node's name");
-    assert!(handshake((trust, &node), (trust, &stranger), "e-0.e-nodes.ns.svc").is_err(), "another authority's client");
-    assert!(handshake((trust, &admin), (trust, &admin), "e-0.e-nodes.ns.svc").is_err(), "a client as a server");
+    assert!(
+        handshake((trust, &node), (trust, &admin), "e-1.e-nodes.ns.svc").is_err(),
+        "another node's name"
+    );
+    assert!(
+        handshake((trust, &node), (trust, &stranger), "e-0.e-nodes.ns.svc").is_err(),
+        "another authority's client"
+    );
+    assert!(
+        handshake((trust, &admin), (trust, &admin), "e-0.e-nodes.ns.svc").is_err(),
+        "a client as a server"
+    );
     let both = format!("{}{}", theirs.cert_pem(), trust);
     handshake((&both, &node), (&both, &stranger), "e-0.e-nodes.ns.svc").unwrap();
 }
@@ -81,14 +100,23 @@ fn a_leaf_says_what_was_asked_for() {
     let at = now();
     let request = LeafRequest {
         ips: vec!["10.88.0.7".parse().unwrap(), "fd00::1".parse().unwrap()],
-        ..LeafRequest::valid_for("sdm:node", Usage::Both, at, HOUR).with_dns(["a.b.c.svc", "*.b.c.svc"])
+        ..LeafRequest::valid_for("sdm:node", Usage::Both, at, HOUR)
+            .with_dns(["a.b.c.svc", "*.b.c.svc"])
     };
     let ca = authority();
     let info = inspect(&ca.issue(&request).unwrap().chain_pem).unwrap();
     assert_eq!(info.subject_cn.as_deref(), Some("sdm:node"));
-    assert_eq!((info.dns.clone(), info.ips.clone()), (request.dns, request.ips));
-    assert_eq!((info.not_before, info.not_after), (at - BACKDATE, at + HOUR));
-    assert!(!info.is_ca && info.issuer_matches(ca.info()) && !info.issuer_matches(authority().info()));
+    assert_eq!(
+        (info.dns.clone(), info.ips.clone()),
+        (request.dns, request.ips)
+    );
+    assert_eq!(
+        (info.not_before, info.not_after),
+        (at - BACKDATE, at + HOUR)
+    );
+    assert!(
+        !info.is_ca && info.issuer_matches(ca.info()) && !info.issuer_matches(authority().info())
+    );
 }
 
 #[test]
@@ -96,7 +124,12 @@ fn a_leaf_does_not_outlive_its_authority() {
     let at = now();
     let ca = CertificateAuthority::generate("short", at, HOUR).unwrap();
     let long = LeafRequest::valid_for("x", Usage::Server, at, YEAR);
-    assert_eq!(inspect(&ca.issue(&long).unwrap().chain_pem).unwrap().not_after, at + HOUR);
+    assert_eq!(
+        inspect(&ca.issue(&long).unwrap().chain_pem)
+            .unwrap()
+            .not_after,
+        at + HOUR
+    );
     let late = LeafRequest::valid_for("x", Usage::Server, at + YEAR, HOUR);
     assert!(ca.issue(&late).is_err(), "nothing left");
 }
@@ -107,28 +140,55 @@ fn an_authority_survives_storage_and_its_leaves_with_it() {
     let again = CertificateAuthority::from_pem(first.cert_pem(), &first.key_pem()).unwrap();
     assert_eq!(again.cert_pem(), first.cert_pem());
     let request = LeafRequest::valid_for("x", Usage::Both, now(), HOUR).with_dns(["x"]);
-    let (a, b) = (first.issue(&request).unwrap(), again.issue(&request).unwrap());
+    let (a, b) = (
+        first.issue(&request).unwrap(),
+        again.issue(&request).unwrap(),
+    );
     handshake((first.cert_pem(), &a), (first.cert_pem(), &b), "x").unwrap();
 }
 
 #[test]
 fn what_is_no_authority_is_refused() {
     let ca = authority();
-    let leaf = ca.issue(&LeafRequest::valid_for("x", Usage::Both, now(), HOUR)).unwrap();
+    let leaf = ca
+        .issue(&LeafRequest::valid_for("x", Usage::Both, now(), HOUR))
+        .unwrap();
     let other = authority();
     let refused = |cert: &str, key: &KeyPem| CertificateAuthority::from_pem(cert, key).unwrap_err();
-    assert!(matches!(refused(ca.cert_pem(), &other.key_pem()), PkiError::KeyMismatch));
-    assert!(matches!(refused(&leaf.chain_pem, &leaf.key_pem), PkiError::NotAnAuthority));
-    assert!(matches!(refused("", &ca.key_pem()), PkiError::Unreadable { .. }));
-    assert!(matches!(refused(ca.cert_pem(), &KeyPem::new("junk".into())), PkiError::Unreadable { .. }));
+    assert!(matches!(
+        refused(ca.cert_pem(), &other.key_pem()),
+        PkiError::KeyMismatch
+    ));
+    assert!(matches!(
+        refused(&leaf.chain_pem, &leaf.key_pem),
+        PkiError::NotAnAuthority
+    ));
+    assert!(matches!(
+        refused("", &ca.key_pem()),
+        PkiError::Unreadable { .. }
+    ));
+    assert!(matches!(
+        refused(ca.cert_pem(), &KeyPem::new("junk".into())),
+        PkiError::Unreadable { .. }
+    ));
 }
 
 #[test]
 fn keys_are_pkcs8_and_do_not_show_in_debug_output() {
     let ca = authority();
-    let leaf = ca.issue(&LeafRequest::valid_for("x", Usage::Both, now(), HOUR)).unwrap();
-    assert!(leaf.key_pem.expose().starts_with("-----BEGIN PRIVATE KEY-----"));
-    for shown in [format!("{leaf:?}"), format!("{ca:?}"), format!("{:?}", ca.key_pem())] {
+    let leaf = ca
+        .issue(&LeafRequest::valid_for("x", Usage::Both, now(), HOUR))
+        .unwrap();
+    assert!(
+        leaf.key_pem
+            .expose()
+            .starts_with("-----BEGIN PRIVATE KEY-----")
+    );
+    for shown in [
+        format!("{leaf:?}"),
+        format!("{ca:?}"),
+        format!("{:?}", ca.key_pem()),
+    ] {
         assert!(!shown.contains("PRIVATE KEY"), "{shown}");
     }
 }
@@ -137,7 +197,11 @@ fn keys_are_pkcs8_and_do_not_show_in_debug_output() {
 fn names_that_peers_would_choke_on_are_refused() {
     let ca = authority();
     for cn in ["", "x".repeat(65).as_str()] {
-        assert!(ca.issue(&LeafRequest::valid_for(cn, Usage::Client, now(), HOUR)).is_err(), "{cn:?}");
+        assert!(
+            ca.issue(&LeafRequest::valid_for(cn, Usage::Client, now(), HOUR))
+                .is_err(),
+            "{cn:?}"
+        );
     }
     let request = LeafRequest::valid_for("x", Usage::Client, now(), HOUR).with_dns(["bücher.svc"]);
     assert!(ca.issue(&request).is_err());
@@ -147,7 +211,12 @@ fn names_that_peers_would_choke_on_are_refused() {
 fn renewal_is_due_at_two_thirds() {
     let start = Timestamp::from_second(1_800_000_000).unwrap();
     let end = start + HOUR * 3;
-    for (after, want) in [(HOUR * 0, false), (HOUR * 2 - SignedDuration::from_secs(1), false), (HOUR * 2, true), (HOUR * 9, true)] {
+    for (after, want) in [
+        (HOUR * 0, false),
+        (HOUR * 2 - SignedDuration::from_secs(1), false),
+        (HOUR * 2, true),
+        (HOUR * 9, true),
+    ] {
         assert_eq!(due(start, end, start + after), want, "{after:?}");
     }
 }
@@ -155,8 +224,15 @@ fn renewal_is_due_at_two_thirds() {
 #[test]
 fn a_bundle_survives_a_bad_element() {
     let (a, b) = (authority(), authority());
-    let bundle = format!("{}-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n{}", a.cert_pem(), b.cert_pem());
+    let bundle = format!(
+        "{}-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n{}",
+        a.cert_pem(),
+        b.cert_pem()
+    );
     let read = certificates(&bundle);
     assert_eq!(read, [a.info().clone(), b.info().clone()]);
-    assert_eq!(to_pem(&chain(&bundle)), format!("{}{}", a.cert_pem(), b.cert_pem()));
+    assert_eq!(
+        to_pem(&chain(&bundle)),
+        format!("{}{}", a.cert_pem(), b.cert_pem())
+    );
 }
