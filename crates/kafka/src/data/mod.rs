@@ -1,0 +1,13 @@
+//! Records: writing them in batches with a producer id, reading them back by partition.
+//!
+//! Owns the record batch format (magic 2), its compression, partitioning, and the produce and fetch loops. Consumer
+//! groups and transactions are not spoken.
+
+pub(crate) mod batch;
+pub(crate) mod compress;
+pub(crate) mod consumer;
+pub(crate) mod fetched;
+pub(crate) mod partitioner;
+pub(crate) mod producer;
+pub(crate) mod reader;
+pub(crate) mod record;
