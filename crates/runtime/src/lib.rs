@@ -15,5 +15,7 @@ pub mod pki;
 mod server;
 pub mod shutdown;
 pub mod telemetry;
+#[cfg(test)]
+mod testing;
 pub mod tls_server;
 pub mod webhook_ca;

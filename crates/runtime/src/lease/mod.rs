@@ -193,19 +193,19 @@ impl Lease {
     async fn campaign(&mut self) -> LostLease {
         let mut known: Option<Observed> = None;
         loop {
-            // While leading, nothing may outlast the moment at which we must have stopped acting.
+            // One lost request leaves time for another; and while leading, nothing may outlast the moment at which we
+            // must have stopped acting.
             let deadline = *self.until.borrow();
-            let limit = deadline.unwrap_or_else(|| Instant::now() + self.config.renew_deadline);
+            let patience = Instant::now() + self.config.renew_deadline / 2;
+            let limit = deadline.map_or(patience, |deadline| patience.min(deadline));
             let turn = timeout_at(limit, self.turn(known.take())).await;
-            if deadline.is_some() && Instant::now() >= limit {
-                // A write that was confirmed in this turn has moved the deadline.
-                if self
-                    .until
-                    .borrow()
-                    .is_none_or(|until| Instant::now() >= until)
-                {
-                    return LostLease::Deadline(self.config.renew_deadline);
-                }
+            // A write that was confirmed in this turn has moved the deadline.
+            if self
+                .until
+                .borrow()
+                .is_some_and(|until| Instant::now() >= until)
+            {
+                return LostLease::Deadline(self.config.renew_deadline);
             }
             let pause = match turn {
                 Ok(Ok(Next::Renew(lease))) => {
@@ -219,10 +219,11 @@ impl Lease {
                     tracing::warn!(%error, lease = %self.config.name, "lease not reachable");
                     self.jittered()
                 }
-                Err(_elapsed) => self.jittered(),
+                Err(_elapsed) => self.jittered() / 4,
             };
             let wake = Instant::now() + pause;
-            sleep_until(self.until.borrow().map_or(wake, |until| wake.min(until))).await;
+            let until = *self.until.borrow();
+            sleep_until(until.map_or(wake, |until| wake.min(until))).await;
         }
     }
 
@@ -316,3 +317,6 @@ enum Next {
     ReadAgain,
     Lost,
 }
+
+#[cfg(test)]
+mod tests;
