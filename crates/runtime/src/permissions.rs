@@ -97,9 +97,8 @@ pub const CONTROLLER: &[Permission] = &[
     ),
 ];
 
-/// What the webhook does.
+/// What the webhook does. It reads no cluster: a review brings all that is judged.
 pub const WEBHOOK: &[Permission] = &[
-    cluster(KAFKA, "kafkaclusters", &["get", "list", "watch"]),
     cluster(
         "admissionregistration.k8s.io",
         "validatingwebhookconfigurations",
