@@ -4,6 +4,8 @@
 
 pub mod control_plane;
 pub mod fake_kubelet;
+pub mod ledger;
+pub mod node;
 pub mod paths;
 pub mod process;
 pub mod simulation;
