@@ -52,3 +52,6 @@ pub async fn serve(
     server::serve(listener, router, options, shutdown, accept).await;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
