@@ -7,20 +7,23 @@
 
 pub mod drift;
 pub mod plan;
+pub mod quantity;
 pub mod racks;
 pub mod render;
 pub mod resolve;
 pub mod snapshot;
 pub mod state;
+pub mod status;
 pub mod validate;
 pub mod violation;
 
 pub use drift::{applied_hash, covers};
-pub use plan::{Action, Plan, Step};
+pub use plan::{Action, Plan, Step, plan};
 pub use racks::decide_racks;
 pub use render::{KubeObject, NodeObjects, PemParts};
 pub use resolve::{Node, Resolved, resolve};
 pub use snapshot::{KafkaView, Objects, Snapshot};
 pub use state::{ClusterState, StateError};
+pub use status::{Failure, status};
 pub use validate::validate;
 pub use violation::{Review, Violation, ViolationKind};

@@ -13,14 +13,39 @@ pub struct Snapshot {
     pub cluster: KafkaCluster,
     /// What exists of it.
     pub objects: Objects,
+    /// What the certificates in its Secrets say, by the Secret's name; a Secret whose certificate
+    /// cannot be read is not here.
+    pub certificates: BTreeMap<String, CertificateView>,
     /// Racks that schedulable Kubernetes nodes name, sorted.
     pub zones: Vec<String>,
     /// What Kafka says; none while it cannot be asked.
     pub kafka: Option<KafkaView>,
+    /// How many seconds ago Kafka said it. Nothing that takes a node down is decided on an old answer.
+    pub kafka_age: i64,
     /// Why Kafka could not be asked, if it was tried.
     pub kafka_error: Option<String>,
     /// Seconds since the epoch; the only clock a decision sees.
     pub now: i64,
+    /// Random ids as Kafka writes them, one for the cluster and one for each controller, for
+    /// when they have to be chosen. A decision is a function of its input, dice included.
+    pub fresh_ids: Vec<String>,
+}
+
+/// What a certificate says, read by the observer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CertificateView {
+    /// The subject's common name, when the subject is exactly that.
+    pub common_name: Option<String>,
+    /// DNS names.
+    pub dns: Vec<String>,
+    /// Begin of validity, seconds since the epoch.
+    pub not_before: i64,
+    /// End of validity, seconds since the epoch.
+    pub not_after: i64,
+    /// Whether the cluster's present authority signed it.
+    pub of_authority: bool,
+    /// A hash of the certificate.
+    pub hash: String,
 }
 
 /// The Kubernetes objects of one cluster.
@@ -53,6 +78,8 @@ pub struct KafkaView {
     pub partitions: PartitionHealth,
     /// Replicas that each broker hosts, by broker id.
     pub hosted: BTreeMap<i32, u64>,
+    /// Replicas of each broker that are in sync, by broker id.
+    pub in_sync: BTreeMap<i32, u64>,
 }
 
 /// One registered broker.
