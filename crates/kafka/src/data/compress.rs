@@ -133,6 +133,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
         #[test]
         fn every_codec_round_trips(plain in prop::collection::vec(any::<u8>(), 0..70_000)) {
             for codec in ALL {

@@ -37,8 +37,11 @@ macro_rules! rpcs {
             type Response = m::$response;
         })*
 
-        #[cfg(test)]
-        const TABLE: &[(i16, i16, i16)] = &[$(($key, $min, $max)),*];
+        /// Every call with its versions.
+        #[cfg(any(test, feature = "testing"))]
+        pub(crate) fn ranges() -> Vec<ApiRange> {
+            vec![$(ApiRange { key: $key, min: $min, max: $max }),*]
+        }
     };
 }
 
@@ -114,10 +117,10 @@ mod tests {
 
     #[test]
     fn every_version_we_speak_is_flexible_and_known_to_the_codec() {
-        for (key, min, max) in TABLE {
-            let api = ApiKey::try_from(*key).unwrap();
-            assert!(api.valid_versions().min <= *min && *max <= api.valid_versions().max, "{api:?}");
-            assert_eq!(api.request_header_version(*min), 2, "{api:?} {min} is not flexible");
+        for ApiRange { key, min, max } in ranges() {
+            let api = ApiKey::try_from(key).unwrap();
+            assert!(api.valid_versions().min <= min && max <= api.valid_versions().max, "{api:?}");
+            assert_eq!(api.request_header_version(min), 2, "{api:?} {min} is not flexible");
         }
     }
 
