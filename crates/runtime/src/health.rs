@@ -104,7 +104,6 @@ impl Health {
     }
 
     /// The routes, for programs that serve them in their own way.
-    #[must_use]
     pub fn router(&self) -> Router {
         Router::new()
             .route("/livez", get(|| async { "ok\n" }))

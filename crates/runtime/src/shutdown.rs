@@ -48,3 +48,75 @@ fn name(status: i32) -> &'static str {
         "SIGTERM"
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{BufRead, BufReader, Lines},
+        process::{ChildStdout, Command, Stdio},
+    };
+
+    use super::*;
+
+    const CHILD: &str = "SDM_TEST_SHUTDOWN_CHILD";
+
+    /// Not a test of its own: the process that the test below sends signals to.
+    #[test]
+    fn child() {
+        if std::env::var_os(CHILD).is_none() {
+            return;
+        }
+        let runtime = crate::telemetry::runtime().unwrap();
+        runtime.block_on(async {
+            let token = on_signal().unwrap();
+            println!("\nready");
+            token.cancelled().await;
+            println!("\nstopping");
+            std::future::pending::<()>().await;
+        });
+    }
+
+    fn wait_for(lines: &mut Lines<BufReader<ChildStdout>>, word: &str) {
+        assert!(
+            lines.any(|line| line.unwrap() == word),
+            "the child never said {word}"
+        );
+    }
+
+    #[test]
+    fn the_first_signal_asks_and_the_second_ends_the_process() {
+        for (first, second, status) in [
+            ("TERM", "TERM", 143),
+            ("INT", "INT", 130),
+            ("TERM", "INT", 130),
+        ] {
+            let mut child = Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", "shutdown::tests::child", "--nocapture"])
+                .env(CHILD, "1")
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            let pid = child.id().to_string();
+            let send = |signal: &str| {
+                assert!(
+                    Command::new("kill")
+                        .args(["-s", signal, &pid])
+                        .status()
+                        .unwrap()
+                        .success()
+                );
+            };
+            let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+            wait_for(&mut lines, "ready");
+            send(first);
+            wait_for(&mut lines, "stopping");
+            assert!(
+                child.try_wait().unwrap().is_none(),
+                "the first signal only asks"
+            );
+            send(second);
+            assert_eq!(child.wait().unwrap().code(), Some(status));
+        }
+    }
+}

@@ -212,7 +212,7 @@ fn renewal_is_due_at_two_thirds() {
     let start = Timestamp::from_second(1_800_000_000).unwrap();
     let end = start + HOUR * 3;
     for (after, want) in [
-        (HOUR * 0, false),
+        (SignedDuration::ZERO, false),
         (HOUR * 2 - SignedDuration::from_secs(1), false),
         (HOUR * 2, true),
         (HOUR * 9, true),
