@@ -15,7 +15,7 @@ use rand::seq::SliceRandom;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::dial::Dialer;
-use crate::error::{KafkaError, Result};
+use crate::error::{KafkaError, Result, code};
 use crate::model::NodeInfo;
 use crate::tls::TlsConfig;
 use crate::wire::conn::{ConnectOptions, Connection, DEFAULT_MAX_FRAME};
@@ -139,10 +139,12 @@ impl Client {
         self.metadata_by(Some(&[]), deadline).await?;
         match self.known(broker) {
             Some(address) => self.inner.pool.get(&address, deadline).await,
-            None => Err(KafkaError::NotSent {
+            // A broker that is gone may stay so: an answer, not something to wait for until the deadline.
+            None => Err(KafkaError::Broker {
+                code: code::BROKER_NOT_AVAILABLE,
+                name: "BROKER_NOT_AVAILABLE",
+                message: Some(format!("the cluster does not list broker {broker} among its live brokers")),
                 api: "Metadata",
-                peer: format!("broker {broker}"),
-                detail: "the cluster does not list it among its live brokers".to_owned(),
             }),
         }
     }

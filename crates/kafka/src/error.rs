@@ -106,6 +106,11 @@ impl KafkaError {
         }
     }
 
+    /// Whether reading and writing records should go on: leaders move, and a broker that is away comes back.
+    pub(crate) fn is_passing(&self) -> bool {
+        (self.is_retriable() && !matches!(self, Self::Tls { .. })) || self.code() == Some(code::BROKER_NOT_AVAILABLE)
+    }
+
     /// Whether a broker may have carried the request out (`false`: it certainly did not see it).
     pub fn was_sent(&self) -> bool {
         match self {
@@ -178,6 +183,7 @@ pub mod code {
     pub const LEADER_NOT_AVAILABLE: i16 = 5;
     pub const NOT_LEADER_OR_FOLLOWER: i16 = 6;
     pub const REQUEST_TIMED_OUT: i16 = 7;
+    pub const BROKER_NOT_AVAILABLE: i16 = 8;
     pub const MESSAGE_TOO_LARGE: i16 = 10;
     pub const NOT_ENOUGH_REPLICAS: i16 = 19;
     pub const NOT_ENOUGH_REPLICAS_AFTER_APPEND: i16 = 20;

@@ -27,7 +27,8 @@ impl Client {
             .iter()
             .map(|t| {
                 let verdict = ItemError::check(t.error_code, optional_text(t.error_message.as_ref())).map(|()| CreatedTopic {
-                    id: non_zero_id(t.topic_id),
+                    // Kafka makes one up even when it only validates.
+                    id: non_zero_id(t.topic_id).filter(|_| !validate_only),
                     partitions: at_least_zero(t.num_partitions),
                     replication_factor: at_least_zero(t.replication_factor),
                 });

@@ -52,7 +52,6 @@ pub enum End {
 
 /// How a consumer reads.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub struct ConsumerConfig {
     /// How long a broker may hold back an answer while there is nothing to tell.
     pub max_wait: Duration,
@@ -206,7 +205,7 @@ impl Consumer {
                         self.leaders = leaders;
                         self.leaders_stale = false;
                     }
-                    Err(e) if e.is_retriable() && !matches!(e, KafkaError::Tls { .. }) => self.blame(&e),
+                    Err(e) if e.is_passing() => self.blame(&e),
                     Err(e) => return Err(e),
                 }
             }
@@ -283,7 +282,7 @@ impl Consumer {
         self.busy.remove(&answer.leader);
         let fetched = match answer.result {
             Ok(fetched) => fetched,
-            Err(e) if e.is_retriable() && !matches!(e, KafkaError::Tls { .. }) => {
+            Err(e) if e.is_passing() => {
                 for partition in &answer.asked {
                     if let Some(position) = self.partitions.get_mut(partition) {
                         position.last_error = Some(e.clone());

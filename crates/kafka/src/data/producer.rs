@@ -30,7 +30,6 @@ const NEW_TOPIC: Duration = Duration::from_secs(5);
 
 /// How a producer writes.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub struct ProducerConfig {
     /// Compression of batches.
     pub compression: Compression,
@@ -346,11 +345,11 @@ impl Producer {
                 job.fail_all(&error, outcome);
                 true
             }
-            Some(_) if !error.is_retriable() && job.in_doubt => {
+            Some(_) if !error.is_passing() && job.in_doubt => {
                 job.fail_all(&error, outcome);
                 true
             }
-            Some(_) if !error.is_retriable() => {
+            Some(_) if !error.is_passing() => {
                 // Refused whole: nothing was appended, so the sequence number is free again.
                 job.finish(|_| Err(error.clone()), outcome);
                 true
