@@ -2,12 +2,15 @@
 //! everything checked. A [`Resolved`] cannot be wrong any more, and nothing after
 //! this module reads the raw spec again.
 
+mod merge;
+
 use std::collections::BTreeMap;
 
 use sdm_api::{
     DeletionPolicy, JvmSpec, KafkaCluster, Listener, NodeRole, PodTemplate, RackAwareness, ResourceSpec, TlsSpec,
 };
 
+use crate::validate;
 use crate::violation::Review;
 
 /// A cluster as it is meant.
@@ -105,6 +108,32 @@ impl Resolved {
 /// # Errors
 /// Every violation at once, together with the warnings.
 pub fn resolve(cluster: &KafkaCluster, old: Option<&KafkaCluster>) -> Result<(Resolved, Vec<String>), Review> {
-    let _ = (cluster, old);
-    Err(Review::default())
+    let meant = merged(cluster);
+    let before = old.map(merged);
+    let review = validate::review(cluster, &meant, old.zip(before.as_ref()));
+    if review.violations.is_empty() { Ok((meant, review.warnings)) } else { Err(review) }
+}
+
+/// Applies defaults and overrides. Of what is wrong nothing is noticed: where an id is in two pools,
+/// the first one counts.
+fn merged(cluster: &KafkaCluster) -> Resolved {
+    let spec = &cluster.spec;
+    let mut nodes = BTreeMap::new();
+    for pool in &spec.pools {
+        for &id in &pool.node_ids {
+            nodes.entry(id).or_insert_with(|| merge::node(spec, pool, id));
+        }
+    }
+    Resolved {
+        name: cluster.metadata.name.clone().unwrap_or_default(),
+        namespace: cluster.metadata.namespace.clone().unwrap_or_default(),
+        uid: cluster.metadata.uid.clone().unwrap_or_default(),
+        version: spec.version.clone(),
+        image_pull_secrets: spec.image_pull_secrets.clone(),
+        cluster_id: spec.cluster_id.clone(),
+        listeners: spec.listeners.clone(),
+        nodes,
+        rack_awareness: spec.rack_awareness.clone(),
+        tls: spec.tls.clone(),
+    }
 }

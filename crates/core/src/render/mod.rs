@@ -4,9 +4,28 @@
 //! [`ClusterState`], what a user wants in [`Resolved`]. The same input gives the same
 //! bytes, so that an unchanged world causes no write and no restart.
 
-use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount};
+mod affinity;
+mod claims;
+mod config_map;
+mod containers;
+mod format;
+mod jvm;
+mod meta;
+mod pod;
+mod properties;
+mod secrets;
+mod server;
+mod shared;
+
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service, ServiceAccount};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use serde_json::Value;
+
+pub use format::script as format_script;
+pub(crate) use meta::kept;
+pub use meta::{labels, node_labels, owner};
+pub use secrets::{PemParts, admin_secret, ca_secret, certificate_names, node_tls_secret};
+pub use shared::shared;
 
 use crate::resolve::Resolved;
 use crate::state::ClusterState;
@@ -25,7 +44,7 @@ pub enum KubeObject {
 /// The objects of one node.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NodeObjects {
-    /// `server.properties`, `log4j2.yaml` and `format.sh`.
+    /// `server.properties`, `log4j2.properties`, `java.security` and `format.sh`.
     pub config_map: ConfigMap,
     /// One claim a volume, in the order of volumes.
     pub claims: Vec<PersistentVolumeClaim>,
@@ -35,51 +54,15 @@ pub struct NodeObjects {
     pub revision: String,
 }
 
-/// A certificate with its key and the authority that signed it, as PEM text.
-#[derive(Clone, Copy)]
-pub struct PemParts<'a> {
-    /// The certificate, followed by intermediate ones.
-    pub certificate: &'a str,
-    /// The private key, PKCS#8.
-    pub key: &'a str,
-    /// The authorities to trust, one after another.
-    pub ca: &'a str,
-}
-
-/// The objects that a cluster has once: two Services, a ServiceAccount, a PodDisruptionBudget.
-#[must_use]
-pub fn shared(resolved: &Resolved, state: &ClusterState) -> Vec<KubeObject> {
-    let _ = (resolved, state);
-    Vec::new()
-}
-
 /// The objects of node `id`; none if the cluster has no such node. `certificate_hash` stands for
 /// the node's certificate: another one is a reason to restart.
 #[must_use]
 pub fn node(resolved: &Resolved, state: &ClusterState, id: i32, certificate_hash: &str) -> Option<NodeObjects> {
-    let _ = (resolved, state, id, certificate_hash);
-    None
-}
-
-/// The Secret `<cluster>-<id>-tls`.
-#[must_use]
-pub fn node_tls_secret(resolved: &Resolved, id: i32, pem: PemParts<'_>) -> Secret {
-    let _ = (resolved, id, pem);
-    Secret::default()
-}
-
-/// The Secret `<cluster>-admin`, with `client.properties` that Kafka's own tools take as they are.
-#[must_use]
-pub fn admin_secret(resolved: &Resolved, pem: PemParts<'_>) -> Secret {
-    let _ = (resolved, pem);
-    Secret::default()
-}
-
-/// The Secret `<cluster>-ca`: the cluster's authority.
-#[must_use]
-pub fn ca_secret(resolved: &Resolved, certificate: &str, key: &str) -> Secret {
-    let _ = (resolved, certificate, key);
-    Secret::default()
+    let node = resolved.nodes.get(&id)?;
+    let config_map = config_map::render(resolved, state, node);
+    let claims = claims::render(resolved, node);
+    let (pod, revision) = pod::render(resolved, state, node, &config_map, certificate_hash);
+    Some(NodeObjects { config_map, claims, pod, revision })
 }
 
 impl KubeObject {

@@ -1,0 +1,67 @@
+//! The command lines of a node's Java virtual machines, and the files they read.
+
+use super::config_map::CONFIG_DIR;
+use crate::quantity;
+use crate::resolve::Node;
+
+/// The jars of the `apache/kafka` image; `java` expands the asterisk itself.
+pub(super) const CLASS_PATH: &str = "/opt/kafka/libs/*";
+
+/// Logs go to standard output, without the dump of every configuration value at each start.
+pub(super) const LOG4J2: &str = "\
+status=warn
+name=kafka
+appender.stdout.type=Console
+appender.stdout.name=stdout
+appender.stdout.layout.type=PatternLayout
+appender.stdout.layout.pattern=%d{yyyy-MM-dd'T'HH:mm:ss.SSSX}{UTC} %-5p %c{1}: %m%n
+rootLogger.level=info
+rootLogger.appenderRef.stdout.ref=stdout
+logger.config.name=org.apache.kafka.common.config
+logger.config.level=warn
+logger.request.name=kafka.request.logger
+logger.request.level=warn
+logger.state.name=state.change.logger
+logger.state.level=warn
+";
+
+/// A restarted peer has another address, and one that starts has none yet: neither answer may be
+/// remembered for long. Java's defaults are 30 and 10 seconds.
+pub(super) const SECURITY: &str = "\
+networkaddress.cache.ttl=5
+networkaddress.cache.negative.ttl=0
+";
+
+/// The command of the Kafka container. Java is process 1, so that the signal to stop reaches it and
+/// begins the controlled shutdown.
+pub(super) fn kafka_command(node: &Node) -> Vec<String> {
+    let heap = heap(node.jvm.heap.as_deref().unwrap_or_default());
+    let mut command = vec!["java".to_owned(), format!("-Xms{heap}"), format!("-Xmx{heap}")];
+    command.extend(
+        [
+            "-XX:+UseG1GC",
+            "-XX:MaxGCPauseMillis=20",
+            "-XX:InitiatingHeapOccupancyPercent=35",
+            "-XX:+ExplicitGCInvokesConcurrent",
+            "-XX:+ExitOnOutOfMemoryError",
+            "-XX:-HeapDumpOnOutOfMemoryError",
+            "-XX:+PerfDisableSharedMem",
+            "-Djava.awt.headless=true",
+            "-Djava.io.tmpdir=/tmp",
+            "-Dkafka.logs.dir=/var/log/kafka",
+        ]
+        .map(str::to_owned),
+    );
+    command.push(format!("-Djava.security.properties={CONFIG_DIR}/java.security"));
+    command.push(format!("-Dlog4j2.configurationFile={CONFIG_DIR}/log4j2.properties"));
+    command.extend(node.jvm.options.iter().cloned());
+    command.extend(["-cp", CLASS_PATH, "kafka.Kafka"].map(str::to_owned));
+    command.push(format!("{CONFIG_DIR}/server.properties"));
+    command
+}
+
+/// A quantity as Java writes sizes.
+fn heap(quantity: &str) -> String {
+    let bytes = quantity::bytes(quantity).unwrap_or(512 << 20);
+    if bytes.is_multiple_of(1 << 20) { format!("{}m", bytes >> 20) } else { format!("{}k", (bytes >> 10).max(1)) }
+}
