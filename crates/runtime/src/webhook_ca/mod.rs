@@ -60,6 +60,8 @@ pub struct CaConfig {
     pub service: String,
     /// The cluster's DNS domain.
     pub domain: String,
+    /// A further host name or IP address that callers use, where the webhook runs outside the cluster.
+    pub host: Option<String>,
 }
 
 impl CaConfig {
@@ -71,13 +73,21 @@ impl CaConfig {
             secret: "sdm-webhook-ca".to_owned(),
             service: "sdm-webhook".to_owned(),
             domain: "cluster.local".to_owned(),
+            host: None,
         }
     }
 
-    fn names(&self) -> [String; 2] {
+    /// What the leaf is issued for.
+    fn name(&self, mut leaf: LeafRequest) -> LeafRequest {
         let short = format!("{}.{}.svc", self.service, self.namespace);
         let long = format!("{short}.{}", self.domain);
-        [short, long]
+        leaf.dns.extend([short, long]);
+        match self.host.as_deref().map(|host| (host, host.parse())) {
+            Some((_, Ok(ip))) => leaf.ips.push(ip),
+            Some((host, Err(_))) => leaf.dns.push(host.to_owned()),
+            None => {}
+        }
+        leaf
     }
 }
 
@@ -251,8 +261,8 @@ impl WebhookCa {
         };
         if leaf_due(now, self.leaf.info().as_ref(), active.info()) {
             let request =
-                LeafRequest::valid_for(&self.config.service, Usage::Server, now, LEAF_LIFETIME)
-                    .with_dns(self.config.names());
+                LeafRequest::valid_for(&self.config.service, Usage::Server, now, LEAF_LIFETIME);
+            let request = self.config.name(request);
             self.leaf.set(&active.issue(&request)?)?;
             let until = self.leaf.info().map(|info| info.not_after);
             LEAF_NOT_AFTER.set(until.map_or(0, Timestamp::as_second));

@@ -1,0 +1,222 @@
+//! HTTP around the verdict: `POST /validate`, its limits, its metrics and its span.
+//!
+//! Whatever has a readable uid is answered with 200 and a review; HTTP errors are for what cannot be a review. Objects
+//! are never logged: they may hold what their author keeps secret.
+
+use std::{
+    fmt::Write as _,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::LazyLock,
+    time::Duration,
+};
+
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::{RawQuery, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response as HttpResponse},
+    routing::post,
+};
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, histogram::Histogram},
+    registry::Registry,
+};
+use tokio::time::{Instant, timeout};
+use tracing::field::Empty;
+
+use crate::{
+    body::Budget,
+    decide,
+    review::{self, Incoming, Outgoing, Request, Response},
+    verdict,
+};
+
+/// Where API servers send reviews.
+pub const PATH: &str = "/validate";
+/// Reviews answered, by kind, operation and decision (exposed with the suffix `_total`).
+pub const METRIC_REQUESTS: &str = "sdm_webhook_requests";
+/// Time from the request's head to the answer, in seconds.
+pub const METRIC_DURATION: &str = "sdm_webhook_duration_seconds";
+
+/// API servers wait this long when nothing else is said, and never longer than 30 s.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+const MAX_TIMEOUT: Duration = Duration::from_secs(30);
+/// What is left of the caller's patience for the answer to travel.
+const MARGIN: Duration = Duration::from_millis(500);
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Labels {
+    kind: &'static str,
+    op: &'static str,
+    decision: &'static str,
+}
+
+static REQUESTS: LazyLock<Family<Labels, Counter>> = LazyLock::new(Family::default);
+static DURATION: LazyLock<Histogram> =
+    LazyLock::new(|| Histogram::new([0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 5.0]));
+
+/// Makes the webhook's metrics part of `registry`.
+pub fn register_metrics(registry: &mut Registry) {
+    registry.register(METRIC_REQUESTS, "Admission reviews answered", REQUESTS.clone());
+    registry.register(METRIC_DURATION, "Time to answer an admission review", DURATION.clone());
+}
+
+/// The routes.
+#[must_use]
+pub fn router() -> Router {
+    Router::new().route(PATH, post(validate)).with_state(Budget::default())
+}
+
+async fn validate(
+    State(budget): State<Budget>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> HttpResponse {
+    let began = Instant::now();
+    if !is_json(&headers) {
+        return (StatusCode::UNSUPPORTED_MEDIA_TYPE, "expected application/json\n").into_response();
+    }
+    let body = match timeout(patience(query.as_deref()), budget.read(&headers, body)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(refused)) => return refused.into_response(),
+        Err(_) => return (StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time\n").into_response(),
+    };
+    let (labels, response) = match review::read(&body.bytes) {
+        Incoming::Request(request) => review(&request),
+        Incoming::Unreadable { uid, why } => {
+            let message = format!("the admission review cannot be read: {why}");
+            (Labels::unread(), verdict::failure(&uid, 400, "BadRequest", message))
+        }
+        Incoming::Garbage { why } => {
+            REQUESTS.get_or_create(&Labels::unread()).inc();
+            let message = format!("expected an {} of {}: {why}\n", review::KIND, review::API_VERSION);
+            return (StatusCode::BAD_REQUEST, message).into_response();
+        }
+    };
+    REQUESTS.get_or_create(&labels).inc();
+    DURATION.observe(began.elapsed().as_secs_f64());
+    Json(Outgoing::from(response)).into_response()
+}
+
+fn review(request: &Request<'_>) -> (Labels, Response) {
+    let span = tracing::info_span!(
+        "review",
+        uid = request.uid,
+        kind = request.kind.kind,
+        namespace = request.namespace.as_deref().unwrap_or_default(),
+        name = request.name.as_deref().unwrap_or_default(),
+        operation = request.operation,
+        user = request.user_info.username,
+        dry_run = request.dry_run.unwrap_or_default(),
+        decision = Empty,
+    );
+    let _entered = span.enter();
+    // A fault in one rule must not take down other reviews, nor look like a network failure.
+    let (decision, response) = match catch_unwind(AssertUnwindSafe(|| decide::decide(request))) {
+        Ok(verdict) if verdict.violations.is_empty() => ("allowed", verdict::answer(request, &verdict)),
+        Ok(verdict) => {
+            span.record("decision", "denied");
+            tracing::info!(fields = paths(&verdict), "refused");
+            ("denied", verdict::answer(request, &verdict))
+        }
+        Err(_) => {
+            span.record("decision", "error");
+            tracing::error!("the review failed inside the webhook");
+            let message = format!("internal error in the webhook, review {}; its log says more", request.uid);
+            ("error", verdict::failure(&request.uid, 500, "InternalError", message))
+        }
+    };
+    span.record("decision", decision);
+    tracing::debug!("answered");
+    (Labels { kind: decide::kind_label(request), op: operation(&request.operation), decision }, response)
+}
+
+/// Which fields were refused; their values are nobody's business.
+fn paths(verdict: &decide::Verdict) -> String {
+    let mut paths = String::new();
+    for violation in verdict.violations.iter().take(8) {
+        let separator = if paths.is_empty() { "" } else { ", " };
+        // Writing to a String cannot fail.
+        let _ = write!(paths, "{separator}{}", violation.path);
+    }
+    paths
+}
+
+impl Labels {
+    fn unread() -> Self {
+        Self { kind: "other", op: "other", decision: "error" }
+    }
+}
+
+/// A label's values are a fixed set, whatever a caller sends.
+fn operation(operation: &str) -> &'static str {
+    match operation {
+        "CREATE" => "CREATE",
+        "UPDATE" => "UPDATE",
+        "DELETE" => "DELETE",
+        "CONNECT" => "CONNECT",
+        _ => "other",
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    value
+        .and_then(|value| value.split(';').next())
+        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// How long the caller waits, as it says in `?timeout=`, less what the answer needs to travel.
+fn patience(query: Option<&str>) -> Duration {
+    let parameter = query.unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("timeout="));
+    let timeout = parameter.and_then(go_duration).unwrap_or(DEFAULT_TIMEOUT).min(MAX_TIMEOUT);
+    if timeout > 2 * MARGIN { timeout - MARGIN } else { timeout / 2 }
+}
+
+/// A duration as Go prints it: `5s`, `1m30s`, `1.5s`, `500ms`.
+fn go_duration(text: &str) -> Option<Duration> {
+    let mut rest = text;
+    let mut seconds = 0.0;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, tail) = rest.split_at(digits);
+        let unit = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at(unit);
+        seconds += number.parse::<f64>().ok()?
+            * match unit {
+                "ms" => 0.001,
+                "s" => 1.0,
+                "m" => 60.0,
+                "h" => 3600.0,
+                _ => return None,
+            };
+        rest = tail;
+    }
+    Duration::try_from_secs_f64(seconds).ok().filter(|duration| !duration.is_zero())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_deadline_is_the_callers_less_a_margin() {
+        for (query, want) in [
+            (Some("timeout=5s"), 4500),
+            (Some("a=b&timeout=1m30s"), 29_500),
+            (Some("timeout=1s"), 500),
+            (Some("timeout=300ms"), 150),
+            (Some("timeout=1.5s"), 1000),
+            (Some("timeout=nonsense"), 9500),
+            (Some("timeout=0s"), 9500),
+            (Some("timeout=100h"), 29_500),
+            (Some("timeout=9999999999999999999999h"), 9500),
+            (None, 9500),
+        ] {
+            assert_eq!(patience(query), Duration::from_millis(want), "{query:?}");
+        }
+    }
+}
