@@ -99,6 +99,18 @@ pub fn blocked(cluster: &KafkaCluster, now: i64, reason: &str, message: &str) ->
     }
 }
 
+/// The conditions of an object that cannot even be read, from those reported `before`.
+#[must_use]
+pub fn unreadable(before: &[Condition], generation: Option<i64>, now: i64, message: &str) -> Vec<Condition> {
+    let now = Time(Timestamp::from_second(now).unwrap_or_default());
+    [(READY, false), (RECONCILING, false), (STALLED, true)]
+        .map(|(type_, status)| {
+            let draft = Draft { type_, status, reason: "Unreadable".to_owned(), message: cut(message, MESSAGE) };
+            merge(draft, before, generation, &now)
+        })
+        .to_vec()
+}
+
 fn conditions(cluster: &KafkaCluster, now: i64, drafts: [Draft; 3]) -> Vec<Condition> {
     let previous = cluster.status.as_ref().map(|s| s.conditions.as_slice()).unwrap_or_default();
     let now = Time(Timestamp::from_second(now).unwrap_or_default());

@@ -143,7 +143,7 @@ const NO_PEM: PemParts<'static> = PemParts { certificate: "", key: "", ca: "" };
 
 /// The hash of a Secret rendered without certificates and keys: what of it comes from the spec.
 #[must_use]
-pub(crate) fn content_hash(empty: &k8s_openapi::api::core::v1::Secret) -> String {
+pub fn content_hash(empty: &k8s_openapi::api::core::v1::Secret) -> String {
     let data: BTreeMap<String, String> = empty
         .data
         .iter()

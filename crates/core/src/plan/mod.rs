@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod};
 
-pub use certificates::{CertificateUse, admin_names, node_names};
+pub use certificates::{CertificateUse, admin_names, content_hash, node_names};
 pub use node::{NodeView, PodState, views};
 pub(crate) use removal::leaving;
 
@@ -31,6 +31,9 @@ use crate::render::{self, KubeObject, NodeObjects};
 use crate::resolve::Resolved;
 use crate::snapshot::Snapshot;
 use crate::state::ClusterState;
+
+/// An answer of Kafka older than this many seconds is no ground to do anything.
+pub(crate) const FRESH_S: i64 = 2;
 
 /// What a step does.
 #[derive(Clone, Debug, PartialEq)]

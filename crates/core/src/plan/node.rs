@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
 use sdm_api::names;
 
+use super::FRESH_S;
 use super::objects::foreign;
 use crate::render::NodeObjects;
 use crate::resolve::{Node, Resolved};
@@ -82,7 +83,8 @@ pub fn views(snapshot: &Snapshot, resolved: &Resolved, nodes: &BTreeMap<i32, Nod
         .values()
         .map(|node| {
             let pod = snapshot.objects.pods.get(&names::node(&resolved.name, node.id));
-            let counted = snapshot.kafka.as_ref().and_then(|k| counted(k, node));
+            let fresh = snapshot.kafka.as_ref().filter(|_| snapshot.kafka_age <= FRESH_S);
+            let counted = fresh.and_then(|k| counted(k, node));
             let view = NodeView {
                 pod: pod.map_or(PodState::Absent, |p| state(p, &resolved.uid, counted)),
                 uid: pod.and_then(|p| p.metadata.uid.clone()),

@@ -5,6 +5,7 @@
 
 use sdm_api::names;
 
+use super::objects::foreign;
 use super::{Action, Stall, Step};
 use crate::racks::decide_racks;
 use crate::resolve::Resolved;
@@ -26,6 +27,11 @@ fn stalled(reason: &'static str, message: String) -> Outcome {
 
 pub(super) fn steps(snapshot: &Snapshot, resolved: &Resolved, state: Option<&ClusterState>) -> Outcome {
     let config_map = names::state_config_map(&resolved.name);
+    // With no volume to keep, the decisions of a deleted cluster go with it.
+    let existing = snapshot.objects.config_maps.get(&config_map);
+    if let Some(wait) = existing.and_then(|e| foreign(&e.metadata, &resolved.uid, "ConfigMap")) {
+        return Outcome::First(Step::wait("PersistState", "nothing is decided for this cluster yet", wait));
+    }
     let Some(state) = state else {
         return first(snapshot, resolved, &config_map);
     };
@@ -77,7 +83,6 @@ pub(super) fn steps(snapshot: &Snapshot, resolved: &Resolved, state: Option<&Clu
     if decide_racks(resolved, &snapshot.zones, &mut next.racks) {
         reasons.push("racks were decided");
     }
-    let existing = snapshot.objects.config_maps.get(&config_map);
     let desired = next.render(resolved);
     // Whether it outlives the cluster depends on the volumes' policy, which may change.
     let owner = existing.is_some_and(|e| {

@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sdm_api::names;
 
 use super::objects::foreign;
-use super::{Action, Kind, Stall, Step};
+use super::{Action, FRESH_S, Kind, Stall, Step};
 use crate::resolve::Resolved;
 use crate::snapshot::Snapshot;
 
@@ -93,7 +93,7 @@ fn delete(kind: Kind, meta: &ObjectMeta, disruptive: bool) -> Action {
 
 /// What the node still hosts, as a sentence to wait with.
 fn hosts(snapshot: &Snapshot, id: i32) -> Option<String> {
-    let known = snapshot.kafka.as_ref().filter(|k| snapshot.kafka_age <= 2 && !k.brokers.is_empty());
+    let known = snapshot.kafka.as_ref().filter(|k| snapshot.kafka_age <= FRESH_S && !k.brokers.is_empty());
     let Some(kafka) = known else {
         return Some("Kafka to say what the node hosts".to_owned());
     };

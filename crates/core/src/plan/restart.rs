@@ -11,14 +11,12 @@ use std::collections::BTreeMap;
 use sdm_api::names;
 
 use super::node::caught_up;
-use super::{Action, Kind, NodeView, PodState, Step};
+use super::{Action, FRESH_S, Kind, NodeView, PodState, Step};
 use crate::render::NodeObjects;
 use crate::resolve::{Node, Resolved};
 use crate::snapshot::{KafkaView, Snapshot};
 use crate::state::ClusterState;
 
-/// An answer of Kafka older than this is no ground to take a node down.
-const FRESH_S: i64 = 2;
 /// A node that starts for longer than this while Kafka cannot be asked may be restarted for a change.
 const PATIENCE_S: i64 = 60;
 
