@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{Binding, ConfigMap, ObjectReference, PersistentVolumeClaim, Pod};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt};
 use sdm_api::names;
@@ -76,13 +77,9 @@ async fn serve(client: &Client, world: &Shared, pod: &Pod, ip: String) -> Result
     }
     if pod.spec.as_ref().is_some_and(|s| s.node_name.is_none()) {
         let target = ObjectReference { kind: Some("Node".into()), name: Some("simulated".into()), ..Default::default() };
-        let binding = Binding { metadata: pod.metadata.clone(), target };
-        let mut metadata = binding.metadata.clone();
-        metadata.resource_version = None;
-        metadata.managed_fields = None;
-        let binding = Binding { metadata, ..binding };
-        let body = serde_json::to_vec(&binding)?;
-        let _: serde_json::Value = api.create_subresource("binding", &name, &PostParams::default(), body).await?;
+        let metadata = ObjectMeta { name: Some(name.clone()), uid: pod.uid(), ..ObjectMeta::default() };
+        let binding = Binding { metadata, target };
+        let _: serde_json::Value = api.create_subresource("binding", &name, &PostParams::default(), &binding).await?;
     }
     let uid = pod.uid().context("a Pod has a uid")?;
     let known = world.lock().running.get(&name).is_some_and(|n| n.uid == uid);

@@ -3,6 +3,7 @@
 //! records. A scenario itself says only what it tests.
 
 pub mod control_plane;
+pub mod fake_kafka;
 pub mod fake_kubelet;
 pub mod ledger;
 pub mod node;

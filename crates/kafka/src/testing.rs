@@ -29,6 +29,21 @@ use crate::wire::conn::DEFAULT_MAX_FRAME;
 use crate::wire::frame;
 use crate::wire::rpc::{self, Rpc};
 
+/// The codec's string type, for answers.
+pub use kafka_protocol::protocol::StrBytes as Text;
+
+/// A topic's name as the codec has it.
+pub fn topic(name: &str) -> kafka_protocol::messages::TopicName {
+    kafka_protocol::messages::TopicName(name.to_owned().into())
+}
+
+/// A directory id as Kafka prints it (URL-safe base64 of 16 bytes), as the codec has it.
+pub fn directory_id(text: &str) -> Option<uuid::Uuid> {
+    use base64::Engine;
+    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text).ok()?;
+    uuid::Uuid::from_slice(&bytes).ok()
+}
+
 /// A request as it arrived.
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -159,8 +174,13 @@ pub struct Server {
 impl Server {
     /// Listens on a free loopback port.
     pub async fn start(handler: Arc<dyn Handler>, tls: Option<ServerTls>) -> io::Result<Self> {
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), handler, tls).await
+    }
+
+    /// Listens on `address`, for clients that expect a broker just there.
+    pub async fn start_at(address: SocketAddr, handler: Arc<dyn Handler>, tls: Option<ServerTls>) -> io::Result<Self> {
         let acceptor = tls.map(|tls| tls.acceptor()).transpose()?;
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let seen = Arc::<Mutex<Vec<_>>>::default();
         let mut tasks = JoinSet::new();
