@@ -64,7 +64,6 @@ pub fn register_metrics(registry: &mut Registry) {
 }
 
 /// The routes.
-#[must_use]
 pub fn router() -> Router {
     Router::new().route(PATH, post(validate)).with_state(Budget::default())
 }

@@ -149,7 +149,7 @@ mod tests {
     fn a_short_warning_stays_as_it_is_and_a_long_one_goes_on() {
         assert_eq!(warnings(&["one replica only".to_owned()]), ["one replica only"]);
         let long = "word ".repeat(60);
-        let lines = warnings(&[long.clone()]);
+        let lines = warnings(std::slice::from_ref(&long));
         assert!(lines.len() > 1 && lines.iter().all(|line| line.chars().count() <= 120), "{lines:?}");
         let words = lines.iter().flat_map(|line| line.split(' ')).filter(|word| *word != "...").count();
         assert_eq!(words, 60);

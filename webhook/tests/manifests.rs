@@ -1,6 +1,8 @@
 //! The committed manifests are the ones the code stands for: roles are generated from the tables of what the programs
 //! call, and the image is this version's.
 
+#![allow(clippy::unwrap_used)]
+
 use std::{fs, path::PathBuf};
 
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::Pod};

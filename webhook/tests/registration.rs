@@ -1,5 +1,7 @@
 //! The registration is written when it has to be, and only then.
 
+#![allow(clippy::unwrap_used)]
+
 use std::sync::{Arc, Mutex};
 
 use axum::http::{Method, Request, Response, StatusCode};

@@ -1,5 +1,7 @@
 //! What API servers, and whoever else reaches the port, get for an answer.
 
+#![allow(clippy::unwrap_used)]
+
 use axum::{
     body::Body,
     http::{Request, StatusCode},
