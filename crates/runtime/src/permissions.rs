@@ -77,6 +77,8 @@ pub const CONTROLLER: &[Permission] = &[
     // The readiness gate.
     cluster("", "pods/status", &["patch"]),
     cluster("", "configmaps", OWNED),
+    // A cluster's persisted decisions are replaced on the ground of the version they were read from, not applied.
+    cluster("", "configmaps", &["update"]),
     cluster("", "persistentvolumeclaims", OWNED),
     cluster("", "services", OWNED),
     cluster("", "serviceaccounts", OWNED),
