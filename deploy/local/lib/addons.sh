@@ -1,0 +1,90 @@
+# shellcheck shell=bash
+# What a cluster needs beyond Kubernetes itself: DNS and storage. Both are host
+# processes with an identity of their own and no more rights than they use.
+
+addons_manifest() {
+  cat <<YAML
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata:
+  name: standard
+  annotations: {storageclass.kubernetes.io/is-default-class: "true"}
+provisioner: local.kafka.sdm.dev
+volumeBindingMode: WaitForFirstConsumer
+reclaimPolicy: Delete
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: "sdm:local-provisioner"}
+rules:
+  - {apiGroups: [""], resources: [persistentvolumes], verbs: [get, list, watch, create, update, patch, delete]}
+  - {apiGroups: [""], resources: [persistentvolumeclaims], verbs: [get, list, watch, update]}
+  - {apiGroups: [""], resources: [nodes], verbs: [get, list, watch]}
+  - {apiGroups: [""], resources: [events], verbs: [create, update, patch]}
+  - {apiGroups: [storage.k8s.io], resources: [storageclasses], verbs: [get, list, watch]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: "sdm:local-provisioner"}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: "sdm:local-provisioner"}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: "sdm:local-provisioner"}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: "system:coredns"}
+rules:
+  - {apiGroups: [""], resources: [services, namespaces], verbs: [list, watch]}
+  - {apiGroups: [discovery.k8s.io], resources: [endpointslices], verbs: [list, watch]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: "system:coredns"}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: "system:coredns"}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: "system:coredns"}]
+---
+# Pods ask $DNS_IP directly; this is for those who look for the usual name.
+apiVersion: v1
+kind: Service
+metadata: {name: kube-dns, namespace: kube-system}
+spec:
+  clusterIP: $DNS_SERVICE_IP
+  ports:
+    - {name: dns, port: 53, protocol: UDP}
+    - {name: dns-tcp, port: 53, protocol: TCP}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: kube-dns, namespace: kube-system, labels: {kubernetes.io/service-name: kube-dns}}
+addressType: IPv4
+endpoints: [{addresses: [$DNS_IP], conditions: {ready: true}}]
+ports:
+  - {name: dns, port: 53, protocol: UDP}
+  - {name: dns-tcp, port: 53, protocol: TCP}
+YAML
+}
+
+addons_up() {
+  alive coredns && alive provisioner && return
+  step "DNS and storage"
+  addons_manifest | kubectl apply -f - >"$LOGS/addons.log" 2>&1 || fail_log addons "applying the manifests failed"
+  # No cache: a name must resolve as soon as its pod exists.
+  cat >"$CONF/Corefile" <<COREFILE
+.:53 {
+  bind $DNS_IP
+  errors
+  ready 127.0.0.1:18181
+  kubernetes cluster.local in-addr.arpa {
+    kubeconfig $PKI/coredns.kubeconfig
+    ttl 1
+  }
+}
+COREFILE
+  alive coredns || start coredns "$(bin coredns)" -conf "$CONF/Corefile"
+  mkdir -p "$SDM_STATE/volumes"
+  alive provisioner || start provisioner "$(bin provisioner)" --kubeconfig "$PKI/provisioner.kubeconfig" \
+    --base "$SDM_STATE/volumes"
+  started coredns 60 DNS curl -fsS --noproxy '*' --max-time 2 http://127.0.0.1:18181/ready
+  sleep 0.1
+  alive provisioner || fail_log provisioner "the provisioner stopped while starting"
+  done_step
+}
