@@ -1,0 +1,94 @@
+//! The command line as a type: every verb with its arguments lives in its own module, this one lists them.
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::flags::Global;
+use crate::verbs;
+
+/// Kafka on Kubernetes from the command line
+///
+/// Flags work anywhere after `kubectl kafka`; kubectl refuses them before it.
+#[derive(Parser, Debug)]
+#[command(
+    name = "kubectl-kafka",
+    bin_name = "kubectl kafka",
+    version,
+    propagate_version = false,
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "Exit codes: kubectl kafka help exit-codes"
+)]
+pub struct Cli {
+    /// Flags of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What can be done.
+#[derive(Subcommand, Debug)]
+pub enum Verb {
+    /// Install the operator, and prove that it works
+    Install(verbs::install::Args),
+    /// Remove the operator; volumes are never touched
+    Uninstall(verbs::uninstall::Args),
+    /// Show a Kafka cluster: problems first, then every node and what is waited for
+    Status(verbs::status::Args),
+    /// Create, list, describe and delete topics
+    #[command(subcommand)]
+    Topic(verbs::topic::Verb),
+    /// Write records, one per line of standard input
+    Produce(verbs::produce::Args),
+    /// Read records
+    Consume(verbs::consume::Args),
+    /// Print or write a client configuration for Kafka's own tools
+    ClientConfig(verbs::client_config::Args),
+    /// Show the versions of plugin, operator, resource types and Kafka
+    Version(verbs::version::Args),
+    /// Print a shell completion script
+    Completion(verbs::completion::Args),
+    /// Help on a command, or on exit-codes
+    Help(verbs::help::Args),
+    /// What kubectl's completion asks for.
+    #[command(name = "__complete", hide = true)]
+    Complete(verbs::complete::Args),
+}
+
+/// The command line as clap knows it, for help, completion and the reference.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn global_flags_work_at_any_depth() {
+        for line in [
+            "kubectl-kafka -n a -c b topic list -o json",
+            "kubectl-kafka topic -n a list -c b -o json",
+            "kubectl-kafka topic list -n a -c b -o json",
+        ] {
+            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+            assert_eq!(cli.global.namespace.as_deref(), Some("a"), "{line}");
+            assert_eq!(cli.global.kafka_cluster.as_deref(), Some("b"), "{line}");
+            assert_eq!(cli.global.output, Some(crate::flags::Format::Json), "{line}");
+        }
+    }
+
+    #[test]
+    fn verbosity_has_levels_and_a_short_form() {
+        for (line, want) in [("kubectl-kafka version", 0), ("kubectl-kafka version -v", 1), ("kubectl-kafka -v=6 version", 6)] {
+            assert_eq!(Cli::try_parse_from(line.split(' ')).unwrap().global.verbose, want, "{line}");
+        }
+    }
+}

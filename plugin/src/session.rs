@@ -1,0 +1,226 @@
+//! What every verb that talks to Kubernetes starts from: the client, the namespace, and which KafkaCluster is meant.
+//!
+//! Namespace: the flag, the context's, `default`; never a guess. Cluster: the flag or argument, or the only one there
+//! is, and then it says so.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use k8s_openapi::NamespaceResourceScope;
+use kube::api::ListParams;
+use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::{Api, Client, Config, Resource, ResourceExt};
+use sdm_api::KafkaCluster;
+use serde::de::DeserializeOwned;
+
+use crate::exit::{Code, Failure, Result};
+use crate::flags::Global;
+use crate::output::Output;
+
+/// A connection to Kubernetes as the flags describe it. Nothing is dialed before the first request.
+pub struct Session {
+    /// The API server.
+    pub client: Client,
+    /// Where reports and progress go.
+    pub output: Output,
+    /// The namespace meant.
+    pub namespace: String,
+    /// All namespaces are meant.
+    pub all_namespaces: bool,
+    /// For error messages: `context kind-dev`.
+    pub place: String,
+    /// How long one request may take; also bounds each call to Kafka.
+    pub request_timeout: Duration,
+    kafka_cluster: Option<String>,
+}
+
+impl Session {
+    /// Reads the kubeconfig (or a pod's own credentials) and applies the flags.
+    ///
+    /// # Errors
+    /// When there is no usable configuration.
+    pub async fn open(global: &Global) -> Result<Self> {
+        sdm_runtime::crypto::install();
+        let (mut config, place) = config(global).await?;
+        apply(&mut config, global)?;
+        let namespace = global.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+        let client = crate::http::client(config, global.request_timeout, global.verbose >= 6)
+            .map_err(|e| Failure::from(e).at(&place))?;
+        Ok(Self {
+            client,
+            output: Output::new(global),
+            namespace,
+            all_namespaces: global.all_namespaces,
+            place,
+            request_timeout: global.request_timeout,
+            kafka_cluster: global.kafka_cluster.clone().filter(|name| !name.is_empty()),
+        })
+    }
+
+    /// Objects of the session's namespace.
+    pub fn namespaced<K>(&self) -> Api<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+    {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// The failure of a request about this session's namespace.
+    pub fn failed(&self, doing: &str, error: kube::Error) -> Failure {
+        let failure = Failure::from(error).doing(doing);
+        let place = if matches!(failure.code, Code::NotFound | Code::Denied | Code::Conflict) {
+            format!("namespace {}, {}", self.namespace, self.place)
+        } else {
+            self.place.clone()
+        };
+        let denied = failure.code == Code::Denied && failure.what.contains("is forbidden");
+        let failure = failure.at(place);
+        if denied { failure.hint(format!("kubectl auth can-i --list -n {}", self.namespace)) } else { failure }
+    }
+
+    /// All objects of a kind in the session's namespace (or in all, with `-A`).
+    ///
+    /// # Errors
+    /// What the API server answers.
+    pub async fn list<K>(&self, params: &ListParams) -> Result<Vec<K>>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug,
+    {
+        let api: Api<K> = if self.all_namespaces { Api::all(self.client.clone()) } else { self.namespaced() };
+        let list = api.list(params).await.map_err(|e| self.failed(&format!("list {}", K::plural(&())), e))?;
+        Ok(list.items)
+    }
+
+    /// The name of the KafkaCluster that was asked for, if one was.
+    pub fn asked_for<'a>(&'a self, named: Option<&'a str>) -> Option<&'a str> {
+        named.or(self.kafka_cluster.as_deref())
+    }
+
+    /// The KafkaCluster meant: `named` (a verb's own argument), `-c`, or the only one in the namespace.
+    ///
+    /// # Errors
+    /// When it does not exist, or when there are several to choose from.
+    pub async fn cluster(&self, named: Option<&str>) -> Result<KafkaCluster> {
+        if let Some(name) = self.asked_for(named) {
+            return match self.namespaced::<KafkaCluster>().get_opt(name).await {
+                Ok(Some(cluster)) => Ok(cluster),
+                Ok(None) => Err(self.no_such_cluster(name).await),
+                Err(e) => Err(self.failed(&format!("get kafkacluster {name}"), e)),
+            };
+        }
+        let list = self.namespaced::<KafkaCluster>().list(&ListParams::default()).await;
+        let mut found = list.map_err(|e| self.failed("list kafkaclusters", e))?.items;
+        match found.len() {
+            1 => {
+                let only = found.remove(0);
+                self.output.note(format!("using the only Kafka cluster in namespace {}: {}", self.namespace, only.name_any()));
+                Ok(only)
+            }
+            0 => Err(Failure::new(Code::NotFound, format!("there is no Kafka cluster in namespace {}", self.namespace))
+                .at(&self.place)
+                .hint("kubectl get kafkaclusters --all-namespaces")),
+            _ => Err(Failure::usage(format!(
+                "namespace {} has several Kafka clusters, name one of: {}",
+                self.namespace,
+                names(&found)
+            ))
+            .at(&self.place)
+            .hint(format!("add -c {}", found[0].name_any()))),
+        }
+    }
+
+    async fn no_such_cluster(&self, name: &str) -> Failure {
+        let failure =
+            Failure::new(Code::NotFound, format!("there is no Kafka cluster {name} in namespace {}", self.namespace)).at(&self.place);
+        // The choices are a courtesy; that they cannot be listed is not what the user should read about.
+        match self.namespaced::<KafkaCluster>().list(&ListParams::default()).await {
+            Ok(list) if !list.items.is_empty() => failure.hint(format!("this namespace has: {}", names(&list.items))),
+            _ => failure.hint("kubectl get kafkaclusters --all-namespaces"),
+        }
+    }
+}
+
+fn names(clusters: &[KafkaCluster]) -> String {
+    clusters.iter().map(ResourceExt::name_any).collect::<Vec<_>>().join(", ")
+}
+
+/// The configuration of the kubeconfig, or of the pod we run in, and its name for messages.
+async fn config(global: &Global) -> Result<(Config, String)> {
+    let options = KubeConfigOptions {
+        context: global.context.clone(),
+        cluster: global.cluster.clone(),
+        user: global.user.clone(),
+    };
+    let read = match &global.kubeconfig {
+        Some(path) => Kubeconfig::read_from(path),
+        None => Kubeconfig::read(),
+    };
+    let chosen = options.context.is_some() || options.cluster.is_some() || options.user.is_some();
+    match read {
+        Ok(file) => {
+            let context = global.context.clone().or_else(|| file.current_context.clone());
+            let place = format!("context {}", context.as_deref().filter(|c| !c.is_empty()).unwrap_or("<none>"));
+            match (Config::from_custom_kubeconfig(file, &options).await, &global.server) {
+                (Ok(config), _) => Ok((config, place)),
+                (Err(_), Some(server)) if !chosen => Ok((bare(server)?, format!("server {server}"))),
+                (Err(error), _) => Err(unusable(&error, global).at(place)),
+            }
+        }
+        Err(error) => {
+            if let Some(server) = global.server.as_deref().filter(|_| global.kubeconfig.is_none() && !chosen) {
+                return Ok((bare(server)?, format!("server {server}")));
+            }
+            match Config::incluster() {
+                Ok(config) if global.kubeconfig.is_none() && !chosen => Ok((config, "this pod's service account".to_owned())),
+                _ => Err(unusable(&error, global)),
+            }
+        }
+    }
+}
+
+fn bare(server: &str) -> Result<Config> {
+    let uri = server.parse().map_err(|e| Failure::usage(format!("--server {server}: {e}")))?;
+    Ok(Config::new(uri))
+}
+
+fn unusable(error: &KubeconfigError, global: &Global) -> Failure {
+    let failure = Failure::general(format!("no usable kubeconfig: {error}"));
+    match (error, &global.kubeconfig) {
+        (KubeconfigError::LoadContext(_) | KubeconfigError::CurrentContextNotSet, _) => failure.hint("kubectl config get-contexts"),
+        (_, Some(_)) => failure.hint("check the path given with --kubeconfig"),
+        _ => failure.hint("set KUBECONFIG, or give --kubeconfig FILE"),
+    }
+}
+
+fn apply(config: &mut Config, global: &Global) -> Result<()> {
+    sdm_runtime::kube_client::set_user_agent(config, &sdm_runtime::kube_client::user_agent("kubectl-kafka"));
+    config.default_retry = false;
+    if !global.request_timeout.is_zero() {
+        config.connect_timeout = Some(global.request_timeout.min(Duration::from_secs(30)));
+    }
+    if let Some(server) = &global.server {
+        config.cluster_url = bare(server)?.cluster_url;
+    }
+    if let Some(name) = &global.tls_server_name {
+        config.tls_server_name = Some(name.clone());
+    }
+    if global.insecure_skip_tls_verify {
+        config.accept_invalid_certs = true;
+    }
+    if let Some(token) = &global.token {
+        // The kubeconfig's own reader makes the secret string, and a token given here excludes other credentials.
+        let (user, groups) = (config.auth_info.impersonate.take(), config.auth_info.impersonate_groups.take());
+        config.auth_info = serde_json::from_value::<AuthInfo>(serde_json::json!({ "token": token }))
+            .map_err(|_| Failure::usage("--token: not usable"))?;
+        config.auth_info.impersonate = user;
+        config.auth_info.impersonate_groups = groups;
+    }
+    if !global.as_group.is_empty() && global.as_user.is_none() {
+        return Err(Failure::usage("--as-group needs --as: Kubernetes does not let a group act without a user"));
+    }
+    if let Some(user) = &global.as_user {
+        config.auth_info.impersonate = Some(user.clone());
+        config.auth_info.impersonate_groups = (!global.as_group.is_empty()).then(|| global.as_group.clone());
+    }
+    Ok(())
+}
