@@ -25,5 +25,5 @@ pub use resolve::{Node, Resolved, resolve};
 pub use snapshot::{KafkaView, Objects, Snapshot};
 pub use state::{ClusterState, StateError};
 pub use status::{Failure, status};
-pub use validate::validate;
+pub use validate::{against_observed, validate};
 pub use violation::{Review, Violation, ViolationKind};

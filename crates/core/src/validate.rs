@@ -4,7 +4,19 @@
 //! What the CEL rules of the definition say is said here again: an object may have been
 //! stored before a rule existed, or by a client that an older definition let through.
 
+mod change;
+mod config;
+mod identity;
+mod listeners;
+mod observed;
+mod storage;
+mod syntax;
+mod template;
+mod workload;
+
 use sdm_api::KafkaCluster;
+
+pub use observed::against_observed;
 
 use crate::resolve::{Resolved, resolve};
 use crate::violation::Review;
@@ -20,6 +32,20 @@ pub fn validate(new: &KafkaCluster, old: Option<&KafkaCluster>) -> Review {
 
 /// Reviews a cluster as written and as merged, against the one before.
 pub(crate) fn review(cluster: &KafkaCluster, meant: &Resolved, old: Option<(&KafkaCluster, &Resolved)>) -> Review {
-    let _ = (cluster, meant, old);
-    Review::default()
+    let mut review = Review::default();
+    identity::check(cluster, &mut review);
+    listeners::check(&cluster.spec, &mut review);
+    config::check(&cluster.spec, meant, &mut review);
+    storage::check(cluster, meant, &mut review);
+    workload::check(&cluster.spec, meant, &mut review);
+    template::check(&cluster.spec, meant, &mut review);
+    if let Some((old, before)) = old {
+        change::check((cluster, meant), (old, before), &mut review);
+    }
+    // A node merges what its pool and overrides say, so the same sentence may come up for many.
+    let mut seen = std::collections::BTreeSet::new();
+    review.violations.retain(|v| seen.insert((v.path.clone(), v.message.clone())));
+    let mut seen = std::collections::BTreeSet::new();
+    review.warnings.retain(|w| seen.insert(w.clone()));
+    review
 }

@@ -49,3 +49,18 @@ pub struct Review {
     /// What is legal and unwise, a sentence each.
     pub warnings: Vec<String>,
 }
+
+impl Review {
+    /// Adds an invalid value.
+    pub(crate) fn invalid(&mut self, path: impl Into<String>, message: impl Into<String>) {
+        self.violations.push(Violation::invalid(path, message));
+    }
+    /// Adds a forbidden value.
+    pub(crate) fn forbidden(&mut self, path: impl Into<String>, message: impl Into<String>) {
+        self.violations.push(Violation::forbidden(path, message));
+    }
+    /// Adds something legal and unwise.
+    pub(crate) fn warn(&mut self, path: impl fmt::Display, message: impl fmt::Display) {
+        self.warnings.push(format!("{path}: {message}"));
+    }
+}

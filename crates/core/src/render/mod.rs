@@ -22,9 +22,11 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use serde_json::Value;
 
 pub use format::script as format_script;
+pub(crate) use containers::{RESERVED_CONTAINERS, RESERVED_PATHS, VOLUME_PREFIX};
 pub(crate) use meta::kept;
 pub use meta::{labels, node_labels, owner};
 pub use secrets::{PemParts, admin_secret, ca_secret, certificate_names, node_tls_secret};
+pub(crate) use server::{default_min_isr, default_replication_factor, number};
 pub use shared::shared;
 
 use crate::resolve::Resolved;

@@ -1,0 +1,137 @@
+//! What may not change once a cluster runs: ids' roles, the quorum, volumes, the cluster id.
+
+use std::collections::BTreeSet;
+
+use sdm_api::KafkaCluster;
+
+use crate::quantity;
+use crate::resolve::{Node, Resolved, Volume};
+use crate::violation::Review;
+
+pub(super) fn check(new: (&KafkaCluster, &Resolved), old: (&KafkaCluster, &Resolved), review: &mut Review) {
+    let (cluster, meant) = new;
+    let (_, before) = old;
+    cluster_id(cluster, old.0, review);
+    version(&meant.version, &before.version, review);
+    controllers(meant, before, review);
+    for node in meant.nodes.values() {
+        let Some(was) = before.nodes.get(&node.id) else { continue };
+        if node.roles != was.roles {
+            review.invalid(
+                format!("spec.pools[{}].nodeIds", node.pool),
+                format!(
+                    "node {} was {} and cannot become {}: its volumes are formatted for that; use an id that was never used",
+                    node.id,
+                    roles(was),
+                    roles(node)
+                ),
+            );
+        }
+        volumes(cluster, node, was, review);
+    }
+}
+
+fn cluster_id(new: &KafkaCluster, old: &KafkaCluster, review: &mut Review) {
+    let running = old.spec.cluster_id.as_ref().or_else(|| old.status.as_ref().and_then(|s| s.cluster_id.as_ref()));
+    let Some(running) = running else { return };
+    match &new.spec.cluster_id {
+        Some(id) if id == running => {}
+        None if old.spec.cluster_id.is_none() => {}
+        _ => review.invalid("spec.clusterId", format!("it cannot change, the volumes are formatted with it: set it to {running:?} again")),
+    }
+}
+
+fn version(new: &str, old: &str, review: &mut Review) {
+    if let (Some(to), Some(from)) = (minor(new), minor(old))
+        && to < from
+    {
+        review.invalid(
+            "spec.version",
+            format!("{old} cannot go back to {new}: the metadata on the volumes is of the newer version; set {old} again"),
+        );
+    }
+}
+
+fn minor(version: &str) -> Option<(u32, u32)> {
+    let mut parts = version.split('.').map(str::parse);
+    Some((parts.next()?.ok()?, parts.next()?.ok()?))
+}
+
+fn controllers(meant: &Resolved, before: &Resolved, review: &mut Review) {
+    let ids = |resolved: &Resolved| resolved.controllers().map(|n| n.id).collect::<BTreeSet<_>>();
+    let (now, was) = (ids(meant), ids(before));
+    if now != was && !was.is_empty() {
+        review.invalid(
+            "spec.pools",
+            format!(
+                "changing the controllers of a running cluster is not supported yet: they are {}, and must stay so",
+                list(&was)
+            ),
+        );
+    }
+}
+
+fn volumes(cluster: &KafkaCluster, node: &Node, was: &Node, review: &mut Review) {
+    if let (Some(first), Some(old)) = (node.volumes.first(), was.volumes.first())
+        && first.name != old.name
+    {
+        review.invalid(
+            format!("{}.volumes", storage_path(cluster, node, &first.name)),
+            format!("the first volume holds node {}'s metadata and must stay first: put {:?} first again", node.id, old.name),
+        );
+    }
+    for old in &was.volumes {
+        let Some(new) = node.volumes.iter().find(|v| v.name == old.name) else {
+            review.invalid(
+                format!("{}.volumes[{}]", storage_path(cluster, node, &old.name), old.name),
+                format!("removing a volume is not supported yet, it may hold records of node {}: list it again", node.id),
+            );
+            continue;
+        };
+        volume(&format!("{}.volumes[{}]", storage_path(cluster, node, &new.name), new.name), node.id, new, old, review);
+    }
+}
+
+fn volume(path: &str, id: i32, new: &Volume, old: &Volume, review: &mut Review) {
+    if let (Some(size), Some(was)) = (quantity::nanos(&new.size), quantity::nanos(&old.size))
+        && size < was
+    {
+        review.invalid(
+            format!("{path}.size"),
+            format!("volume {:?} of node {id} has {} and cannot shrink to {}: set {} at least", new.name, old.size, new.size, old.size),
+        );
+    }
+    if new.storage_class_name != old.storage_class_name {
+        let class = old.storage_class_name.as_deref();
+        review.invalid(
+            format!("{path}.storageClassName"),
+            format!(
+                "the storage class of volume {:?} of node {id} cannot change: {}",
+                new.name,
+                class.map_or_else(|| "leave it out again".to_owned(), |c| format!("set {c:?} again"))
+            ),
+        );
+    }
+}
+
+/// Where a node's volume is written down: the last override that names it, else the pool.
+fn storage_path(cluster: &KafkaCluster, node: &Node, volume: &str) -> String {
+    let last = cluster.spec.overrides.iter().rposition(|o| {
+        let mut volumes = o.storage.iter().flat_map(|s| &s.volumes);
+        o.node_ids.contains(&node.id) && volumes.any(|v| v.name == volume)
+    });
+    last.map_or_else(|| format!("spec.pools[{}].storage", node.pool), |i| format!("spec.overrides[{i}].storage"))
+}
+
+fn roles(node: &Node) -> &'static str {
+    match (node.is_broker(), node.is_controller()) {
+        (true, true) => "broker and controller",
+        (true, false) => "broker",
+        (false, true) => "controller",
+        (false, false) => "nothing",
+    }
+}
+
+pub(super) fn list(ids: &BTreeSet<i32>) -> String {
+    ids.iter().map(i32::to_string).collect::<Vec<_>>().join(", ")
+}

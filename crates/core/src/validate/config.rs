@@ -1,0 +1,121 @@
+//! Kafka configuration: reserved keys, and numbers of copies that the cluster cannot hold.
+
+use std::collections::BTreeMap;
+
+use sdm_api::{KafkaClusterSpec, config_keys};
+
+use crate::render::{default_min_isr, default_replication_factor, number};
+use crate::resolve::Resolved;
+use crate::violation::Review;
+
+/// Copies of records, of offsets, of transactions, of share groups.
+const REPLICATION_FACTORS: [&str; 4] = [
+    "default.replication.factor",
+    "offsets.topic.replication.factor",
+    "share.coordinator.state.topic.replication.factor",
+    "transaction.state.log.replication.factor",
+];
+/// Whole numbers of at least one.
+const NUMBERS: [&str; 8] = [
+    "default.replication.factor",
+    "min.insync.replicas",
+    "num.partitions",
+    "offsets.topic.replication.factor",
+    "share.coordinator.state.topic.min.isr",
+    "share.coordinator.state.topic.replication.factor",
+    "transaction.state.log.min.isr",
+    "transaction.state.log.replication.factor",
+];
+/// Decided by the active controller for all: on a single node they would have no effect.
+const CLUSTER_WIDE: [&str; 3] = ["default.replication.factor", "min.insync.replicas", "num.partitions"];
+/// (copies that must confirm, copies there are)
+const PAIRS: [(&str, &str); 3] = [
+    ("min.insync.replicas", "default.replication.factor"),
+    ("transaction.state.log.min.isr", "transaction.state.log.replication.factor"),
+    ("share.coordinator.state.topic.min.isr", "share.coordinator.state.topic.replication.factor"),
+];
+
+pub(super) fn check(spec: &KafkaClusterSpec, meant: &Resolved, review: &mut Review) {
+    let brokers = meant.brokers().count();
+    one(&spec.config, "spec.config", brokers, review);
+    let pools = spec.pools.iter().map(|p| (format!("spec.pools[{}].config", p.name), &p.config));
+    let overrides = spec.overrides.iter().enumerate().map(|(i, o)| (format!("spec.overrides[{i}].config"), &o.config));
+    for (path, config) in pools.chain(overrides) {
+        one(config, &path, brokers, review);
+        for key in CLUSTER_WIDE.iter().filter(|key| config.contains_key(**key)) {
+            review.invalid(
+                format!("{path}[{key}]"),
+                format!("{key} holds for the whole cluster, and has no effect on single nodes: move it to spec.config"),
+            );
+        }
+    }
+    copies(&spec.config, brokers, review);
+}
+
+/// What can be said of one map alone.
+fn one(config: &BTreeMap<String, String>, path: &str, brokers: usize, review: &mut Review) {
+    for (key, value) in config {
+        let path = format!("{path}[{key}]");
+        if config_keys::is_reserved(key) {
+            review.invalid(path, format!("{key} is reserved: {}; remove it", reserved_because(key)));
+        } else if key.is_empty()
+            || key.len() > 256
+            || !key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+        {
+            review.invalid(path, format!("{key:?} is no configuration key: use letters, digits, dots, dashes and underscores"));
+        } else if NUMBERS.contains(&key.as_str()) {
+            match number(config, key) {
+                None | Some(0) => review.invalid(path, format!("{value:?} is no number of at least 1")),
+                Some(n) if REPLICATION_FACTORS.contains(&key.as_str()) && n > brokers => review.invalid(
+                    path,
+                    format!("{n} copies need {n} brokers and the cluster has {brokers}: lower it, or add brokers"),
+                ),
+                Some(1) if key == "default.replication.factor" && brokers > 1 => {
+                    review.warn(path, "one copy of every record: each restart of a broker interrupts its partitions, and a lost volume loses them");
+                }
+                Some(_) => {}
+            }
+        }
+    }
+}
+
+/// How many copies must confirm, of how many.
+fn copies(config: &BTreeMap<String, String>, brokers: usize, review: &mut Review) {
+    if brokers == 1 {
+        review.warn("spec.pools", "one broker: every record has a single copy, and a restart interrupts everybody");
+    }
+    for (confirm, all) in PAIRS {
+        let there = number(config, all).unwrap_or_else(|| default_replication_factor(brokers));
+        let wanted = number(config, confirm).unwrap_or_else(|| default_min_isr(there));
+        let path = format!("spec.config[{confirm}]");
+        if wanted > there {
+            review.invalid(
+                path,
+                format!("{wanted} copies must confirm a write and {all} is {there}, so none would succeed: lower it to {}", default_min_isr(there)),
+            );
+        } else if wanted == there && there > 1 {
+            review.warn(path, format!("all {there} copies must confirm a write: while any broker restarts, writes are refused"));
+        }
+    }
+}
+
+fn reserved_because(key: &str) -> &'static str {
+    match key {
+        "broker.rack" => "racks are decided by spec.rackAwareness",
+        "listeners" | "advertised.listeners" | "listener.security.protocol.map" => {
+            "listeners are what spec.listeners says"
+        }
+        "log.dir" | "log.dirs" | "metadata.log.dir" => "log directories are the volumes of storage.volumes",
+        "node.id" | "broker.id" | "process.roles" => "ids and roles are what the pools say",
+        "cluster.id" => "it is what spec.clusterId says",
+        "super.users" | "authorizer.class.name" | "allow.everyone.if.no.acl.found" | "principal.builder.class" => {
+            "access control is always on"
+        }
+        _ if key.starts_with("controller.quorum.") => "the operator forms the quorum",
+        _ if key.starts_with("ssl.") || key.starts_with("listener.name.") => {
+            "certificates and TLS of every listener are the operator's"
+        }
+        _ if key.starts_with("zookeeper.") => "the cluster runs without ZooKeeper",
+        _ => "the operator decides it",
+    }
+}

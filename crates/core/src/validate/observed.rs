@@ -1,0 +1,66 @@
+//! The same promises held against what exists: the remembered decisions and the volumes.
+//! They catch what changed while no webhook looked, or while the cluster was deleted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use sdm_api::names;
+
+use super::change;
+use crate::quantity;
+use crate::resolve::Resolved;
+use crate::state::ClusterState;
+use crate::violation::{Review, Violation};
+
+/// What of `resolved` cannot be, given the cluster's `state` and its claims by name.
+#[must_use]
+pub fn against_observed(
+    resolved: &Resolved,
+    state: &ClusterState,
+    claims: &BTreeMap<String, PersistentVolumeClaim>,
+) -> Vec<Violation> {
+    let mut review = Review::default();
+    if let Some(id) = resolved.cluster_id.as_ref().filter(|id| **id != state.cluster_id) {
+        review.invalid(
+            "spec.clusterId",
+            format!("{id:?} is not the cluster's id, the volumes are formatted with {0:?}: set {0:?}, or leave it out", state.cluster_id),
+        );
+    }
+    let voters: BTreeSet<i32> = state.directory_ids.keys().copied().collect();
+    let wanted: BTreeSet<i32> = resolved.controllers().map(|n| n.id).collect();
+    if wanted != voters {
+        review.invalid(
+            "spec.pools",
+            format!(
+                "changing the controllers of a running cluster is not supported yet: they are {}, and must stay so",
+                change::list(&voters)
+            ),
+        );
+    }
+    for node in resolved.nodes.values() {
+        for volume in &node.volumes {
+            let name = names::claim(&resolved.name, node.id, &volume.name);
+            let Some(claim) = claims.get(&name).and_then(|c| c.spec.as_ref()) else { continue };
+            let path = format!("spec.pools[{}].storage.volumes[{}]", node.pool, volume.name);
+            let requests = claim.resources.as_ref().and_then(|r| r.requests.as_ref());
+            if let Some(has) = requests.and_then(|r| r.get("storage"))
+                && let (Some(wanted), Some(size)) = (quantity::nanos(&volume.size), quantity::nanos(&has.0))
+                && wanted < size
+            {
+                review.invalid(
+                    format!("{path}.size"),
+                    format!("claim {name} has {} and cannot shrink to {}: set {} at least", has.0, volume.size, has.0),
+                );
+            }
+            if let (Some(wanted), Some(class)) = (&volume.storage_class_name, &claim.storage_class_name)
+                && wanted != class
+            {
+                review.invalid(
+                    format!("{path}.storageClassName"),
+                    format!("claim {name} is of storage class {class:?} and cannot change: set that again"),
+                );
+            }
+        }
+    }
+    review.violations
+}
