@@ -105,8 +105,7 @@ fn review(request: &Request<'_>) -> (Labels, Response) {
         "review",
         uid = request.uid,
         kind = request.kind.kind,
-        namespace = request.namespace.as_deref().unwrap_or_default(),
-        name = request.name.as_deref().unwrap_or_default(),
+        object = object(request),
         operation = request.operation,
         user = request.user_info.username,
         dry_run = request.dry_run.unwrap_or_default(),
@@ -131,6 +130,11 @@ fn review(request: &Request<'_>) -> (Labels, Response) {
     span.record("decision", decision);
     tracing::debug!("answered");
     (Labels { kind: decide::kind_label(request), op: operation(&request.operation), decision }, response)
+}
+
+fn object(request: &Request<'_>) -> String {
+    let (namespace, name) = (request.namespace.as_deref(), request.name.as_deref());
+    format!("{}/{}", namespace.unwrap_or_default(), name.unwrap_or_default())
 }
 
 /// Which fields were refused; their values are nobody's business.
