@@ -22,7 +22,25 @@ pub struct Context {
     /// Metrics.
     pub metrics: Metrics,
     /// Whether this process may act.
-    pub leadership: Leadership,
+    pub leadership: Authority,
     /// Bounds the reconciles that run at the same time.
     pub permits: Semaphore,
+}
+
+/// Whether this process may act: with the lease, or always where there is no election.
+#[derive(Clone, Debug)]
+pub struct Authority(pub Option<Leadership>);
+
+impl Authority {
+    /// Whether it may act right now.
+    pub fn holds(&self) -> bool {
+        self.0.as_ref().is_none_or(Leadership::holds)
+    }
+
+    /// Resolves once it may act.
+    pub async fn acquired(&self) {
+        if let Some(leadership) = &self.0 {
+            leadership.acquired().await;
+        }
+    }
 }

@@ -31,7 +31,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::context::{CONCURRENCY, Context};
+use crate::context::{Authority, CONCURRENCY, Context};
 use crate::metrics::Metrics;
 use crate::store::Stores;
 
@@ -46,11 +46,14 @@ struct Options {
     #[arg(long, env = "SDM_HEALTH_ADDRESS", default_value = DEFAULT_ADDRESS)]
     health_address: SocketAddr,
     /// The namespace of the leader lease.
-    #[arg(long, env = "SDM_NAMESPACE", default_value = OPERATOR_NAMESPACE)]
+    #[arg(long, env = "POD_NAMESPACE", default_value = OPERATOR_NAMESPACE)]
     namespace: String,
     /// This replica's name, part of its identity as a candidate and shown on events.
-    #[arg(long, env = "SDM_POD_NAME", default_value = PROGRAM)]
+    #[arg(long, env = "POD_NAME", default_value = PROGRAM)]
     pod_name: String,
+    /// Whether to act only while holding the lease; `false` where there is one process only.
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
+    leader_elect: bool,
 }
 
 fn main() -> ExitCode {
@@ -95,7 +98,17 @@ async fn run(options: Options) -> anyhow::Result<()> {
     let candidate = lease::candidate_id(&options.pod_name);
     let config = lease::Config::new(&options.namespace, PROGRAM, candidate);
     let (election, leadership) = Lease::new(client.clone(), config);
-    let mut election = tokio::spawn(election.run(lease_stop.clone()));
+    let leadership = Authority(options.leader_elect.then_some(leadership));
+    let mut election = tokio::spawn({
+        let (stop, elect) = (lease_stop.clone(), options.leader_elect);
+        async move {
+            if elect {
+                return election.run(stop).await;
+            }
+            stop.cancelled().await;
+            Ok(())
+        }
+    });
     // A replica that stands by is as ready as one that leads.
     ready.set_ready(true, "");
 

@@ -65,7 +65,9 @@ impl ClusterState {
             return Err(reader.error(DIRECTORY_IDS, format!("{directory:?} of node {id} is no Kafka id")));
         }
         let initial: Vec<i32> = reader.json(INITIAL_CONTROLLERS)?;
-        if initial.is_empty() || !initial.iter().eq(directory_ids.keys()) {
+        // Volumes that were taken over were formatted by somebody else: nobody is a first voter then.
+        let taken_over = initial.is_empty() && reader.text(BOOTSTRAPPED)? == "true";
+        if (initial.is_empty() && !taken_over) || !initial.iter().eq(directory_ids.keys()) {
             let message = format!("{initial:?} are not the nodes that {DIRECTORY_IDS} names");
             return Err(reader.error(INITIAL_CONTROLLERS, message));
         }

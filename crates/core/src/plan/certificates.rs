@@ -28,22 +28,6 @@ pub struct CertificateUse {
     pub days: i32,
 }
 
-/// Names by which peers and clients call a node. They must never shrink: a running broker refuses
-/// to load a certificate with fewer names.
-#[must_use]
-pub fn node_names(resolved: &Resolved, id: i32) -> Vec<String> {
-    let node = names::node_dns(&resolved.name, &resolved.namespace, id);
-    let bootstrap = names::bootstrap_dns(&resolved.name, &resolved.namespace);
-    // With the usual cluster domain too, for clients that write it out.
-    [&node, &bootstrap].into_iter().flat_map(|name| [name.clone(), format!("{name}.cluster.local")]).collect()
-}
-
-/// The administrator's certificate names nobody but its subject.
-#[must_use]
-pub fn admin_names() -> Vec<String> {
-    Vec::new()
-}
-
 /// Running nodes trust an authority whose key is gone: a new one would split the cluster in two.
 pub(super) fn stall(snapshot: &Snapshot, resolved: &Resolved) -> Option<Stall> {
     let secret = names::ca_secret(&resolved.name);
@@ -94,7 +78,7 @@ pub(super) fn steps(snapshot: &Snapshot, resolved: &Resolved, steps: &mut Vec<St
             secret: names::node_tls(&resolved.name, id),
             node: Some(id),
             common_name: names::CN_NODE,
-            dns: node_names(resolved, id),
+            dns: render::certificate_names(resolved, id),
             days: resolved.tls.certificate_validity_days,
         })
         .collect();
@@ -102,7 +86,7 @@ pub(super) fn steps(snapshot: &Snapshot, resolved: &Resolved, steps: &mut Vec<St
         secret: names::admin_secret(&resolved.name),
         node: None,
         common_name: names::CN_ADMIN,
-        dns: admin_names(),
+        dns: Vec::new(),
         days: resolved.tls.certificate_validity_days,
     });
     for certificate in wanted {

@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod};
 
-pub use certificates::{CertificateUse, admin_names, content_hash, node_names};
+pub use certificates::{CertificateUse, content_hash};
 pub use node::{NodeView, PodState, views};
 pub(crate) use removal::leaving;
 

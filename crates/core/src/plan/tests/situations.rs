@@ -1,0 +1,264 @@
+//! Situations and what is done about them.
+
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStateWaiting};
+use sdm_api::{NodePhase, names};
+use serde_json::json;
+
+use super::world::{World, cluster, cluster_of, pool};
+use crate::plan::{Action, Plan};
+use crate::status::status;
+
+fn settled() -> World {
+    let mut world = World::new(cluster("4"));
+    world.settle().unwrap();
+    world
+}
+
+fn names_of(plan: &Plan) -> Vec<&str> {
+    plan.steps.iter().map(|s| s.name.as_str()).collect()
+}
+
+fn wait_of<'a>(plan: &'a Plan, name: &str) -> &'a str {
+    let step = plan.steps.iter().find(|s| s.name == name).unwrap_or_else(|| panic!("no {name} in {plan:#?}"));
+    step.waits_for.as_deref().unwrap_or("nothing")
+}
+
+#[test]
+fn decisions_are_written_down_before_anything_exists_and_pods_come_last() {
+    let mut world = World::new(cluster("4"));
+    assert_eq!(names_of(&world.plan()), ["PersistState"]);
+    let plan = world.plan();
+    world.go(&plan, 1);
+    let plan = world.plan();
+    let position = |name: &str| plan.steps.iter().position(|s| s.name == name).unwrap();
+    assert!(position("CreateAuthority") < position("IssueCertificate/a-0-tls"));
+    assert!(position("IssueCertificate/a-2-tls") < position("Apply/Service/a-nodes"));
+    assert!(position("Apply/PersistentVolumeClaim/a-2-data") < position("CreatePod/a-0"));
+    assert_eq!(wait_of(&plan, "CreatePod/a-0"), "CreateAuthority");
+    assert_eq!(wait_of(&plan, "IssueCertificate/a-0-tls"), "CreateAuthority");
+}
+
+#[test]
+fn a_settled_cluster_plans_nothing_and_its_status_stays_the_same_to_the_byte() {
+    let mut world = settled();
+    assert!(world.plan().is_empty(), "{:#?}", world.plan());
+    let mut snapshot = world.snapshot();
+    let (resolved, state) = (world.resolved(), world.state());
+    let first = status(&snapshot, &resolved, state.as_ref(), &Plan::default(), &[]);
+    assert!(first.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True"), "{first:#?}");
+    assert_eq!(first.nodes_ready.as_deref(), Some("3/3"));
+    snapshot.cluster.status = Some(first.clone());
+    snapshot.now += 1000;
+    assert_eq!(status(&snapshot, &resolved, state.as_ref(), &Plan::default(), &[]), first);
+}
+
+#[test]
+fn lost_decisions_stop_everything_until_somebody_says_whose_volumes_they_are() {
+    let mut world = settled();
+    let state = world.state().unwrap();
+    world.objects.config_maps.remove("a-state");
+    let plan = world.plan();
+    assert_eq!(plan.stall.as_ref().unwrap().reason, "StateMissing");
+    assert!(plan.steps.is_empty());
+
+    let mut cluster = world.cluster();
+    cluster.spec.cluster_id = Some(state.cluster_id.clone());
+    world.cluster = Some(cluster);
+    world.settle().unwrap();
+    let after = world.state().unwrap();
+    assert_eq!((after.cluster_id, after.bootstrapped), (state.cluster_id, true));
+    assert_eq!(world.formats.len(), 1, "nothing is formatted as a first voter again");
+    assert!(world.broken.is_empty(), "{:?}", world.broken);
+}
+
+#[test]
+fn a_quorum_without_any_volume_is_not_formed_again() {
+    let mut world = settled();
+    world.objects.claims.clear();
+    assert_eq!(world.plan().stall.unwrap().reason, "ControllerVolumesLost");
+}
+
+#[test]
+fn an_authority_whose_key_is_gone_is_not_replaced_under_running_nodes() {
+    let mut world = settled();
+    world.objects.secrets.remove("a-ca");
+    world.certificates.remove("a-ca");
+    assert_eq!(world.plan().stall.unwrap().reason, "AuthorityMissing");
+}
+
+#[test]
+fn another_cluster_id_than_the_volumes_have_is_refused() {
+    let mut world = settled();
+    let mut cluster = world.cluster();
+    cluster.spec.cluster_id = Some("AAAAAAAAAAAAAAAAAAAAAB".into());
+    world.cluster = Some(cluster);
+    assert_eq!(world.plan().stall.unwrap().reason, "ClusterIdMismatch");
+}
+
+#[test]
+fn a_roll_goes_controllers_first_and_the_active_one_last() {
+    let pools = json!([pool("c", &["controller"], &[10, 11, 12]), pool("b", &["broker"], &[1, 2, 3])]);
+    let mut world = World::new(cluster_of("4", pools.clone()));
+    world.hosted.retain(|id, _| *id < 10);
+    world.settle().unwrap();
+    // The model's leader is the voter with the lowest id.
+    world.cluster = Some(cluster_of("5", pools));
+    let plan = world.plan();
+    world.go(&plan, usize::MAX);
+    let plan = world.plan();
+    let first = "RestartNode/12";
+    let rest = ["RestartNode/10", "RestartNode/1", "RestartNode/2", "RestartNode/3"];
+    let restarts: Vec<&str> = names_of(&plan).into_iter().filter(|n| n.starts_with("Restart")).collect();
+    assert_eq!(restarts[0], first, "11 was restarted at once, {plan:#?}");
+    assert_eq!(restarts[1..], rest);
+    for name in rest {
+        assert_eq!(wait_of(&plan, name), first);
+    }
+    world.settle().unwrap();
+    assert!(world.broken.is_empty(), "{:?}", world.broken);
+}
+
+#[test]
+fn a_node_that_serves_is_restarted_only_while_kafka_can_do_without_it() {
+    let cases: [(&str, fn(&mut World)); 5] = [
+        ("node 2: Kafka runs, and the quorum does not count it in yet", |w| drop(w.mishaps.insert(2, 9))),
+        ("3 partitions to be in sync", |w| drop(w.age.iter_mut().for_each(|(_, age)| *age = 3))),
+        ("an answer from Kafka", |w| w.reachable = false),
+        ("node 1: its Pod does not exist", |w| drop(w.objects.pods.remove("a-1"))),
+        ("nothing", |_| {}),
+    ];
+    for (wait, mishap) in cases {
+        let mut world = settled();
+        world.cluster = Some(cluster("5"));
+        let configs = world.plan();
+        for step in configs.steps.iter().filter(|s| s.name.starts_with("Apply/ConfigMap")) {
+            world.carry_out(step);
+        }
+        mishap(&mut world);
+        assert_eq!(wait_of(&world.plan(), "RestartNode/1").replace("CreatePod/a-1", "x"), wait.replace("node 1", "x"), "{wait}");
+    }
+}
+
+#[test]
+fn the_change_that_mends_a_crashing_cluster_waits_for_nothing() {
+    let mut world = World::new(cluster("4"));
+    world.crashing.extend([0, 1, 2]);
+    for _ in 0..4 {
+        let plan = world.plan();
+        world.go(&plan, usize::MAX);
+        world.tick();
+    }
+    for pod in world.objects.pods.values_mut() {
+        let waiting = ContainerStateWaiting { reason: Some("CrashLoopBackOff".into()), message: None };
+        let container = k8s_openapi::api::core::v1::ContainerStatus {
+            name: "kafka".into(),
+            state: Some(ContainerState { waiting: Some(waiting), ..ContainerState::default() }),
+            ..Default::default()
+        };
+        pod.status.get_or_insert_default().container_statuses = Some(vec![container]);
+    }
+    let (snapshot, resolved) = (world.snapshot(), world.resolved());
+    let said = status(&snapshot, &resolved, world.state().as_ref(), &world.plan(), &[]);
+    assert_eq!(said.brokers[0].phase, NodePhase::Failed);
+    assert_eq!(said.brokers[0].why.as_deref(), Some("container kafka: CrashLoopBackOff"));
+
+    world.crashing.clear();
+    world.cluster = Some(cluster("5"));
+    world.settle().unwrap();
+    assert!(world.broken.is_empty(), "{:?}", world.broken);
+}
+
+#[test]
+fn a_node_in_no_pool_waits_until_it_hosts_nothing_and_leaves_its_volume() {
+    let pools = |brokers: &[i32]| json!([pool("c", &["controller"], &[10]), pool("b", &["broker"], brokers)]);
+    let mut world = World::new(cluster_of("4", pools(&[1, 2, 3])));
+    world.hosted.remove(&10);
+    world.settle().unwrap();
+    world.cluster = Some(cluster_of("4", pools(&[1, 2])));
+    let plan = world.plan();
+    assert!(wait_of(&plan, "RemoveNode/3").starts_with("3 replicas to be moved away from broker 3"), "{plan:#?}");
+    let (snapshot, resolved) = (world.snapshot(), world.resolved());
+    let said = status(&snapshot, &resolved, world.state().as_ref(), &plan, &[]);
+    let three = said.brokers.iter().find(|b| b.id == 3).unwrap();
+    assert_eq!(three.phase, NodePhase::Removing);
+    assert!(three.why.as_deref().is_some_and(|w| w.contains("3 replicas")), "{three:?}");
+
+    world.hosted.insert(3, 0);
+    world.settle().unwrap();
+    let left = |name: &str| world.outcome().iter().any(|o| o.contains(name));
+    assert!(!left("Pod/a-3") && !left("Secret/a-3") && left("Claim/a-3-data"), "{:?}", world.outcome());
+    assert!(world.broken.is_empty(), "{:?}", world.broken);
+}
+
+#[test]
+fn a_controller_in_no_pool_stalls_and_is_not_stopped() {
+    let mut world = settled();
+    world.cluster = Some(cluster_of("4", json!([pool("nodes", &["broker", "controller"], &[0, 1])])));
+    world.hosted.insert(2, 0);
+    let plan = world.plan();
+    assert_eq!(plan.stall.as_ref().unwrap().reason, "ControllerRemoval");
+    assert!(plan.steps.iter().all(|s| !s.name.starts_with("RemoveNode") || !s.is_ready()));
+}
+
+#[test]
+fn objects_of_a_deleted_cluster_are_waited_for() {
+    let mut world = settled();
+    let mut again = cluster("4");
+    again.metadata.uid = Some("another".into());
+    world.cluster = Some(again);
+    let plan = world.plan();
+    assert_eq!(wait_of(&plan, "CreateAuthority"), "Secret a-ca of the deleted cluster to be gone");
+    assert_eq!(wait_of(&plan, "CreatePod/a-0"), "Pod a-0 of the deleted cluster to be gone");
+    assert!(plan.steps.iter().all(|s| !s.is_ready() || s.name.starts_with("SetServing")), "{plan:#?}");
+}
+
+#[test]
+fn a_certificate_is_renewed_in_time_and_its_node_restarts_in_its_turn() {
+    let mut world = settled();
+    world.certificates.get_mut("a-1-tls").unwrap().not_after = 1_000_100;
+    let plan = world.plan();
+    assert_eq!(names_of(&plan), ["IssueCertificate/a-1-tls"]);
+    world.go(&plan, 1);
+    assert_eq!(names_of(&world.plan()), ["RestartNode/1"]);
+    world.settle().unwrap();
+}
+
+#[test]
+fn somebody_elses_change_is_undone_and_a_volume_that_cannot_grow_keeps_no_pod_away() {
+    let mut world = settled();
+    let service = world.objects.services.get_mut("a-bootstrap").unwrap();
+    service.spec.as_mut().unwrap().selector = None;
+    assert_eq!(names_of(&world.plan()), ["Apply/Service/a-bootstrap"]);
+    world.settle().unwrap();
+
+    let mut grown = world.cluster();
+    grown.spec.pools[0].storage.volumes[0].size = "2Gi".into();
+    world.cluster = Some(grown);
+    world.objects.pods.remove("a-1");
+    let plan = world.plan();
+    assert!(plan.steps.iter().any(|s| s.name == "Apply/PersistentVolumeClaim/a-1-data" && s.is_ready()));
+    assert_eq!(wait_of(&plan, "CreatePod/a-1"), "nothing");
+}
+
+#[test]
+fn a_cluster_that_is_being_deleted_is_left_alone() {
+    let mut world = settled();
+    let mut going = cluster("9");
+    going.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(
+        k8s_openapi::jiff::Timestamp::UNIX_EPOCH,
+    ));
+    world.cluster = Some(going);
+    world.objects.pods.clear();
+    assert!(world.plan().is_empty());
+}
+
+#[test]
+fn the_gate_closes_when_kafka_fences_the_node_and_stays_while_kafka_is_silent() {
+    let mut world = settled();
+    world.mishaps.insert(2, 9);
+    let plan = world.plan();
+    let Action::SetServing { pod, serving, .. } = &plan.steps[0].action else { panic!("{plan:#?}") };
+    assert_eq!((pod.as_str(), *serving), (names::node("a", 2).as_str(), false));
+    world.reachable = false;
+    assert!(world.plan().is_empty());
+}
