@@ -30,8 +30,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How to reach a cluster, on one listener.
 #[derive(Clone)]
 pub struct ClientConfig {
-    /// Addresses of brokers, or of controllers when the client is to speak with a controller listener. Tried in random
-    /// order, raced, the first that answers serves.
+    /// Addresses of brokers, or of controllers when the client is to speak with a controller listener. Those with a
+    /// connection come first, else they are tried in random order, racing; the first that answers serves.
     pub bootstrap: Vec<(String, u16)>,
     /// `None` speaks plaintext.
     pub tls: Option<TlsConfig>,
@@ -58,7 +58,9 @@ struct Inner {
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Client").field("bootstrap", &self.inner.bootstrap).finish_non_exhaustive()
+        f.debug_struct("Client")
+            .field("bootstrap", &self.inner.bootstrap)
+            .finish_non_exhaustive()
     }
 }
 
@@ -97,7 +99,10 @@ impl Client {
 
     /// A connection to exactly this address, within the client's timeout: for calls without a method of their own.
     pub async fn connect_to(&self, host: &str, port: u16) -> Result<Connection> {
-        self.inner.pool.get(&(host.to_owned(), port), self.deadline()).await
+        self.inner
+            .pool
+            .get(&(host.to_owned(), port), self.deadline())
+            .await
     }
 
     pub(crate) fn deadline(&self) -> Instant {
@@ -112,18 +117,35 @@ impl Client {
         &self.inner.bootstrap
     }
 
-    pub(crate) async fn connect_address(&self, address: &Address, deadline: Instant) -> Result<Connection> {
+    pub(crate) async fn connect_address(
+        &self,
+        address: &Address,
+        deadline: Instant,
+    ) -> Result<Connection> {
         self.inner.pool.get(address, deadline).await
     }
 
     /// Remembers where brokers listen.
     pub(crate) fn learn(&self, nodes: &[NodeInfo]) {
-        let mut brokers = self.inner.brokers.write().unwrap_or_else(PoisonError::into_inner);
-        brokers.extend(nodes.iter().map(|node| (node.id, (node.host.clone(), node.port))));
+        let mut brokers = self
+            .inner
+            .brokers
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        brokers.extend(
+            nodes
+                .iter()
+                .map(|node| (node.id, (node.host.clone(), node.port))),
+        );
     }
 
     fn known(&self, broker: i32) -> Option<Address> {
-        self.inner.brokers.read().unwrap_or_else(PoisonError::into_inner).get(&broker).cloned()
+        self.inner
+            .brokers
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&broker)
+            .cloned()
     }
 
     /// A connection to a broker by id; asks the cluster where it listens if that is not known.
@@ -143,7 +165,9 @@ impl Client {
             None => Err(KafkaError::Broker {
                 code: code::BROKER_NOT_AVAILABLE,
                 name: "BROKER_NOT_AVAILABLE",
-                message: Some(format!("the cluster does not list broker {broker} among its live brokers")),
+                message: Some(format!(
+                    "the cluster does not list broker {broker} among its live brokers"
+                )),
                 api: "Metadata",
             }),
         }
@@ -154,12 +178,23 @@ impl Client {
         let mut addresses = self.inner.bootstrap.clone();
         addresses.shuffle(&mut rand::rng());
         // Brokers learned later help when all bootstrap addresses are gone.
-        let known: Vec<Address> =
-            self.inner.brokers.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
-        addresses.extend(known.into_iter().filter(|address| !self.inner.bootstrap.contains(address)));
+        let known: Vec<Address> = self
+            .inner
+            .brokers
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .cloned()
+            .collect();
+        addresses.extend(
+            known
+                .into_iter()
+                .filter(|address| !self.inner.bootstrap.contains(address)),
+        );
         if addresses.is_empty() {
             return Err(KafkaError::config("no bootstrap address was given"));
         }
+        addresses.sort_by_key(|address| !self.inner.pool.is_live(address));
 
         let mut waiting = addresses.into_iter();
         let mut dials = FuturesUnordered::new();
@@ -181,11 +216,19 @@ impl Client {
                 break;
             }
         }
-        Err(last.unwrap_or(KafkaError::Timeout { sent: false, api: "ApiVersions" }))
+        Err(last.unwrap_or(KafkaError::Timeout {
+            sent: false,
+            api: "ApiVersions",
+        }))
     }
 
     /// Calls any broker (or any controller, with controllers as bootstrap).
-    pub(crate) async fn call_any<R: Rpc>(&self, request: &R, repeat: Repeat, deadline: Instant) -> Result<R::Response> {
+    pub(crate) async fn call_any<R: Rpc>(
+        &self,
+        request: &R,
+        repeat: Repeat,
+        deadline: Instant,
+    ) -> Result<R::Response> {
         let mut retry = Retry::new(repeat, deadline);
         loop {
             let attempt = async { self.any(deadline).await?.call(request, deadline).await };
@@ -197,10 +240,21 @@ impl Client {
     }
 
     /// Calls one broker.
-    pub(crate) async fn call_broker<R: Rpc>(&self, broker: i32, request: &R, repeat: Repeat, deadline: Instant) -> Result<R::Response> {
+    pub(crate) async fn call_broker<R: Rpc>(
+        &self,
+        broker: i32,
+        request: &R,
+        repeat: Repeat,
+        deadline: Instant,
+    ) -> Result<R::Response> {
         let mut retry = Retry::new(repeat, deadline);
         loop {
-            let attempt = async { self.broker(broker, deadline).await?.call(request, deadline).await };
+            let attempt = async {
+                self.broker(broker, deadline)
+                    .await?
+                    .call(request, deadline)
+                    .await
+            };
             match attempt.await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => retry.after(error).await?,
@@ -219,14 +273,19 @@ pub(crate) struct Retry {
 
 impl Retry {
     pub(crate) fn new(repeat: Repeat, deadline: Instant) -> Self {
-        Self { repeat, deadline, pause: Pause::default() }
+        Self {
+            repeat,
+            deadline,
+            pause: Pause::default(),
+        }
     }
 
     /// Returns after a pause if the call may be tried again, else gives the error back.
     pub(crate) async fn after(&mut self, error: KafkaError) -> Result<()> {
         // A certificate does not get better while we wait; who asked wants to know now.
         let hopeless = matches!(error, KafkaError::Tls { .. });
-        let again = error.is_retriable() && !hopeless && (self.repeat == Repeat::Read || !error.was_sent());
+        let again =
+            error.is_retriable() && !hopeless && (self.repeat == Repeat::Read || !error.was_sent());
         if !again || !self.pause.before(self.deadline).await {
             return Err(error);
         }
@@ -284,7 +343,11 @@ mod tests {
 
     /// The futures of every call can be spawned; compiling is the test.
     #[allow(dead_code)]
-    fn futures_are_send(client: &'static Client, producer: &'static Producer, consumer: &'static mut Consumer) {
+    fn futures_are_send(
+        client: &'static Client,
+        producer: &'static Producer,
+        consumer: &'static mut Consumer,
+    ) {
         fn is_send(_: impl Send + 'static) {}
         is_send(client.describe_cluster(true));
         is_send(client.describe_controllers());

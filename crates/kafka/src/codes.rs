@@ -18,7 +18,12 @@ pub(crate) struct CodeInfo {
 const UNKNOWN: CodeInfo = row(i16::MIN, "UNKNOWN", "UnknownBrokerError", false);
 
 const fn row(code: i16, name: &'static str, reason: &'static str, retriable: bool) -> CodeInfo {
-    CodeInfo { code, name, reason, retriable }
+    CodeInfo {
+        code,
+        name,
+        reason,
+        retriable,
+    }
 }
 
 /// The row of `code`, or one named `UNKNOWN`.
@@ -186,6 +191,9 @@ mod tests {
     #[test]
     fn a_code_from_the_future_keeps_its_number() {
         let info = lookup(4242);
-        assert_eq!((info.code, info.name, info.retriable), (4242, "UNKNOWN", false));
+        assert_eq!(
+            (info.code, info.name, info.retriable),
+            (4242, "UNKNOWN", false)
+        );
     }
 }

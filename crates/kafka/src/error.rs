@@ -100,7 +100,10 @@ impl KafkaError {
     /// since material is rotated underneath us and the two sides do not switch at the same instant.
     pub fn is_retriable(&self) -> bool {
         match self {
-            Self::NotSent { .. } | Self::OutcomeUnknown { .. } | Self::Timeout { .. } | Self::Tls { .. } => true,
+            Self::NotSent { .. }
+            | Self::OutcomeUnknown { .. }
+            | Self::Timeout { .. }
+            | Self::Tls { .. } => true,
             Self::Broker { code, .. } => codes::lookup(*code).retriable,
             Self::Protocol { .. } | Self::Config { .. } => false,
         }
@@ -108,7 +111,8 @@ impl KafkaError {
 
     /// Whether reading and writing records should go on: leaders move, and a broker that is away comes back.
     pub(crate) fn is_passing(&self) -> bool {
-        (self.is_retriable() && !matches!(self, Self::Tls { .. })) || self.code() == Some(code::BROKER_NOT_AVAILABLE)
+        (self.is_retriable() && !matches!(self, Self::Tls { .. }))
+            || self.code() == Some(code::BROKER_NOT_AVAILABLE)
     }
 
     /// Whether a broker may have carried the request out (`false`: it certainly did not see it).
@@ -129,7 +133,9 @@ impl KafkaError {
     }
 
     pub(crate) fn config(detail: impl Into<String>) -> Self {
-        Self::Config { detail: detail.into() }
+        Self::Config {
+            detail: detail.into(),
+        }
     }
 }
 
@@ -151,7 +157,11 @@ impl ItemError {
     pub(crate) fn from_code(code: i16, message: Option<String>) -> Option<Self> {
         let CodeInfo { name, .. } = codes::lookup(code);
         // Kafka repeats its standard sentence or sends an empty one; keep only what says more than the name.
-        (code != 0).then(|| Self { code, name, message: message.filter(|m| !m.is_empty()) })
+        (code != 0).then(|| Self {
+            code,
+            name,
+            message: message.filter(|m| !m.is_empty()),
+        })
     }
 
     /// `Err` unless `code` is 0.
@@ -171,7 +181,12 @@ impl ItemError {
 
     /// The same verdict as the failure of a whole call.
     pub fn into_error(self, api: &'static str) -> KafkaError {
-        KafkaError::Broker { code: self.code, name: self.name, message: self.message, api }
+        KafkaError::Broker {
+            code: self.code,
+            name: self.name,
+            message: self.message,
+            api,
+        }
     }
 }
 
@@ -205,13 +220,27 @@ mod tests {
 
     #[test]
     fn errors_say_what_a_caller_may_do_next() {
-        let unsent = KafkaError::Timeout { sent: false, api: "CreateTopics" };
-        assert_eq!(unsent.to_string(), "CreateTopics: no answer in time; it was not sent");
+        let unsent = KafkaError::Timeout {
+            sent: false,
+            api: "CreateTopics",
+        };
+        assert_eq!(
+            unsent.to_string(),
+            "CreateTopics: no answer in time; it was not sent"
+        );
         assert!(!unsent.was_sent() && unsent.is_retriable());
 
-        let denied = ItemError::from_code(31, Some(String::new())).unwrap().into_error("CreateTopics");
-        assert_eq!(denied.to_string(), "CreateTopics: CLUSTER_AUTHORIZATION_FAILED (31)");
-        assert_eq!((denied.reason(), denied.is_retriable()), ("ClusterAuthorizationFailed", false));
+        let denied = ItemError::from_code(31, Some(String::new()))
+            .unwrap()
+            .into_error("CreateTopics");
+        assert_eq!(
+            denied.to_string(),
+            "CreateTopics: CLUSTER_AUTHORIZATION_FAILED (31)"
+        );
+        assert_eq!(
+            (denied.reason(), denied.is_retriable()),
+            ("ClusterAuthorizationFailed", false)
+        );
         assert_eq!(ItemError::from_code(0, None), None);
     }
 }

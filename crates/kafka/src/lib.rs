@@ -42,7 +42,7 @@ pub use data::batch::Compression;
 pub use data::consumer::{Consumer, ConsumerConfig, End, Start};
 pub use data::partitioner::{murmur2, partition_for_key};
 pub use data::producer::{Delivery, Producer, ProducerConfig};
-pub use data::record::{Header, Record, ReceivedRecord};
+pub use data::record::{Header, ReceivedRecord, Record};
 pub use dial::{Dialer, Stream, TcpDialer};
 pub use error::{ItemError, KafkaError, Result};
 /// The codec's request and answer types, for [`Connection::call`].

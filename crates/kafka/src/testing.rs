@@ -12,7 +12,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::{Bytes, BytesMut};
 use futures::future::BoxFuture;
 use kafka_protocol::messages::api_versions_response::ApiVersion;
-use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse, RequestHeader, ResponseHeader};
+use kafka_protocol::messages::{
+    ApiVersionsRequest, ApiVersionsResponse, RequestHeader, ResponseHeader,
+};
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -40,7 +42,9 @@ pub fn topic(name: &str) -> kafka_protocol::messages::TopicName {
 /// A directory id as Kafka prints it (URL-safe base64 of 16 bytes), as the codec has it.
 pub fn directory_id(text: &str) -> Option<uuid::Uuid> {
     use base64::Engine;
-    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text).ok()?;
+    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD
+        .decode(text)
+        .ok()?;
     uuid::Uuid::from_slice(&bytes).ok()
 }
 
@@ -84,7 +88,11 @@ impl Request {
         }
     }
 
-    fn encode<R: Rpc<Response: Encodable>>(&self, response: &R::Response, version: i16) -> Result<Bytes, String> {
+    fn encode<R: Rpc<Response: Encodable>>(
+        &self,
+        response: &R::Response,
+        version: i16,
+    ) -> Result<Bytes, String> {
         let mut out = BytesMut::new();
         let header = ResponseHeader::default().with_correlation_id(self.correlation_id);
         header
@@ -147,20 +155,27 @@ impl ServerTls {
             Some(pem) => {
                 let mut roots = rustls::RootCertStore::empty();
                 roots.add_parsable_certificates(certificates(pem)?);
-                let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
-                    .build()
-                    .map_err(io::Error::other)?;
+                let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(
+                    Arc::new(roots),
+                    provider,
+                )
+                .build()
+                .map_err(io::Error::other)?;
                 builder.with_client_cert_verifier(verifier)
             }
         };
         let key = PrivateKeyDer::from_pem_slice(&self.key_pem).map_err(io::Error::other)?;
-        let config = builder.with_single_cert(certificates(&self.cert_chain_pem)?, key).map_err(io::Error::other)?;
+        let config = builder
+            .with_single_cert(certificates(&self.cert_chain_pem)?, key)
+            .map_err(io::Error::other)?;
         Ok(TlsAcceptor::from(Arc::new(config)))
     }
 }
 
 fn certificates(pem: &[u8]) -> io::Result<Vec<CertificateDer<'static>>> {
-    CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(io::Error::other)
+    CertificateDer::pem_slice_iter(pem)
+        .collect::<Result<_, _>>()
+        .map_err(io::Error::other)
 }
 
 /// A listening server on a loopback port. Dropping it ends its connections.
@@ -178,14 +193,22 @@ impl Server {
     }
 
     /// Listens on `address`, for clients that expect a broker just there.
-    pub async fn start_at(address: SocketAddr, handler: Arc<dyn Handler>, tls: Option<ServerTls>) -> io::Result<Self> {
+    pub async fn start_at(
+        address: SocketAddr,
+        handler: Arc<dyn Handler>,
+        tls: Option<ServerTls>,
+    ) -> io::Result<Self> {
         let acceptor = tls.map(|tls| tls.acceptor()).transpose()?;
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let seen = Arc::<Mutex<Vec<_>>>::default();
         let mut tasks = JoinSet::new();
         tasks.spawn(accept(listener, handler, acceptor, Arc::clone(&seen)));
-        Ok(Self { address, seen, _tasks: tasks })
+        Ok(Self {
+            address,
+            seen,
+            _tasks: tasks,
+        })
     }
 
     /// Where it listens.
@@ -195,11 +218,19 @@ impl Server {
 
     /// API key and version of every request so far, ApiVersions included, in order of arrival.
     pub fn seen(&self) -> Vec<(i16, i16)> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
-async fn accept(listener: TcpListener, handler: Arc<dyn Handler>, tls: Option<TlsAcceptor>, seen: Arc<Mutex<Vec<(i16, i16)>>>) {
+async fn accept(
+    listener: TcpListener,
+    handler: Arc<dyn Handler>,
+    tls: Option<TlsAcceptor>,
+    seen: Arc<Mutex<Vec<(i16, i16)>>>,
+) {
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         let (handler, tls, seen) = (Arc::clone(&handler), tls.clone(), Arc::clone(&seen));
@@ -208,7 +239,11 @@ async fn accept(listener: TcpListener, handler: Arc<dyn Handler>, tls: Option<Tl
                 None => serve(stream, handler, None, seen).await,
                 Some(tls) => match tls.accept(stream).await {
                     Ok(stream) => {
-                        let leaf = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+                        let leaf = stream
+                            .get_ref()
+                            .1
+                            .peer_certificates()
+                            .and_then(|chain| chain.first());
                         let leaf = leaf.map(|der| Bytes::copy_from_slice(der));
                         serve(stream, handler, leaf, seen).await
                     }
@@ -233,9 +268,12 @@ async fn serve<S: AsyncRead + AsyncWrite + Send>(
     let read = async {
         let mut running = JoinSet::new();
         while let Some(bytes) = frame::read(&mut reader, DEFAULT_MAX_FRAME).await? {
-            let mut request = parse(bytes).ok_or_else(|| io::Error::other("malformed request header"))?;
+            let mut request =
+                parse(bytes).ok_or_else(|| io::Error::other("malformed request header"))?;
             request.certificate.clone_from(&certificate);
-            seen.lock().unwrap_or_else(PoisonError::into_inner).push((request.api_key, request.api_version));
+            seen.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push((request.api_key, request.api_version));
             let (handler, replies) = (Arc::clone(&handler), replies.clone());
             running.spawn(async move {
                 let reply = match request.is::<ApiVersionsRequest>() {
@@ -290,14 +328,21 @@ fn hello(request: &Request, ranges: &[ApiRange]) -> Reply {
     let supported = known.is_some_and(|r| (r.min..=r.max).contains(&request.api_version));
     let keys = ranges
         .iter()
-        .map(|r| ApiVersion::default().with_api_key(r.key).with_min_version(r.min).with_max_version(r.max))
+        .map(|r| {
+            ApiVersion::default()
+                .with_api_key(r.key)
+                .with_min_version(r.min)
+                .with_max_version(r.max)
+        })
         .collect();
     let answer = ApiVersionsResponse::default().with_api_keys(keys);
     let (answer, version) = match supported {
         true => (answer, request.api_version),
         false => (answer.with_error_code(UNSUPPORTED_VERSION), 0),
     };
-    request.encode::<ApiVersionsRequest>(&answer, version).map_or(Reply::HangUp, Reply::Answer)
+    request
+        .encode::<ApiVersionsRequest>(&answer, version)
+        .map_or(Reply::HangUp, Reply::Answer)
 }
 
 /// A dialer that leads given names to given addresses, and nowhere else.
@@ -309,15 +354,28 @@ pub struct Redirect {
 impl Redirect {
     /// From now on `host:port` is at `address`.
     pub fn route(&self, host: &str, port: u16, address: SocketAddr) {
-        self.routes.lock().unwrap_or_else(PoisonError::into_inner).insert((host.to_owned(), port), address);
+        self.routes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert((host.to_owned(), port), address);
     }
 }
 
 impl Dialer for Redirect {
     fn dial<'a>(&'a self, host: &'a str, port: u16) -> BoxFuture<'a, io::Result<Box<dyn Stream>>> {
-        let route = self.routes.lock().unwrap_or_else(PoisonError::into_inner).get(&(host.to_owned(), port)).copied();
+        let route = self
+            .routes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&(host.to_owned(), port))
+            .copied();
         Box::pin(async move {
-            let address = route.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("no route to {host}:{port}")))?;
+            let address = route.ok_or_else(|| {
+                io::Error::new(
+                    io::ErrorKind::NotFound,
+                    format!("no route to {host}:{port}"),
+                )
+            })?;
             Ok(Box::new(TcpStream::connect(address).await?) as Box<dyn Stream>)
         })
     }

@@ -51,7 +51,9 @@ struct Inner {
 
 impl fmt::Debug for TlsConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TlsConfig").field("generation", &self.generation()).finish_non_exhaustive()
+        f.debug_struct("TlsConfig")
+            .field("generation", &self.generation())
+            .finish_non_exhaustive()
     }
 }
 
@@ -59,7 +61,12 @@ impl TlsConfig {
     /// Parses `material`; refuses what could never complete a handshake.
     pub fn new(material: TlsMaterial) -> Result<Self> {
         let config = build(&material)?;
-        Ok(Self { inner: Arc::new(Inner { current: ArcSwap::from_pointee(config), generation: AtomicU64::new(0) }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                current: ArcSwap::from_pointee(config),
+                generation: AtomicU64::new(0),
+            }),
+        })
     }
 
     /// Replaces the material. The next connection uses it, established ones stay. On error the old material stays.
@@ -81,16 +88,24 @@ impl TlsConfig {
         host: &str,
         stream: Box<dyn Stream>,
     ) -> io::Result<tokio_rustls::client::TlsStream<Box<dyn Stream>>> {
-        let name = ServerName::try_from(host.to_owned())
-            .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, format!("{host:?} is not a host name or an IP address")))?;
-        TlsConnector::from(self.inner.current.load_full()).connect(name, stream).await
+        let name = ServerName::try_from(host.to_owned()).map_err(|_| {
+            io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("{host:?} is not a host name or an IP address"),
+            )
+        })?;
+        TlsConnector::from(self.inner.current.load_full())
+            .connect(name, stream)
+            .await
     }
 }
 
 fn build(material: &TlsMaterial) -> Result<ClientConfig> {
     let mut roots = RootCertStore::empty();
     for ca in certificates(&material.ca_pem, "CA bundle")? {
-        roots.add(ca).map_err(|e| KafkaError::config(format!("CA bundle: not usable as a trust anchor: {e}")))?;
+        roots.add(ca).map_err(|e| {
+            KafkaError::config(format!("CA bundle: not usable as a trust anchor: {e}"))
+        })?;
     }
     // The provider is named, so that the process-wide default cannot change what this crate does.
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -109,7 +124,9 @@ fn build(material: &TlsMaterial) -> Result<ClientConfig> {
                 .with_client_auth_cert(chain, key)
                 .map_err(|e| KafkaError::config(format!("client certificate and key: {e}")))
         }
-        (Some(_), None) => Err(KafkaError::config("a client certificate needs its private key")),
+        (Some(_), None) => Err(KafkaError::config(
+            "a client certificate needs its private key",
+        )),
         (None, Some(_)) => Err(KafkaError::config("a client key needs its certificate")),
     }
 }
@@ -119,7 +136,9 @@ fn certificates(pem: &[u8], what: &str) -> Result<Vec<CertificateDer<'static>>> 
         .collect::<std::result::Result<_, _>>()
         .map_err(|e| KafkaError::config(format!("{what}: {e}")))?;
     if found.is_empty() {
-        return Err(KafkaError::config(format!("{what}: no certificate in PEM form found")));
+        return Err(KafkaError::config(format!(
+            "{what}: no certificate in PEM form found"
+        )));
     }
     Ok(found)
 }
@@ -132,14 +151,22 @@ pub(crate) fn describe(error: &io::Error) -> Option<String> {
         E::AlertReceived(alert) => {
             use rustls::AlertDescription as A;
             match alert {
-                A::CertificateRequired | A::BadCertificate | A::UnsupportedCertificate | A::CertificateRevoked
-                | A::CertificateExpired | A::CertificateUnknown | A::UnknownCA | A::AccessDenied => {
+                A::CertificateRequired
+                | A::BadCertificate
+                | A::UnsupportedCertificate
+                | A::CertificateRevoked
+                | A::CertificateExpired
+                | A::CertificateUnknown
+                | A::UnknownCA
+                | A::AccessDenied => {
                     format!("the broker refused our certificate: {alert:?}")
                 }
                 _ => format!("the broker ended the handshake: {alert:?}"),
             }
         }
-        E::InvalidCertificate(cause) => format!("the broker's certificate is not acceptable: {cause}"),
+        E::InvalidCertificate(cause) => {
+            format!("the broker's certificate is not acceptable: {cause}")
+        }
         E::InvalidMessage(_) => "the peer does not speak TLS on this port".to_owned(),
         other => other.to_string(),
     })

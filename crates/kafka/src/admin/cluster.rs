@@ -20,7 +20,12 @@ impl Client {
         let deadline = self.deadline();
         let mut retry = Retry::new(Repeat::Read, deadline);
         loop {
-            let attempt = async { self.any(deadline).await?.describe_cluster(include_fenced, deadline).await };
+            let attempt = async {
+                self.any(deadline)
+                    .await?
+                    .describe_cluster(include_fenced, deadline)
+                    .await
+            };
             match attempt.await {
                 Ok(found) => {
                     // A fenced broker's address is as good as any other's.
@@ -38,7 +43,12 @@ impl Client {
         let deadline = self.deadline();
         let mut retry = Retry::new(Repeat::Read, deadline);
         loop {
-            let attempt = async { self.any(deadline).await?.describe_controllers(deadline).await };
+            let attempt = async {
+                self.any(deadline)
+                    .await?
+                    .describe_controllers(deadline)
+                    .await
+            };
             match attempt.await {
                 Ok(found) => return Ok(found),
                 Err(error) => retry.after(error).await?,
@@ -49,7 +59,11 @@ impl Client {
 
 impl Connection {
     /// DescribeCluster, asked of exactly this broker.
-    pub async fn describe_cluster(&self, include_fenced: bool, deadline: Instant) -> Result<ClusterDescription> {
+    pub async fn describe_cluster(
+        &self,
+        include_fenced: bool,
+        deadline: Instant,
+    ) -> Result<ClusterDescription> {
         let tells_fenced = self.version_of::<DescribeClusterRequest>()? >= 2;
         let request = DescribeClusterRequest::default()
             .with_endpoint_type(BROKERS)
@@ -65,8 +79,11 @@ impl Connection {
 }
 
 fn read(answer: DescribeClusterResponse) -> Result<ClusterDescription> {
-    ItemError::check(answer.error_code, optional_text(answer.error_message.as_ref()))
-        .map_err(|e| e.into_error(DescribeClusterRequest::NAME))?;
+    ItemError::check(
+        answer.error_code,
+        optional_text(answer.error_message.as_ref()),
+    )
+    .map_err(|e| e.into_error(DescribeClusterRequest::NAME))?;
     let mut nodes: Vec<NodeInfo> = answer
         .brokers
         .iter()

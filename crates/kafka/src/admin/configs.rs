@@ -3,7 +3,9 @@
 use futures::future::join_all;
 use kafka_protocol::messages::DescribeConfigsRequest;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
-use kafka_protocol::messages::describe_configs_response::{DescribeConfigsResourceResult, DescribeConfigsResult};
+use kafka_protocol::messages::describe_configs_response::{
+    DescribeConfigsResourceResult, DescribeConfigsResult,
+};
 use kafka_protocol::protocol::StrBytes;
 
 use super::{optional_text, text};
@@ -19,26 +21,40 @@ impl Client {
     /// The full configuration of each resource, sorted by key, in the order asked for.
     ///
     /// A broker that cannot be reached is that resource's error; the others are still answered.
-    pub async fn describe_configs(&self, resources: &[ConfigResource]) -> Result<Vec<(ConfigResource, Result<Vec<ConfigEntry>>)>> {
+    pub async fn describe_configs(
+        &self,
+        resources: &[ConfigResource],
+    ) -> Result<Vec<(ConfigResource, Result<Vec<ConfigEntry>>)>> {
         let deadline = self.deadline();
         // All topics in one request, each broker in its own.
-        let (topics, brokers): (Vec<_>, Vec<_>) = resources.iter().partition(|r| matches!(r, ConfigResource::Topic(_)));
+        let (topics, brokers): (Vec<_>, Vec<_>) = resources
+            .iter()
+            .partition(|r| matches!(r, ConfigResource::Topic(_)));
         let about_topics = async {
             if topics.is_empty() {
                 return Vec::new();
             }
-            let answer = self.call_any(&request(&topics), Repeat::Read, deadline).await;
+            let answer = self
+                .call_any(&request(&topics), Repeat::Read, deadline)
+                .await;
             pair(&topics, answer.map(|a| a.results))
         };
         let about_brokers = join_all(brokers.iter().map(|resource| async move {
-            let ConfigResource::Broker(id) = resource else { return Vec::new() };
+            let ConfigResource::Broker(id) = resource else {
+                return Vec::new();
+            };
             let one = std::slice::from_ref(resource);
-            let answer = self.call_broker(*id, &request(one), Repeat::Read, deadline).await;
+            let answer = self
+                .call_broker(*id, &request(one), Repeat::Read, deadline)
+                .await;
             pair(one, answer.map(|a| a.results))
         }));
         let (of_topics, of_brokers) = futures::future::join(about_topics, about_brokers).await;
 
-        let mut found: Vec<_> = of_topics.into_iter().chain(of_brokers.into_iter().flatten()).collect();
+        let mut found: Vec<_> = of_topics
+            .into_iter()
+            .chain(of_brokers.into_iter().flatten())
+            .collect();
         found.sort_by_key(|(resource, _)| resources.iter().position(|r| r == resource));
         Ok(found)
     }
@@ -64,14 +80,20 @@ fn key(resource: &ConfigResource) -> (i8, String) {
 }
 
 /// Gives every resource its part of the answer, or the failure of the whole call.
-fn pair(asked: &[&ConfigResource], answer: Result<Vec<DescribeConfigsResult>>) -> Vec<(ConfigResource, Result<Vec<ConfigEntry>>)> {
+fn pair(
+    asked: &[&ConfigResource],
+    answer: Result<Vec<DescribeConfigsResult>>,
+) -> Vec<(ConfigResource, Result<Vec<ConfigEntry>>)> {
     asked
         .iter()
         .map(|resource| {
             let (kind, name) = key(resource);
             let part = match &answer {
                 Err(e) => Err(e.clone()),
-                Ok(results) => match results.iter().find(|r| r.resource_type == kind && r.resource_name.as_str() == name) {
+                Ok(results) => match results
+                    .iter()
+                    .find(|r| r.resource_type == kind && r.resource_name.as_str() == name)
+                {
                     Some(result) => read(result),
                     None => Err(KafkaError::Protocol {
                         peer: "broker".to_owned(),
@@ -85,8 +107,11 @@ fn pair(asked: &[&ConfigResource], answer: Result<Vec<DescribeConfigsResult>>) -
 }
 
 fn read(result: &DescribeConfigsResult) -> Result<Vec<ConfigEntry>> {
-    ItemError::check(result.error_code, optional_text(result.error_message.as_ref()))
-        .map_err(|e| e.into_error(DescribeConfigsRequest::NAME))?;
+    ItemError::check(
+        result.error_code,
+        optional_text(result.error_message.as_ref()),
+    )
+    .map_err(|e| e.into_error(DescribeConfigsRequest::NAME))?;
     let mut entries: Vec<ConfigEntry> = result.configs.iter().map(entry).collect();
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(entries)

@@ -18,9 +18,12 @@ impl Client {
         join_all(brokers.iter().map(|id| async move {
             // Null asks for every partition.
             let request = DescribeLogDirsRequest::default().with_topics(None);
-            let answer = self.call_broker(*id, &request, Repeat::Read, deadline).await;
+            let answer = self
+                .call_broker(*id, &request, Repeat::Read, deadline)
+                .await;
             let dirs = answer.and_then(|answer| {
-                ItemError::check(answer.error_code, None).map_err(|e| e.into_error(DescribeLogDirsRequest::NAME))?;
+                ItemError::check(answer.error_code, None)
+                    .map_err(|e| e.into_error(DescribeLogDirsRequest::NAME))?;
                 Ok(answer.results.iter().map(read).collect())
             });
             (*id, dirs)

@@ -3,7 +3,9 @@
 //! The health view of a cluster: one request tells of every partition whether it is led, whole and in sync.
 
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
-use kafka_protocol::messages::metadata_response::{MetadataResponsePartition, MetadataResponseTopic};
+use kafka_protocol::messages::metadata_response::{
+    MetadataResponsePartition, MetadataResponseTopic,
+};
 use kafka_protocol::messages::{BrokerId, MetadataRequest, MetadataResponse};
 use tokio::time::Instant;
 
@@ -27,7 +29,11 @@ impl Client {
         Ok(self.metadata(None).await?.topics)
     }
 
-    pub(crate) async fn metadata_by(&self, topics: Option<&[&str]>, deadline: Instant) -> Result<ClusterMetadata> {
+    pub(crate) async fn metadata_by(
+        &self,
+        topics: Option<&[&str]>,
+        deadline: Instant,
+    ) -> Result<ClusterMetadata> {
         let mut retry = Retry::new(Repeat::Read, deadline);
         loop {
             let attempt = async { self.any(deadline).await?.metadata(topics, deadline).await };
@@ -44,11 +50,20 @@ impl Client {
 
 impl Connection {
     /// Metadata as exactly this broker knows it.
-    pub async fn metadata(&self, topics: Option<&[&str]>, deadline: Instant) -> Result<ClusterMetadata> {
+    pub async fn metadata(
+        &self,
+        topics: Option<&[&str]>,
+        deadline: Instant,
+    ) -> Result<ClusterMetadata> {
         let topics = topics.map(|names| {
-            names.iter().map(|name| MetadataRequestTopic::default().with_name(Some(topic_name(name)))).collect()
+            names
+                .iter()
+                .map(|name| MetadataRequestTopic::default().with_name(Some(topic_name(name))))
+                .collect()
         });
-        let request = MetadataRequest::default().with_topics(topics).with_allow_auto_topic_creation(false);
+        let request = MetadataRequest::default()
+            .with_topics(topics)
+            .with_allow_auto_topic_creation(false);
         read(self.call(&request, deadline).await?)
     }
 }
@@ -69,14 +84,22 @@ fn read(answer: MetadataResponse) -> Result<ClusterMetadata> {
     brokers.sort_by_key(|broker| broker.id);
     let mut topics: Vec<TopicMetadata> = answer.topics.iter().map(topic).collect();
     topics.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(ClusterMetadata { cluster_id: optional_text(answer.cluster_id.as_ref()), brokers, topics })
+    Ok(ClusterMetadata {
+        cluster_id: optional_text(answer.cluster_id.as_ref()),
+        brokers,
+        topics,
+    })
 }
 
 fn topic(answer: &MetadataResponseTopic) -> TopicMetadata {
     let mut partitions: Vec<PartitionMetadata> = answer.partitions.iter().map(partition).collect();
     partitions.sort_by_key(|p| p.index);
     TopicMetadata {
-        name: answer.name.as_ref().map(|name| text(&name.0)).unwrap_or_default(),
+        name: answer
+            .name
+            .as_ref()
+            .map(|name| text(&name.0))
+            .unwrap_or_default(),
         id: non_zero_id(answer.topic_id),
         internal: answer.is_internal,
         error: ItemError::from_code(answer.error_code, None),

@@ -30,10 +30,17 @@ impl Client {
         partitions: &[i32],
         spec: OffsetSpec,
     ) -> Result<BTreeMap<i32, Result<Option<i64>>>> {
-        self.list_offsets_by(topic, partitions, spec, self.deadline()).await
+        self.list_offsets_by(topic, partitions, spec, self.deadline())
+            .await
     }
 
-    pub(crate) async fn list_offsets_by(&self, topic: &str, partitions: &[i32], spec: OffsetSpec, deadline: Instant) -> Result<Offsets> {
+    pub(crate) async fn list_offsets_by(
+        &self,
+        topic: &str,
+        partitions: &[i32],
+        spec: OffsetSpec,
+        deadline: Instant,
+    ) -> Result<Offsets> {
         let mut found = Offsets::new();
         let mut open: Vec<i32> = partitions.to_vec();
         let mut pause = Pause::default();
@@ -53,7 +60,9 @@ impl Client {
                     }
                 }
             }
-            let asked = by_leader.iter().map(|(leader, partitions)| self.ask(topic, *leader, partitions, spec, deadline));
+            let asked = by_leader
+                .iter()
+                .map(|(leader, partitions)| self.ask(topic, *leader, partitions, spec, deadline));
             for (partition, answer) in join_all(asked).await.into_iter().flatten() {
                 if answer.as_ref().is_err_and(KafkaError::is_retriable) {
                     again.push(partition);
@@ -67,19 +76,38 @@ impl Client {
         }
     }
 
-    async fn ask(&self, topic: &str, leader: i32, partitions: &[i32], spec: OffsetSpec, deadline: Instant) -> Vec<(i32, Result<Option<i64>>)> {
+    async fn ask(
+        &self,
+        topic: &str,
+        leader: i32,
+        partitions: &[i32],
+        spec: OffsetSpec,
+        deadline: Instant,
+    ) -> Vec<(i32, Result<Option<i64>>)> {
         let timestamp = match spec {
             OffsetSpec::Earliest => EARLIEST,
             OffsetSpec::Latest => LATEST,
             OffsetSpec::AtOrAfter(ms) => ms,
         };
         let asked = partitions.iter().map(|index| {
-            ListOffsetsPartition::default().with_partition_index(*index).with_current_leader_epoch(-1).with_timestamp(timestamp)
+            ListOffsetsPartition::default()
+                .with_partition_index(*index)
+                .with_current_leader_epoch(-1)
+                .with_timestamp(timestamp)
         });
-        let request = ListOffsetsRequest::default().with_replica_id(CONSUMER).with_topics(vec![
-            ListOffsetsTopic::default().with_name(topic_name(topic)).with_partitions(asked.collect()),
-        ]);
-        let answer = async { self.broker(leader, deadline).await?.call(&request, deadline).await };
+        let request = ListOffsetsRequest::default()
+            .with_replica_id(CONSUMER)
+            .with_topics(vec![
+                ListOffsetsTopic::default()
+                    .with_name(topic_name(topic))
+                    .with_partitions(asked.collect()),
+            ]);
+        let answer = async {
+            self.broker(leader, deadline)
+                .await?
+                .call(&request, deadline)
+                .await
+        };
         match answer.await {
             Err(e) => partitions.iter().map(|p| (*p, Err(e.clone()))).collect(),
             Ok(answer) => {
@@ -99,26 +127,41 @@ impl Client {
                     peer: format!("broker {leader}"),
                     detail: "ListOffsets left out a partition".to_owned(),
                 };
-                partitions.iter().map(|p| (*p, told.get(p).cloned().unwrap_or_else(|| Err(silent())))).collect()
+                partitions
+                    .iter()
+                    .map(|p| (*p, told.get(p).cloned().unwrap_or_else(|| Err(silent()))))
+                    .collect()
             }
         }
     }
 
     /// Leaders of a topic's partitions; the topic's own error is the call's.
-    pub(crate) async fn leaders(&self, topic: &str, deadline: Instant) -> Result<BTreeMap<i32, Option<i32>>> {
+    pub(crate) async fn leaders(
+        &self,
+        topic: &str,
+        deadline: Instant,
+    ) -> Result<BTreeMap<i32, Option<i32>>> {
         let mut pause = Pause::default();
         loop {
             let metadata = self.metadata_by(Some(&[topic]), deadline).await?;
             let error = match metadata.topics.into_iter().find(|t| t.name == topic) {
                 Some(found) if found.error.is_none() => {
-                    return Ok(found.partitions.into_iter().map(|p| (p.index, p.leader)).collect());
+                    return Ok(found
+                        .partitions
+                        .into_iter()
+                        .map(|p| (p.index, p.leader))
+                        .collect());
                 }
                 Some(found) => found.error,
                 None => None,
             };
-            let error = error.map_or_else(|| verdict(code::UNKNOWN_TOPIC_OR_PARTITION), |e| e.into_error("Metadata"));
+            let error = error.map_or_else(
+                || verdict(code::UNKNOWN_TOPIC_OR_PARTITION),
+                |e| e.into_error("Metadata"),
+            );
             // A missing topic is an answer; one that has no leader yet is worth waiting for.
-            let wait = error.is_retriable() && error.code() != Some(code::UNKNOWN_TOPIC_OR_PARTITION);
+            let wait =
+                error.is_retriable() && error.code() != Some(code::UNKNOWN_TOPIC_OR_PARTITION);
             if !wait || !pause.before(deadline).await {
                 return Err(error);
             }
@@ -128,5 +171,6 @@ impl Client {
 
 fn verdict(code: i16) -> KafkaError {
     let api = ListOffsetsRequest::NAME;
-    ItemError::from_code(code, None).map_or_else(|| KafkaError::config("no error"), |e| e.into_error(api))
+    ItemError::from_code(code, None)
+        .map_or_else(|| KafkaError::config("no error"), |e| e.into_error(api))
 }

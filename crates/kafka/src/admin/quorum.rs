@@ -4,7 +4,9 @@
 //! leader answers; the others are asked in turn.
 
 use kafka_protocol::messages::describe_quorum_request::{PartitionData, TopicData};
-use kafka_protocol::messages::describe_quorum_response::{PartitionData as QuorumPartition, ReplicaState};
+use kafka_protocol::messages::describe_quorum_response::{
+    PartitionData as QuorumPartition, ReplicaState,
+};
 use kafka_protocol::messages::{DescribeQuorumRequest, DescribeQuorumResponse};
 use tokio::time::Instant;
 
@@ -37,7 +39,12 @@ impl Client {
             done => return done,
         };
         for address in self.bootstrap() {
-            let asked = async { self.connect_address(address, deadline).await?.describe_quorum(deadline).await };
+            let asked = async {
+                self.connect_address(address, deadline)
+                    .await?
+                    .describe_quorum(deadline)
+                    .await
+            };
             match asked.await {
                 Err(e) if is_follower(&e) || !e.was_sent() => refused = e,
                 done => return done,
@@ -61,13 +68,18 @@ impl Connection {
                 .with_partitions(vec![PartitionData::default().with_partition_index(0)]),
         ]);
         let answer = self.call(&request, deadline).await?;
-        read(answer).unwrap_or_else(|| Err(self.protocol("DescribeQuorum answered without the metadata partition".to_owned())))
+        read(answer).unwrap_or_else(|| {
+            Err(self.protocol("DescribeQuorum answered without the metadata partition".to_owned()))
+        })
     }
 }
 
 fn read(answer: DescribeQuorumResponse) -> Option<Result<QuorumDescription>> {
     let refuse = |e: ItemError| e.into_error(DescribeQuorumRequest::NAME);
-    if let Err(e) = ItemError::check(answer.error_code, optional_text(answer.error_message.as_ref())) {
+    if let Err(e) = ItemError::check(
+        answer.error_code,
+        optional_text(answer.error_message.as_ref()),
+    ) {
         return Some(Err(refuse(e)));
     }
     let partition = answer
@@ -75,7 +87,10 @@ fn read(answer: DescribeQuorumResponse) -> Option<Result<QuorumDescription>> {
         .iter()
         .find(|t| t.topic_name.0.as_str() == METADATA_TOPIC)
         .and_then(|t| t.partitions.iter().find(|p| p.partition_index == 0))?;
-    if let Err(e) = ItemError::check(partition.error_code, optional_text(partition.error_message.as_ref())) {
+    if let Err(e) = ItemError::check(
+        partition.error_code,
+        optional_text(partition.error_message.as_ref()),
+    ) {
         return Some(Err(refuse(e)));
     }
     let nodes = answer
@@ -83,7 +98,11 @@ fn read(answer: DescribeQuorumResponse) -> Option<Result<QuorumDescription>> {
         .iter()
         .map(|node| QuorumNode {
             id: node.node_id.0,
-            listeners: node.listeners.iter().map(|l| (text(&l.name), text(&l.host), l.port)).collect(),
+            listeners: node
+                .listeners
+                .iter()
+                .map(|l| (text(&l.name), text(&l.host), l.port))
+                .collect(),
         })
         .collect();
     Some(Ok(QuorumDescription {
@@ -99,7 +118,9 @@ fn read(answer: DescribeQuorumResponse) -> Option<Result<QuorumDescription>> {
 fn replicas(states: &[ReplicaState], partition: &QuorumPartition) -> Vec<QuorumReplica> {
     let everyone = || partition.current_voters.iter().chain(&partition.observers);
     // The leader's own end of the log; without a leader nobody's lag is known.
-    let leader_end = everyone().find(|r| r.replica_id == partition.leader_id).and_then(|r| at_least_zero(r.log_end_offset));
+    let leader_end = everyone()
+        .find(|r| r.replica_id == partition.leader_id)
+        .and_then(|r| at_least_zero(r.log_end_offset));
     let mut found: Vec<QuorumReplica> = states
         .iter()
         .map(|r| {
@@ -108,7 +129,9 @@ fn replicas(states: &[ReplicaState], partition: &QuorumPartition) -> Vec<QuorumR
                 id: r.replica_id.0,
                 directory_id: non_zero_id(r.replica_directory_id),
                 log_end_offset,
-                lag: leader_end.zip(log_end_offset).map(|(end, own)| end.saturating_sub(own).max(0)),
+                lag: leader_end
+                    .zip(log_end_offset)
+                    .map(|(end, own)| end.saturating_sub(own).max(0)),
                 last_fetch_ms: at_least_zero(r.last_fetch_timestamp),
                 last_caught_up_ms: at_least_zero(r.last_caught_up_timestamp),
             }

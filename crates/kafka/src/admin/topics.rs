@@ -1,6 +1,8 @@
 //! CreateTopics and DeleteTopics. Brokers forward both to the active controller, so any broker will do.
 
-use kafka_protocol::messages::create_topics_request::{CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig};
+use kafka_protocol::messages::create_topics_request::{
+    CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
+};
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::{BrokerId, CreateTopicsRequest, DeleteTopicsRequest};
 use kafka_protocol::protocol::StrBytes;
@@ -14,9 +16,17 @@ use tokio::time::Instant;
 
 impl Client {
     /// Creates topics, or with `validate_only` checks whether they could be created. One verdict per topic.
-    pub async fn create_topics(&self, topics: &[NewTopic], validate_only: bool) -> Result<PerTopic<CreatedTopic>> {
+    pub async fn create_topics(
+        &self,
+        topics: &[NewTopic],
+        validate_only: bool,
+    ) -> Result<PerTopic<CreatedTopic>> {
         let deadline = self.deadline();
-        let repeat = if validate_only { Repeat::Read } else { Repeat::Write };
+        let repeat = if validate_only {
+            Repeat::Read
+        } else {
+            Repeat::Write
+        };
         let request = CreateTopicsRequest::default()
             .with_topics(topics.iter().map(creatable).collect())
             .with_timeout_ms(self.timeout_ms())
@@ -26,12 +36,15 @@ impl Client {
             .topics
             .iter()
             .map(|t| {
-                let verdict = ItemError::check(t.error_code, optional_text(t.error_message.as_ref())).map(|()| CreatedTopic {
-                    // Kafka makes one up even when it only validates.
-                    id: non_zero_id(t.topic_id).filter(|_| !validate_only),
-                    partitions: at_least_zero(t.num_partitions),
-                    replication_factor: at_least_zero(t.replication_factor),
-                });
+                let verdict =
+                    ItemError::check(t.error_code, optional_text(t.error_message.as_ref())).map(
+                        |()| CreatedTopic {
+                            // Kafka makes one up even when it only validates.
+                            id: non_zero_id(t.topic_id).filter(|_| !validate_only),
+                            partitions: at_least_zero(t.num_partitions),
+                            replication_factor: at_least_zero(t.replication_factor),
+                        },
+                    );
                 (text(&t.name.0), verdict)
             })
             .collect())
@@ -42,7 +55,12 @@ impl Client {
         let deadline = self.deadline();
         let mut retry = Retry::new(Repeat::Write, deadline);
         loop {
-            let attempt = async { self.any(deadline).await?.delete_topics(names, self.timeout_ms(), deadline).await };
+            let attempt = async {
+                self.any(deadline)
+                    .await?
+                    .delete_topics(names, self.timeout_ms(), deadline)
+                    .await
+            };
             match attempt.await {
                 Ok(verdicts) => return Ok(verdicts),
                 Err(error) => retry.after(error).await?,
@@ -50,16 +68,27 @@ impl Client {
         }
     }
 
+    /// What the controller may take: less than our own deadline, so that its verdict arrives before we give up.
     fn timeout_ms(&self) -> i32 {
-        i32::try_from(self.timeout().as_millis()).unwrap_or(i32::MAX)
+        i32::try_from(self.timeout().as_millis() * 3 / 4).unwrap_or(i32::MAX)
     }
 }
 
 impl Connection {
-    async fn delete_topics(&self, names: &[&str], timeout_ms: i32, deadline: Instant) -> Result<PerTopic<()>> {
+    async fn delete_topics(
+        &self,
+        names: &[&str],
+        timeout_ms: i32,
+        deadline: Instant,
+    ) -> Result<PerTopic<()>> {
         let request = DeleteTopicsRequest::default().with_timeout_ms(timeout_ms);
         let request = if self.version_of::<DeleteTopicsRequest>()? >= 6 {
-            request.with_topics(names.iter().map(|n| DeleteTopicState::default().with_name(Some(topic_name(n)))).collect())
+            request.with_topics(
+                names
+                    .iter()
+                    .map(|n| DeleteTopicState::default().with_name(Some(topic_name(n))))
+                    .collect(),
+            )
         } else {
             request.with_topic_names(names.iter().map(|n| topic_name(n)).collect())
         };
@@ -69,7 +98,10 @@ impl Connection {
             .iter()
             .map(|t| {
                 let name = t.name.as_ref().map(|n| text(&n.0)).unwrap_or_default();
-                (name, ItemError::check(t.error_code, optional_text(t.error_message.as_ref())))
+                (
+                    name,
+                    ItemError::check(t.error_code, optional_text(t.error_message.as_ref())),
+                )
             })
             .collect())
     }
@@ -90,8 +122,16 @@ fn creatable(topic: &NewTopic) -> CreatableTopic {
     CreatableTopic::default()
         .with_name(topic_name(&topic.name))
         // -1 is Kafka's "the default", and what it demands beside an assignment.
-        .with_num_partitions(if assigned { -1 } else { topic.partitions.unwrap_or(-1) })
-        .with_replication_factor(if assigned { -1 } else { topic.replication_factor.unwrap_or(-1) })
+        .with_num_partitions(if assigned {
+            -1
+        } else {
+            topic.partitions.unwrap_or(-1)
+        })
+        .with_replication_factor(if assigned {
+            -1
+        } else {
+            topic.replication_factor.unwrap_or(-1)
+        })
         .with_assignments(assignments.collect())
         .with_configs(configs.collect())
 }

@@ -33,8 +33,14 @@ pub(crate) fn compress(codec: Compression, plain: &[u8]) -> io::Result<Vec<u8>> 
         Compression::Snappy => {
             let mut out = XERIAL.to_vec();
             for block in plain.chunks(XERIAL_BLOCK) {
-                let packed = snap::raw::Encoder::new().compress_vec(block).map_err(io::Error::other)?;
-                out.extend_from_slice(&u32::try_from(packed.len()).map_err(io::Error::other)?.to_be_bytes());
+                let packed = snap::raw::Encoder::new()
+                    .compress_vec(block)
+                    .map_err(io::Error::other)?;
+                out.extend_from_slice(
+                    &u32::try_from(packed.len())
+                        .map_err(io::Error::other)?
+                        .to_be_bytes(),
+                );
                 out.extend_from_slice(&packed);
             }
             Ok(out)
@@ -52,20 +58,30 @@ pub(crate) fn compress(codec: Compression, plain: &[u8]) -> io::Result<Vec<u8>> 
     }
 }
 
-pub(crate) fn decompress(codec: Compression, packed: Bytes, limit: usize) -> Result<Bytes, Malformed> {
+pub(crate) fn decompress(
+    codec: Compression,
+    packed: Bytes,
+    limit: usize,
+) -> Result<Bytes, Malformed> {
     match codec {
         Compression::None => Ok(packed),
         Compression::Gzip => drain(flate2::read::MultiGzDecoder::new(&packed[..]), limit),
         Compression::Snappy => snappy(packed, limit),
         Compression::Lz4 => drain(lz4_flex::frame::FrameDecoder::new(&packed[..]), limit),
-        Compression::Zstd => drain(zstd::stream::read::Decoder::new(&packed[..]).map_err(|_| BROKEN)?, limit),
+        Compression::Zstd => drain(
+            zstd::stream::read::Decoder::new(&packed[..]).map_err(|_| BROKEN)?,
+            limit,
+        ),
     }
 }
 
 fn drain(stream: impl Read, limit: usize) -> Result<Bytes, Malformed> {
     let mut plain = Vec::new();
     // One more than allowed, to tell "exactly the limit" from "more".
-    stream.take(limit as u64 + 1).read_to_end(&mut plain).map_err(|_| BROKEN)?;
+    stream
+        .take(limit as u64 + 1)
+        .read_to_end(&mut plain)
+        .map_err(|_| BROKEN)?;
     if plain.len() > limit {
         return Err(TOO_LARGE);
     }
@@ -98,7 +114,9 @@ fn snappy_block(block: &[u8], plain: &mut Vec<u8>, limit: usize) -> Result<(), M
         return Err(TOO_LARGE);
     }
     plain.resize(start + claim, 0);
-    let written = snap::raw::Decoder::new().decompress(block, &mut plain[start..]).map_err(|_| BROKEN)?;
+    let written = snap::raw::Decoder::new()
+        .decompress(block, &mut plain[start..])
+        .map_err(|_| BROKEN)?;
     plain.truncate(start + written);
     Ok(())
 }
@@ -108,8 +126,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const ALL: [Compression; 5] =
-        [Compression::None, Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd];
+    const ALL: [Compression; 5] = [
+        Compression::None,
+        Compression::Gzip,
+        Compression::Snappy,
+        Compression::Lz4,
+        Compression::Zstd,
+    ];
 
     #[test]
     fn a_bomb_stops_at_the_limit() {
@@ -117,19 +140,34 @@ mod tests {
         for codec in &ALL[1..] {
             let packed = Bytes::from(compress(*codec, &zeros).unwrap());
             assert!(packed.len() < zeros.len() / 10, "{codec:?}");
-            assert_eq!(decompress(*codec, packed.clone(), zeros.len() - 1), Err(TOO_LARGE), "{codec:?}");
-            assert_eq!(decompress(*codec, packed, zeros.len()).unwrap(), zeros, "{codec:?}");
+            assert_eq!(
+                decompress(*codec, packed.clone(), zeros.len() - 1),
+                Err(TOO_LARGE),
+                "{codec:?}"
+            );
+            assert_eq!(
+                decompress(*codec, packed, zeros.len()).unwrap(),
+                zeros,
+                "{codec:?}"
+            );
         }
     }
 
     #[test]
     fn snappy_without_framing_is_read_too() {
-        let text = b"a raw block, as other clients than Java's write it, a raw block, a raw block".repeat(3);
+        let text = b"a raw block, as other clients than Java's write it, a raw block, a raw block"
+            .repeat(3);
         let raw = snap::raw::Encoder::new().compress_vec(&text).unwrap();
-        assert_eq!(decompress(Compression::Snappy, raw.into(), 1000).unwrap(), text);
+        assert_eq!(
+            decompress(Compression::Snappy, raw.into(), 1000).unwrap(),
+            text
+        );
         // 4 GiB claimed by six bytes.
         let lie = Bytes::from_static(&[0xff, 0xff, 0xff, 0xff, 0x0f, 0x00]);
-        assert_eq!(decompress(Compression::Snappy, lie, usize::MAX - 1), Err(BROKEN));
+        assert_eq!(
+            decompress(Compression::Snappy, lie, usize::MAX - 1),
+            Err(BROKEN)
+        );
     }
 
     proptest! {

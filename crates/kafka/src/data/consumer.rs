@@ -114,7 +114,10 @@ struct Answer {
 
 impl std::fmt::Debug for Consumer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Consumer").field("topic", &self.topic).field("positions", &self.positions()).finish_non_exhaustive()
+        f.debug_struct("Consumer")
+            .field("topic", &self.topic)
+            .field("positions", &self.positions())
+            .finish_non_exhaustive()
     }
 }
 
@@ -130,21 +133,38 @@ impl Consumer {
     ) -> Result<Self> {
         let deadline = client.deadline();
         let leaders = client.leaders(topic, deadline).await?;
-        let mut wanted: Vec<i32> = only.map_or_else(|| leaders.keys().copied().collect(), <[i32]>::to_vec);
+        let mut wanted: Vec<i32> =
+            only.map_or_else(|| leaders.keys().copied().collect(), <[i32]>::to_vec);
         if let Some(missing) = wanted.iter().find(|p| !leaders.contains_key(p)) {
-            return Err(KafkaError::config(format!("{topic} has no partition {missing}; it has {}", leaders.len())));
+            return Err(KafkaError::config(format!(
+                "{topic} has no partition {missing}; it has {}",
+                leaders.len()
+            )));
         }
         if let Start::Offsets(offsets) = &start {
             wanted.retain(|p| offsets.contains_key(p));
         }
         // The end first: were it asked last, records written in between would be read as well.
         let latest = match (&start, &end) {
-            (Start::Latest | Start::AtOrAfter(_), _) | (_, End::Current) => offsets(&client, topic, &wanted, OffsetSpec::Latest, deadline).await?,
+            (Start::Latest | Start::AtOrAfter(_), _) | (_, End::Current) => {
+                offsets(&client, topic, &wanted, OffsetSpec::Latest, deadline).await?
+            }
             _ => BTreeMap::new(),
         };
         let first = match &start {
-            Start::Earliest => offsets(&client, topic, &wanted, OffsetSpec::Earliest, deadline).await?,
-            Start::AtOrAfter(ms) => offsets(&client, topic, &wanted, OffsetSpec::AtOrAfter(*ms), deadline).await?,
+            Start::Earliest => {
+                offsets(&client, topic, &wanted, OffsetSpec::Earliest, deadline).await?
+            }
+            Start::AtOrAfter(ms) => {
+                offsets(
+                    &client,
+                    topic,
+                    &wanted,
+                    OffsetSpec::AtOrAfter(*ms),
+                    deadline,
+                )
+                .await?
+            }
             Start::Latest => latest.clone(),
             Start::Offsets(offsets) => offsets.iter().map(|(p, o)| (*p, Some(*o))).collect(),
         };
@@ -159,7 +179,15 @@ impl Consumer {
                     End::Current => Some(of(&latest).unwrap_or(0)),
                     End::Offsets(ends) => Some(ends.get(&p).copied().unwrap_or(i64::MIN)),
                 };
-                (p, Position { next, end, last_answer: now, last_error: None })
+                (
+                    p,
+                    Position {
+                        next,
+                        end,
+                        last_answer: now,
+                        last_error: None,
+                    },
+                )
             })
             .collect();
         Ok(Self {
@@ -179,7 +207,10 @@ impl Consumer {
 
     /// The next offset of each partition.
     pub fn positions(&self) -> BTreeMap<i32, i64> {
-        self.partitions.iter().map(|(p, position)| (*p, position.next)).collect()
+        self.partitions
+            .iter()
+            .map(|(p, position)| (*p, position.next))
+            .collect()
     }
 
     /// The next records, of one partition and in its order; waits for some. `None` once every partition is at its end.
@@ -200,7 +231,11 @@ impl Consumer {
             }
             if self.leaders_stale {
                 // A failure here is told by `complain`, once patience has run out.
-                match self.client.leaders(&self.topic, self.client.deadline()).await {
+                match self
+                    .client
+                    .leaders(&self.topic, self.client.deadline())
+                    .await
+                {
                     Ok(leaders) => {
                         self.leaders = leaders;
                         self.leaders_stale = false;
@@ -221,11 +256,18 @@ impl Consumer {
     /// An error if some partition has gone without an answer for too long.
     fn complain(&mut self) -> Result<()> {
         let now = Instant::now();
-        let silent = self.partitions.iter_mut().find(|(_, p)| !p.is_done() && now.duration_since(p.last_answer) > self.config.patience);
-        let Some((partition, position)) = silent else { return Ok(()) };
+        let silent = self.partitions.iter_mut().find(|(_, p)| {
+            !p.is_done() && now.duration_since(p.last_answer) > self.config.patience
+        });
+        let Some((partition, position)) = silent else {
+            return Ok(());
+        };
         position.last_answer = now;
         tracing::debug!(partition, "patience ran out");
-        Err(position.last_error.take().unwrap_or(KafkaError::Timeout { sent: true, api: FetchRequest::NAME }))
+        Err(position.last_error.take().unwrap_or(KafkaError::Timeout {
+            sent: true,
+            api: FetchRequest::NAME,
+        }))
     }
 
     fn blame(&mut self, error: &KafkaError) {
@@ -245,15 +287,17 @@ impl Consumer {
         let mut by_leader: BTreeMap<i32, Vec<FetchPartition>> = BTreeMap::new();
         for (partition, position) in self.partitions.iter().filter(|(_, p)| !p.is_done()) {
             match self.leaders.get(partition).copied().flatten() {
-                Some(leader) if !self.busy.contains(&leader) => by_leader.entry(leader).or_default().push(
-                    FetchPartition::default()
-                        .with_partition(*partition)
-                        .with_current_leader_epoch(-1)
-                        .with_fetch_offset(position.next)
-                        .with_last_fetched_epoch(-1)
-                        .with_log_start_offset(-1)
-                        .with_partition_max_bytes(self.config.partition_bytes),
-                ),
+                Some(leader) if !self.busy.contains(&leader) => {
+                    by_leader.entry(leader).or_default().push(
+                        FetchPartition::default()
+                            .with_partition(*partition)
+                            .with_current_leader_epoch(-1)
+                            .with_fetch_offset(position.next)
+                            .with_last_fetched_epoch(-1)
+                            .with_log_start_offset(-1)
+                            .with_partition_max_bytes(self.config.partition_bytes),
+                    )
+                }
                 Some(_) => {}
                 None => self.leaders_stale = true,
             }
@@ -262,18 +306,31 @@ impl Consumer {
             let asked = partitions.iter().map(|p| p.partition).collect();
             let request = FetchRequest::default()
                 .with_replica_id(CONSUMER)
-                .with_max_wait_ms(i32::try_from(self.config.max_wait.as_millis()).unwrap_or(i32::MAX))
+                .with_max_wait_ms(
+                    i32::try_from(self.config.max_wait.as_millis()).unwrap_or(i32::MAX),
+                )
                 .with_min_bytes(1)
                 .with_max_bytes(self.config.max_bytes)
                 // No fetch session: every request says all it wants.
                 .with_session_id(0)
                 .with_session_epoch(-1)
-                .with_topics(vec![FetchTopic::default().with_topic(topic_name(&self.topic)).with_partitions(partitions)]);
-            let (client, deadline) = (self.client.clone(), self.client.deadline() + self.config.max_wait);
+                .with_topics(vec![
+                    FetchTopic::default()
+                        .with_topic(topic_name(&self.topic))
+                        .with_partitions(partitions),
+                ]);
+            let (client, deadline) = (
+                self.client.clone(),
+                self.client.deadline() + self.config.max_wait,
+            );
             self.busy.insert(leader);
             self.fetches.push(Box::pin(async move {
                 let result = fetch(&client, leader, &request, deadline).await;
-                Answer { leader, asked, result }
+                Answer {
+                    leader,
+                    asked,
+                    result,
+                }
             }));
         }
     }
@@ -304,10 +361,15 @@ impl Consumer {
     }
 
     fn take_partition(&mut self, part: Fetched) -> Result<()> {
-        let Some(position) = self.partitions.get_mut(&part.partition) else { return Ok(()) };
+        let Some(position) = self.partitions.get_mut(&part.partition) else {
+            return Ok(());
+        };
         if let Some(error) = ItemError::from_code(part.error_code, None) {
             let retriable = error.is_retriable();
-            let message = Some(format!("partition {} at offset {}", part.partition, position.next));
+            let message = Some(format!(
+                "partition {} at offset {}",
+                part.partition, position.next
+            ));
             let error = ItemError { message, ..error }.into_error(FetchRequest::NAME);
             if !retriable {
                 return Err(error);
@@ -322,10 +384,15 @@ impl Consumer {
         let mut input = part.records;
         let mut records = Vec::new();
         while !position.is_done() {
-            let Some(batch) = batch::decode_next(&mut input, self.config.max_batch_bytes) else { break };
+            let Some(batch) = batch::decode_next(&mut input, self.config.max_batch_bytes) else {
+                break;
+            };
             let batch = batch.map_err(|e| KafkaError::Protocol {
                 peer: format!("{}-{}", self.topic, part.partition),
-                detail: format!("the record batch at offset {} cannot be read: {e}", position.next),
+                detail: format!(
+                    "the record batch at offset {} cannot be read: {e}",
+                    position.next
+                ),
             });
             let batch = match batch {
                 Ok(batch) => batch,
@@ -337,15 +404,21 @@ impl Consumer {
             };
             let end = position.end.unwrap_or(i64::MAX);
             let wanted = position.next..end;
-            records.extend(batch.records.into_iter().filter(|r| wanted.contains(&r.offset)).map(|r| ReceivedRecord {
-                topic: Arc::clone(&self.topic),
-                partition: part.partition,
-                offset: r.offset,
-                timestamp_ms: r.timestamp_ms,
-                key: r.key,
-                value: r.value,
-                headers: r.headers,
-            }));
+            records.extend(
+                batch
+                    .records
+                    .into_iter()
+                    .filter(|r| wanted.contains(&r.offset))
+                    .map(|r| ReceivedRecord {
+                        topic: Arc::clone(&self.topic),
+                        partition: part.partition,
+                        offset: r.offset,
+                        timestamp_ms: r.timestamp_ms,
+                        key: r.key,
+                        value: r.value,
+                        headers: r.headers,
+                    }),
+            );
             position.next = position.next.max(batch.next_offset);
         }
         self.ready.extend((!records.is_empty()).then_some(records));
@@ -353,16 +426,33 @@ impl Consumer {
     }
 }
 
-async fn fetch(client: &Client, leader: i32, request: &FetchRequest, deadline: Instant) -> Result<Vec<Fetched>> {
+async fn fetch(
+    client: &Client,
+    leader: i32,
+    request: &FetchRequest,
+    deadline: Instant,
+) -> Result<Vec<Fetched>> {
     let conn = client.broker(leader, deadline).await?;
     let answer = conn.call_raw(request, deadline).await?;
-    let (error, fetched) = fetched::read(answer).map_err(|e| conn.protocol(format!("malformed answer to Fetch: {e}")))?;
+    let (error, fetched) = fetched::read(answer)
+        .map_err(|e| conn.protocol(format!("malformed answer to Fetch: {e}")))?;
     ItemError::check(error, None).map_err(|e| e.into_error(FetchRequest::NAME))?;
     Ok(fetched)
 }
 
 /// Offsets of all partitions, or the first failure.
-async fn offsets(client: &Client, topic: &str, partitions: &[i32], spec: OffsetSpec, deadline: Instant) -> Result<BTreeMap<i32, Option<i64>>> {
-    let found = client.list_offsets_by(topic, partitions, spec, deadline).await?;
-    found.into_iter().map(|(partition, offset)| offset.map(|offset| (partition, offset))).collect()
+async fn offsets(
+    client: &Client,
+    topic: &str,
+    partitions: &[i32],
+    spec: OffsetSpec,
+    deadline: Instant,
+) -> Result<BTreeMap<i32, Option<i64>>> {
+    let found = client
+        .list_offsets_by(topic, partitions, spec, deadline)
+        .await?;
+    found
+        .into_iter()
+        .map(|(partition, offset)| offset.map(|offset| (partition, offset)))
+        .collect()
 }

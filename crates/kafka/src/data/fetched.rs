@@ -32,7 +32,9 @@ pub(crate) fn read(answer: Bytes) -> Read<(i16, Vec<Fetched>)> {
     for _ in 0..r.compact_len()?.unwrap_or(0) {
         let len = r.compact_len()?.ok_or(Malformed("a topic has no name"))?;
         let name = r.bytes(len)?;
-        let topic: Arc<str> = std::str::from_utf8(&name).map_err(|_| Malformed("a topic's name is not UTF-8"))?.into();
+        let topic: Arc<str> = std::str::from_utf8(&name)
+            .map_err(|_| Malformed("a topic's name is not UTF-8"))?
+            .into();
         for _ in 0..r.compact_len()?.unwrap_or(0) {
             found.push(partition(&mut r, &topic)?);
         }
@@ -56,14 +58,22 @@ fn partition(r: &mut Reader, topic: &Arc<str>) -> Read<Fetched> {
     let len = r.compact_len()?.unwrap_or(0);
     let records = r.bytes(len)?;
     r.skip_tags()?;
-    Ok(Fetched { topic: Arc::clone(topic), partition, error_code, high_watermark, records })
+    Ok(Fetched {
+        topic: Arc::clone(topic),
+        partition,
+        error_code,
+        high_watermark,
+        records,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use bytes::BytesMut;
-    use kafka_protocol::messages::fetch_response::{AbortedTransaction, FetchableTopicResponse, PartitionData};
+    use kafka_protocol::messages::fetch_response::{
+        AbortedTransaction, FetchableTopicResponse, PartitionData,
+    };
     use kafka_protocol::messages::{FetchResponse, ResponseHeader};
     use kafka_protocol::protocol::Encodable;
     use proptest::prelude::*;
@@ -82,7 +92,10 @@ mod tests {
             .with_partitions(partitions.collect());
         let mut out = BytesMut::new();
         ResponseHeader::default().encode(&mut out, 1).unwrap();
-        FetchResponse::default().with_responses(vec![topic]).encode(&mut out, 12).unwrap();
+        FetchResponse::default()
+            .with_responses(vec![topic])
+            .encode(&mut out, 12)
+            .unwrap();
         out.freeze()
     }
 

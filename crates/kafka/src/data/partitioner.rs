@@ -47,12 +47,17 @@ pub(crate) struct Sticky {
 impl Sticky {
     /// The partition for a record of `size` bytes, among those of `available` (led ones, if any is).
     pub(crate) fn choose(&mut self, available: &[i32], size: usize) -> Option<i32> {
-        let keep = self.current.filter(|p| self.bytes < STICK_BYTES && available.contains(p));
+        let keep = self
+            .current
+            .filter(|p| self.bytes < STICK_BYTES && available.contains(p));
         let chosen = match keep {
             Some(partition) => partition,
             None => {
                 self.bytes = 0;
-                *match self.current.and_then(|p| available.iter().position(|a| *a == p)) {
+                *match self
+                    .current
+                    .and_then(|p| available.iter().position(|a| *a == p))
+                {
                     Some(at) => available.get((at + 1) % available.len()),
                     // Start anywhere, so that many short-lived producers do not all load partition 0.
                     None if available.is_empty() => None,
@@ -78,18 +83,26 @@ mod tests {
             (b"foobar", -790_332_482),
             (b"a-little-bit-long-string", -985_981_536),
             (b"a-little-bit-longer-string", -1_486_304_829),
-            (b"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58_897_971),
+            (
+                b"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8",
+                -58_897_971,
+            ),
             (b"abc", 479_470_107),
         ] {
             assert_eq!(murmur2(key), hash, "{}", String::from_utf8_lossy(key));
         }
-        assert_eq!(partition_for_key(b"foobar", 10), (-790_332_482 & i32::MAX) % 10);
+        assert_eq!(
+            partition_for_key(b"foobar", 10),
+            (-790_332_482 & i32::MAX) % 10
+        );
     }
 
     #[test]
     fn null_keys_stick_for_a_batch_and_reach_every_partition() {
         let mut sticky = Sticky::default();
-        let chosen: Vec<i32> = (0..64).filter_map(|_| sticky.choose(&[0, 1, 2, 5], 1024)).collect();
+        let chosen: Vec<i32> = (0..64)
+            .filter_map(|_| sticky.choose(&[0, 1, 2, 5], 1024))
+            .collect();
         for run in chosen.chunks(16) {
             assert!(run.iter().all(|p| *p == run[0]), "{chosen:?}");
         }

@@ -105,27 +105,41 @@ struct Job {
 
 impl std::fmt::Debug for Producer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Producer").field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("Producer")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
     }
 }
 
 impl Producer {
     /// A producer over `client`. Nothing is sent before the first record.
     pub fn new(client: Client, config: ProducerConfig) -> Self {
-        Self { client, config, lanes: Mutex::default(), sticky: Mutex::default(), identity: tokio::sync::Mutex::default() }
+        Self {
+            client,
+            config,
+            lanes: Mutex::default(),
+            sticky: Mutex::default(),
+            identity: tokio::sync::Mutex::default(),
+        }
     }
 
     /// Writes one record and waits until every in-sync replica has it.
     pub async fn send(&self, topic: &str, record: Record) -> Result<Delivery> {
         let mut outcome = self.send_all(topic, vec![record]).await?;
-        outcome.pop().unwrap_or_else(|| Err(KafkaError::config("one record in, none out")))
+        outcome
+            .pop()
+            .unwrap_or_else(|| Err(KafkaError::config("one record in, none out")))
     }
 
     /// Writes records and waits until each is acknowledged or given up: one verdict per record, in the order given.
     /// Records of one partition keep their order.
     ///
     /// An error for the whole call means that nothing was sent.
-    pub async fn send_all(&self, topic: &str, records: Vec<Record>) -> Result<Vec<Result<Delivery>>> {
+    pub async fn send_all(
+        &self,
+        topic: &str,
+        records: Vec<Record>,
+    ) -> Result<Vec<Result<Delivery>>> {
         let deadline = Instant::now() + self.config.delivery_timeout;
         let leaders = self.topic_leaders(topic, deadline).await?;
         let mut outcome: Vec<Option<Result<Delivery>>> = records.iter().map(|_| None).collect();
@@ -157,39 +171,77 @@ impl Producer {
         for (partition, chunks) in chunks {
             let mut lane = self.lane(topic, partition).lock_owned().await;
             let at = lane.at.take();
-            jobs.push(Job { partition, lane, at, chunks, current: None, in_doubt: false, last: None });
+            jobs.push(Job {
+                partition,
+                lane,
+                at,
+                chunks,
+                current: None,
+                in_doubt: false,
+                last: None,
+            });
         }
-        self.run(topic, &records, jobs, leaders, deadline, &mut outcome).await;
-        Ok(outcome.into_iter().map(|o| o.unwrap_or(Err(KafkaError::Timeout { sent: false, api: ProduceRequest::NAME }))).collect())
+        self.run(topic, &records, jobs, leaders, deadline, &mut outcome)
+            .await;
+        Ok(outcome
+            .into_iter()
+            .map(|o| {
+                o.unwrap_or(Err(KafkaError::Timeout {
+                    sent: false,
+                    api: ProduceRequest::NAME,
+                }))
+            })
+            .collect())
     }
 
-    async fn topic_leaders(&self, topic: &str, deadline: Instant) -> Result<BTreeMap<i32, Option<i32>>> {
+    async fn topic_leaders(
+        &self,
+        topic: &str,
+        deadline: Instant,
+    ) -> Result<BTreeMap<i32, Option<i32>>> {
         let patience = deadline.min(Instant::now() + NEW_TOPIC);
         let mut pause = Pause::default();
         loop {
             match self.client.leaders(topic, deadline).await {
-                Err(e) if e.code() == Some(code::UNKNOWN_TOPIC_OR_PARTITION) && pause.before(patience).await => {}
+                Err(e)
+                    if e.code() == Some(code::UNKNOWN_TOPIC_OR_PARTITION)
+                        && pause.before(patience).await => {}
                 done => return done,
             }
         }
     }
 
-    fn partition_of(&self, topic: &str, record: &Record, size: usize, leaders: &BTreeMap<i32, Option<i32>>) -> Result<i32> {
+    fn partition_of(
+        &self,
+        topic: &str,
+        record: &Record,
+        size: usize,
+        leaders: &BTreeMap<i32, Option<i32>>,
+    ) -> Result<i32> {
         let count = i32::try_from(leaders.len()).unwrap_or(i32::MAX);
         if let Some(partition) = record.partition {
             return if leaders.contains_key(&partition) {
                 Ok(partition)
             } else {
-                Err(KafkaError::config(format!("{topic} has no partition {partition}; it has {count}")))
+                Err(KafkaError::config(format!(
+                    "{topic} has no partition {partition}; it has {count}"
+                )))
             };
         }
         if let Some(key) = &record.key {
             return Ok(partition_for_key(key, count));
         }
-        let led: Vec<i32> = leaders.iter().filter(|(_, leader)| leader.is_some()).map(|(p, _)| *p).collect();
+        let led: Vec<i32> = leaders
+            .iter()
+            .filter(|(_, leader)| leader.is_some())
+            .map(|(p, _)| *p)
+            .collect();
         let all: Vec<i32> = leaders.keys().copied().collect();
         let mut sticky = self.sticky.lock().unwrap_or_else(PoisonError::into_inner);
-        let choice = sticky.entry(topic.to_owned()).or_default().choose(if led.is_empty() { &all } else { &led }, size);
+        let choice = sticky
+            .entry(topic.to_owned())
+            .or_default()
+            .choose(if led.is_empty() { &all } else { &led }, size);
         choice.ok_or_else(|| KafkaError::config(format!("{topic} has no partitions")))
     }
 
@@ -222,7 +274,9 @@ impl Producer {
             if jobs.is_empty() {
                 return;
             }
-            let progress = self.round(topic, &mut jobs, &leaders, deadline, outcome).await;
+            let progress = self
+                .round(topic, &mut jobs, &leaders, deadline, outcome)
+                .await;
             if progress {
                 pause = Pause::default();
             } else if !pause.before(deadline).await {
@@ -238,9 +292,17 @@ impl Producer {
     }
 
     /// Builds the job's next batch under the lane's next sequence numbers, unless one is waiting to be repeated.
-    async fn prepare(&self, job: &mut Job, records: &[Record], deadline: Instant, outcome: &mut [Option<Result<Delivery>>]) {
+    async fn prepare(
+        &self,
+        job: &mut Job,
+        records: &[Record],
+        deadline: Instant,
+        outcome: &mut [Option<Result<Delivery>>],
+    ) {
         while job.current.is_none() {
-            let Some(chunk) = job.chunks.front() else { return };
+            let Some(chunk) = job.chunks.front() else {
+                return;
+            };
             let (identity, first) = match job.at {
                 Some(at) => at,
                 None => match self.identity(job.lane.spent, deadline).await {
@@ -250,8 +312,15 @@ impl Producer {
             };
             job.lane.spent = Some(identity);
             job.at = Some((identity, first));
-            let sequence = Sequence { producer_id: identity.producer_id, epoch: identity.epoch, first };
-            let batch: Vec<Record> = chunk.iter().filter_map(|at| records.get(*at).cloned()).collect();
+            let sequence = Sequence {
+                producer_id: identity.producer_id,
+                epoch: identity.epoch,
+                first,
+            };
+            let batch: Vec<Record> = chunk
+                .iter()
+                .filter_map(|at| records.get(*at).cloned())
+                .collect();
             match batch::encode(&batch, self.config.compression, sequence, now_ms()) {
                 Ok(bytes) => job.current = Some(bytes),
                 Err(error) => job.finish(|_| Err(error.clone()), outcome),
@@ -286,7 +355,10 @@ impl Producer {
         for (jobs, answer) in answers {
             for job in jobs {
                 let part = match &answer {
-                    Ok(parts) => parts.get(&job.partition).cloned().unwrap_or_else(|| Err(silent())),
+                    Ok(parts) => parts
+                        .get(&job.partition)
+                        .cloned()
+                        .unwrap_or_else(|| Err(silent())),
                     Err(error) => Err(error.clone()),
                 };
                 progress |= self.settle(job, part, outcome);
@@ -295,16 +367,33 @@ impl Producer {
         progress
     }
 
-    async fn produce(&self, topic: &str, leader: i32, jobs: &[&mut Job], until: Instant) -> Result<HashMap<i32, Result<i64>>> {
+    async fn produce(
+        &self,
+        topic: &str,
+        leader: i32,
+        jobs: &[&mut Job],
+        until: Instant,
+    ) -> Result<HashMap<i32, Result<i64>>> {
         let timeout = until.saturating_duration_since(Instant::now()).as_millis();
         let partitions = jobs.iter().map(|job| {
-            PartitionProduceData::default().with_index(job.partition).with_records(job.current.clone())
+            PartitionProduceData::default()
+                .with_index(job.partition)
+                .with_records(job.current.clone())
         });
         let request = ProduceRequest::default()
             .with_acks(ALL_IN_SYNC)
             .with_timeout_ms(i32::try_from(timeout).unwrap_or(i32::MAX))
-            .with_topic_data(vec![TopicProduceData::default().with_name(topic_name(topic)).with_partition_data(partitions.collect())]);
-        let answer = self.client.broker(leader, until).await?.call(&request, until).await?;
+            .with_topic_data(vec![
+                TopicProduceData::default()
+                    .with_name(topic_name(topic))
+                    .with_partition_data(partitions.collect()),
+            ]);
+        let answer = self
+            .client
+            .broker(leader, until)
+            .await?
+            .call(&request, until)
+            .await?;
         Ok(answer
             .responses
             .iter()
@@ -321,13 +410,26 @@ impl Producer {
     }
 
     /// Acts on the answer for a job's batch. Whether that settled the batch.
-    fn settle(&self, job: &mut Job, answer: Result<i64>, outcome: &mut [Option<Result<Delivery>>]) -> bool {
+    fn settle(
+        &self,
+        job: &mut Job,
+        answer: Result<i64>,
+        outcome: &mut [Option<Result<Delivery>>],
+    ) -> bool {
         let error = match answer {
             Ok(base) => {
                 let partition = job.partition;
                 let offset = |at: i64| (base >= 0).then_some(base + at);
                 job.advance();
-                job.finish(|at| Ok(Delivery { partition, offset: offset(at) }), outcome);
+                job.finish(
+                    |at| {
+                        Ok(Delivery {
+                            partition,
+                            offset: offset(at),
+                        })
+                    },
+                    outcome,
+                );
                 return true;
             }
             Err(error) => error,
@@ -337,11 +439,23 @@ impl Producer {
             Some(code::DUPLICATE_SEQUENCE_NUMBER) => {
                 let partition = job.partition;
                 job.advance();
-                job.finish(|_| Ok(Delivery { partition, offset: None }), outcome);
+                job.finish(
+                    |_| {
+                        Ok(Delivery {
+                            partition,
+                            offset: None,
+                        })
+                    },
+                    outcome,
+                );
                 true
             }
             // The broker's memory of us and ours disagree. A batch that was tried once before may be in the log.
-            Some(code::OUT_OF_ORDER_SEQUENCE_NUMBER | code::UNKNOWN_PRODUCER_ID | code::INVALID_PRODUCER_EPOCH) => {
+            Some(
+                code::OUT_OF_ORDER_SEQUENCE_NUMBER
+                | code::UNKNOWN_PRODUCER_ID
+                | code::INVALID_PRODUCER_EPOCH,
+            ) => {
                 job.fail_all(&error, outcome);
                 true
             }
@@ -354,7 +468,11 @@ impl Producer {
                 job.finish(|_| Err(error.clone()), outcome);
                 true
             }
-            None if matches!(error, KafkaError::Config { .. } | KafkaError::Protocol { .. }) => {
+            None if matches!(
+                error,
+                KafkaError::Config { .. } | KafkaError::Protocol { .. }
+            ) =>
+            {
                 job.fail_all(&error, outcome);
                 true
             }
@@ -362,7 +480,10 @@ impl Producer {
                 tracing::debug!(partition = job.partition, %error, "batch will be repeated");
                 job.in_doubt |= match error.code() {
                     // Appended, but not replicated in time.
-                    Some(code) => matches!(code, code::REQUEST_TIMED_OUT | code::NOT_ENOUGH_REPLICAS_AFTER_APPEND),
+                    Some(code) => matches!(
+                        code,
+                        code::REQUEST_TIMED_OUT | code::NOT_ENOUGH_REPLICAS_AFTER_APPEND
+                    ),
                     None => error.was_sent(),
                 };
                 job.last = Some(error);
@@ -386,9 +507,18 @@ impl Producer {
         let mut retry = Retry::new(Repeat::Read, deadline);
         let fresh = loop {
             let attempt = async {
-                let answer = self.client.any(deadline).await?.call(&request, deadline).await?;
-                ItemError::check(answer.error_code, None).map_err(|e| e.into_error(InitProducerIdRequest::NAME))?;
-                Ok(Identity { producer_id: answer.producer_id.0, epoch: answer.producer_epoch })
+                let answer = self
+                    .client
+                    .any(deadline)
+                    .await?
+                    .call(&request, deadline)
+                    .await?;
+                ItemError::check(answer.error_code, None)
+                    .map_err(|e| e.into_error(InitProducerIdRequest::NAME))?;
+                Ok(Identity {
+                    producer_id: answer.producer_id.0,
+                    epoch: answer.producer_epoch,
+                })
             };
             match attempt.await {
                 Ok(fresh) => break fresh,
@@ -414,7 +544,11 @@ impl Job {
     }
 
     /// Gives each record of the current batch its verdict and moves on to the next.
-    fn finish(&mut self, verdict: impl Fn(i64) -> Result<Delivery>, outcome: &mut [Option<Result<Delivery>>]) {
+    fn finish(
+        &mut self,
+        verdict: impl Fn(i64) -> Result<Delivery>,
+        outcome: &mut [Option<Result<Delivery>>],
+    ) {
         for (delta, at) in (0_i64..).zip(self.chunks.pop_front().unwrap_or_default()) {
             if let Some(slot) = outcome.get_mut(at) {
                 *slot = Some(verdict(delta));
@@ -435,8 +569,15 @@ impl Job {
 
     /// The deadline passed. A batch that may be in the log leaves the lane's sequence in doubt.
     fn give_up(&mut self, outcome: &mut [Option<Result<Delivery>>]) {
-        let timeout = |sent| KafkaError::Timeout { sent, api: ProduceRequest::NAME };
-        let refused = self.last.take().filter(|_| !self.in_doubt).unwrap_or(timeout(self.in_doubt));
+        let timeout = |sent| KafkaError::Timeout {
+            sent,
+            api: ProduceRequest::NAME,
+        };
+        let refused = self
+            .last
+            .take()
+            .filter(|_| !self.in_doubt)
+            .unwrap_or(timeout(self.in_doubt));
         if self.in_doubt {
             self.at = None;
         }
@@ -455,15 +596,23 @@ fn next_sequence(first: i32, records: usize) -> i32 {
 }
 
 fn verdict(code: i16, message: Option<String>) -> KafkaError {
-    ItemError::from_code(code, message).map_or_else(|| KafkaError::config("no error"), |e| e.into_error(ProduceRequest::NAME))
+    ItemError::from_code(code, message).map_or_else(
+        || KafkaError::config("no error"),
+        |e| e.into_error(ProduceRequest::NAME),
+    )
 }
 
 fn silent() -> KafkaError {
-    KafkaError::Protocol { peer: "broker".to_owned(), detail: "Produce answered without one of the partitions".to_owned() }
+    KafkaError::Protocol {
+        peer: "broker".to_owned(),
+        detail: "Produce answered without one of the partitions".to_owned(),
+    }
 }
 
 fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 

@@ -145,8 +145,15 @@ mod tests {
     #[test]
     fn overlong_numbers_are_refused() {
         assert!(Reader(Bytes::from_static(&[0xff; 11])).varlong().is_err());
-        assert!(Reader(Bytes::from_static(&[0xff, 0xff, 0xff, 0xff, 0x1f])).uvarint().is_err());
-        assert_eq!(Reader(Bytes::from_static(&[0xff, 0xff, 0xff, 0xff, 0x0f])).uvarint(), Ok(u32::MAX));
+        assert!(
+            Reader(Bytes::from_static(&[0xff, 0xff, 0xff, 0xff, 0x1f]))
+                .uvarint()
+                .is_err()
+        );
+        assert_eq!(
+            Reader(Bytes::from_static(&[0xff, 0xff, 0xff, 0xff, 0x0f])).uvarint(),
+            Ok(u32::MAX)
+        );
         assert_eq!(Reader(Bytes::from_static(&[0x80])).uvarint(), Err(SHORT));
     }
 }

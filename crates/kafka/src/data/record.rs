@@ -56,7 +56,10 @@ fn size(bytes: Option<&Bytes>) -> impl fmt::Debug {
 
 impl fmt::Debug for Header {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Header").field("key", &self.key).field("value_bytes", &size(self.value.as_ref())).finish()
+        f.debug_struct("Header")
+            .field("key", &self.key)
+            .field("value_bytes", &size(self.value.as_ref()))
+            .finish()
     }
 }
 

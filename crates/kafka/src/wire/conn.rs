@@ -97,13 +97,19 @@ enum BrokenKind {
 impl Broken {
     fn of(error: &io::Error) -> Self {
         if let Some(detail) = tls::describe(error) {
-            return Self { detail, kind: BrokenKind::Tls };
+            return Self {
+                detail,
+                kind: BrokenKind::Tls,
+            };
         }
         let kind = match error.kind() {
             io::ErrorKind::InvalidData => BrokenKind::Protocol,
             _ => BrokenKind::Closed,
         };
-        Self { detail: error.to_string(), kind }
+        Self {
+            detail: error.to_string(),
+            kind,
+        }
     }
 }
 
@@ -124,7 +130,9 @@ impl Claim {
     const CANCELLED: u8 = 2;
 
     fn take(&self, as_what: u8) -> bool {
-        self.0.compare_exchange(Self::QUEUED, as_what, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        self.0
+            .compare_exchange(Self::QUEUED, as_what, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
     }
 
     fn is_sent(&self) -> bool {
@@ -165,15 +173,31 @@ impl State {
 
 impl Connection {
     /// Dials `host:port`, completes TLS and learns which versions the peer offers, all before `deadline`.
-    pub async fn connect(options: &ConnectOptions, host: &str, port: u16, deadline: Instant) -> Result<Self> {
+    pub async fn connect(
+        options: &ConnectOptions,
+        host: &str,
+        port: u16,
+        deadline: Instant,
+    ) -> Result<Self> {
         let peer = format!("{host}:{port}");
-        match timeout_at(deadline, Self::open(options, host, port, peer.clone(), deadline)).await {
+        match timeout_at(
+            deadline,
+            Self::open(options, host, port, peer.clone(), deadline),
+        )
+        .await
+        {
             Ok(done) => done,
             Err(_) => Err(not_sent("ApiVersions", &peer, "connecting took too long")),
         }
     }
 
-    async fn open(options: &ConnectOptions, host: &str, port: u16, peer: String, deadline: Instant) -> Result<Self> {
+    async fn open(
+        options: &ConnectOptions,
+        host: &str,
+        port: u16,
+        peer: String,
+        deadline: Instant,
+    ) -> Result<Self> {
         let stream = options
             .dialer
             .dial(host, port)
@@ -182,24 +206,44 @@ impl Connection {
         let conn = match &options.tls {
             None => Self::start(options, peer, stream),
             Some(tls) => {
-                let stream = tls.connect(host, stream).await.map_err(|e| match tls::describe(&e) {
-                    Some(detail) => KafkaError::Tls { peer: peer.clone(), detail },
-                    None if e.kind() == io::ErrorKind::UnexpectedEof || e.kind() == io::ErrorKind::ConnectionReset => {
-                        KafkaError::Tls { peer: peer.clone(), detail: format!("the peer closed the connection during the handshake: {e}") }
-                    }
-                    None => not_sent("ApiVersions", &peer, format!("TLS handshake: {e}")),
-                })?;
+                let stream =
+                    tls.connect(host, stream)
+                        .await
+                        .map_err(|e| match tls::describe(&e) {
+                            Some(detail) => KafkaError::Tls {
+                                peer: peer.clone(),
+                                detail,
+                            },
+                            None if e.kind() == io::ErrorKind::UnexpectedEof
+                                || e.kind() == io::ErrorKind::ConnectionReset =>
+                            {
+                                KafkaError::Tls {
+                                    peer: peer.clone(),
+                                    detail: format!(
+                                        "the peer closed the connection during the handshake: {e}"
+                                    ),
+                                }
+                            }
+                            None => not_sent("ApiVersions", &peer, format!("TLS handshake: {e}")),
+                        })?;
                 Self::start(options, peer, stream)
             }
         };
         conn.negotiate(deadline).await
     }
 
-    fn start<S: AsyncRead + AsyncWrite + Send + 'static>(options: &ConnectOptions, peer: String, stream: S) -> Self {
+    fn start<S: AsyncRead + AsyncWrite + Send + 'static>(
+        options: &ConnectOptions,
+        peer: String,
+        stream: S,
+    ) -> Self {
         let (reader, writer) = tokio::io::split(stream);
         let (queue, outgoing) = mpsc::channel(QUEUE);
         let state = Arc::new(State {
-            pending: Mutex::new(Pending { waiting: HashMap::new(), ended: None }),
+            pending: Mutex::new(Pending {
+                waiting: HashMap::new(),
+                ended: None,
+            }),
             retired: AtomicBool::new(false),
         });
         let tasks = [
@@ -215,7 +259,9 @@ impl Connection {
             next_id: AtomicI32::new(0),
             tasks,
         };
-        Self { shared: Arc::new(shared) }
+        Self {
+            shared: Arc::new(shared),
+        }
     }
 
     /// KIP-511: ask with the newest version we speak; a peer that does not know it says so in version 0.
@@ -225,9 +271,14 @@ impl Connection {
             .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
         let mut version = ApiVersionsRequest::MAX;
         let ranges = loop {
-            let answer = self.exchange(&hello, version, deadline).await.map_err(before_any_call)?;
+            let answer = self
+                .exchange(&hello, version, deadline)
+                .await
+                .map_err(before_any_call)?;
             // The error code stands first in every version, after the correlation id.
-            let error = answer.get(4..6).map_or(0, |b| i16::from_be_bytes([b[0], b[1]]));
+            let error = answer
+                .get(4..6)
+                .map_or(0, |b| i16::from_be_bytes([b[0], b[1]]));
             if error == code::UNSUPPORTED_VERSION && version > ApiVersionsRequest::MIN {
                 version -= 1;
                 continue;
@@ -236,12 +287,24 @@ impl Connection {
                 return Err(error.into_error(ApiVersionsRequest::NAME));
             }
             let answer = self.read_answer::<ApiVersionsRequest>(answer, version)?;
-            break answer.api_keys.iter().map(|a| ApiRange { key: a.api_key, min: a.min_version, max: a.max_version }).collect();
+            break answer
+                .api_keys
+                .iter()
+                .map(|a| ApiRange {
+                    key: a.api_key,
+                    min: a.min_version,
+                    max: a.max_version,
+                })
+                .collect();
         };
         match Arc::get_mut(&mut self.shared) {
             Some(shared) => shared.versions = ranges,
             // Not reached: nobody else can hold a connection that was never handed out.
-            None => return Err(KafkaError::config("connection shared before it was negotiated")),
+            None => {
+                return Err(KafkaError::config(
+                    "connection shared before it was negotiated",
+                ));
+            }
         }
         Ok(self)
     }
@@ -272,13 +335,22 @@ impl Connection {
     }
 
     pub(crate) fn protocol(&self, detail: String) -> KafkaError {
-        KafkaError::Protocol { peer: self.shared.peer.clone(), detail }
+        KafkaError::Protocol {
+            peer: self.shared.peer.clone(),
+            detail,
+        }
     }
 
-    async fn exchange<R: Rpc>(&self, request: &R, version: i16, deadline: Instant) -> Result<Bytes> {
+    async fn exchange<R: Rpc>(
+        &self,
+        request: &R,
+        version: i16,
+        deadline: Instant,
+    ) -> Result<Bytes> {
         let shared = &*self.shared;
         let id = shared.next_id.fetch_add(1, Ordering::Relaxed) & i32::MAX;
-        let frame = rpc::encode(request, version, id, &shared.client_id).map_err(KafkaError::config)?;
+        let frame =
+            rpc::encode(request, version, id, &shared.client_id).map_err(KafkaError::config)?;
         let (answer_to, answer) = oneshot::channel();
         {
             let mut pending = shared.state.pending();
@@ -288,10 +360,23 @@ impl Connection {
             pending.waiting.insert(id, answer_to);
         }
         let claim = Arc::new(Claim::default());
-        let ticket = Ticket { state: &shared.state, id, claim: Arc::clone(&claim) };
+        let ticket = Ticket {
+            state: &shared.state,
+            id,
+            claim: Arc::clone(&claim),
+        };
 
         let exchange = async {
-            if shared.queue.send(Outgoing { id, frame, claim: Arc::clone(&claim) }).await.is_err() {
+            if shared
+                .queue
+                .send(Outgoing {
+                    id,
+                    frame,
+                    claim: Arc::clone(&claim),
+                })
+                .await
+                .is_err()
+            {
                 // The writer is gone; the waiter has been told why, or is about to be.
                 tracing::trace!(peer = %shared.peer, "writer gone");
             }
@@ -301,7 +386,10 @@ impl Connection {
             Ok(Ok(Ok(bytes))) => Ok(bytes),
             Ok(Ok(Err(cause))) => Err(self.broken::<R>(cause, claim.is_sent())),
             Ok(Err(_)) => {
-                let cause = Broken { detail: "the connection was closed".to_owned(), kind: BrokenKind::Closed };
+                let cause = Broken {
+                    detail: "the connection was closed".to_owned(),
+                    kind: BrokenKind::Closed,
+                };
                 Err(self.broken::<R>(cause, claim.is_sent()))
             }
             Err(_) => {
@@ -309,7 +397,10 @@ impl Connection {
                 let unsent = ticket.claim.take(Claim::CANCELLED);
                 // A peer that does not answer one call may answer no other: let the next caller dial anew.
                 self.retire();
-                Err(KafkaError::Timeout { sent: !unsent, api: R::NAME })
+                Err(KafkaError::Timeout {
+                    sent: !unsent,
+                    api: R::NAME,
+                })
             }
         }
     }
@@ -319,10 +410,24 @@ impl Connection {
         match (cause.kind, sent) {
             // TLS 1.3: a refused client certificate shows only on the first read after the handshake, which is the
             // answer to ApiVersions. Later on a TLS failure is a lost connection like any other.
-            (BrokenKind::Tls, _) if self.shared.versions.is_empty() => KafkaError::Tls { peer, detail: cause.detail },
-            (BrokenKind::Protocol, true) => KafkaError::Protocol { peer, detail: cause.detail },
-            (_, true) => KafkaError::OutcomeUnknown { api: R::NAME, peer, detail: cause.detail },
-            (_, false) => KafkaError::NotSent { api: R::NAME, peer, detail: cause.detail },
+            (BrokenKind::Tls, _) if self.shared.versions.is_empty() => KafkaError::Tls {
+                peer,
+                detail: cause.detail,
+            },
+            (BrokenKind::Protocol, true) => KafkaError::Protocol {
+                peer,
+                detail: cause.detail,
+            },
+            (_, true) => KafkaError::OutcomeUnknown {
+                api: R::NAME,
+                peer,
+                detail: cause.detail,
+            },
+            (_, false) => KafkaError::NotSent {
+                api: R::NAME,
+                peer,
+                detail: cause.detail,
+            },
         }
     }
 
@@ -348,24 +453,37 @@ impl Connection {
 
 impl std::fmt::Debug for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Connection").field("peer", &self.shared.peer).field("usable", &self.is_usable()).finish_non_exhaustive()
+        f.debug_struct("Connection")
+            .field("peer", &self.shared.peer)
+            .field("usable", &self.is_usable())
+            .finish_non_exhaustive()
     }
 }
 
 fn not_sent(api: &'static str, peer: &str, detail: impl Into<String>) -> KafkaError {
-    KafkaError::NotSent { api, peer: peer.to_owned(), detail: detail.into() }
+    KafkaError::NotSent {
+        api,
+        peer: peer.to_owned(),
+        detail: detail.into(),
+    }
 }
 
 /// While a connection is being made only ApiVersions travels, so the caller's request has certainly not been sent.
 fn before_any_call(error: KafkaError) -> KafkaError {
     match error {
-        KafkaError::OutcomeUnknown { api, peer, detail } => KafkaError::NotSent { api, peer, detail },
+        KafkaError::OutcomeUnknown { api, peer, detail } => {
+            KafkaError::NotSent { api, peer, detail }
+        }
         KafkaError::Timeout { api, .. } => KafkaError::Timeout { sent: false, api },
         other => other,
     }
 }
 
-async fn write_loop<W: AsyncWrite + Unpin>(mut writer: W, mut outgoing: mpsc::Receiver<Outgoing>, state: Arc<State>) {
+async fn write_loop<W: AsyncWrite + Unpin>(
+    mut writer: W,
+    mut outgoing: mpsc::Receiver<Outgoing>,
+    state: Arc<State>,
+) {
     while let Some(Outgoing { id, frame, claim }) = outgoing.recv().await {
         if !claim.take(Claim::SENT) {
             continue;
@@ -388,13 +506,20 @@ async fn read_loop<R: AsyncRead + Unpin>(mut reader: R, max_frame: usize, state:
     let cause = loop {
         match frame::read(&mut reader, max_frame).await {
             Ok(Some(answer)) => {
-                let Some(id) = rpc::correlation_id(&answer) else { continue };
+                let Some(id) = rpc::correlation_id(&answer) else {
+                    continue;
+                };
                 // An id nobody waits for belongs to a caller that gave up.
                 if let Some(waiter) = state.pending().waiting.remove(&id) {
                     let _ = waiter.send(Ok(answer));
                 }
             }
-            Ok(None) => break Broken { detail: "the peer closed the connection".to_owned(), kind: BrokenKind::Closed },
+            Ok(None) => {
+                break Broken {
+                    detail: "the peer closed the connection".to_owned(),
+                    kind: BrokenKind::Closed,
+                };
+            }
             Err(e) => break Broken::of(&e),
         }
     };

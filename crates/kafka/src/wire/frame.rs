@@ -14,7 +14,10 @@ const FIRST_CHUNK: usize = 64 * 1024;
 const SMALLEST: usize = 4;
 
 /// Reads one frame's body. `Ok(None)` means the peer closed between frames.
-pub(crate) async fn read<R: AsyncRead + Unpin>(reader: &mut R, max: usize) -> io::Result<Option<Bytes>> {
+pub(crate) async fn read<R: AsyncRead + Unpin>(
+    reader: &mut R,
+    max: usize,
+) -> io::Result<Option<Bytes>> {
     let mut head = [0_u8; 4];
     let mut have = 0;
     while have < head.len() {
@@ -31,7 +34,12 @@ pub(crate) async fn read<R: AsyncRead + Unpin>(reader: &mut R, max: usize) -> io
         let missing = len - body.len();
         // At most doubles what has been received.
         body.reserve(missing.min(body.len().max(FIRST_CHUNK)));
-        if (&mut *reader).take(missing as u64).read_buf(&mut body).await? == 0 {
+        if (&mut *reader)
+            .take(missing as u64)
+            .read_buf(&mut body)
+            .await?
+            == 0
+        {
             return Err(cut_off());
         }
     }
@@ -42,7 +50,10 @@ fn length(head: [u8; 4], max: usize) -> io::Result<usize> {
     let len = i32::from_be_bytes(head);
     match usize::try_from(len) {
         Ok(len) if (SMALLEST..=max).contains(&len) => Ok(len),
-        _ => Err(io::Error::new(io::ErrorKind::InvalidData, explain(head, len, max))),
+        _ => Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            explain(head, len, max),
+        )),
     }
 }
 
@@ -56,7 +67,10 @@ fn explain(head: [u8; 4], len: i32, max: usize) -> String {
 }
 
 fn cut_off() -> io::Error {
-    io::Error::new(io::ErrorKind::UnexpectedEof, "the connection was closed in the middle of a frame")
+    io::Error::new(
+        io::ErrorKind::UnexpectedEof,
+        "the connection was closed in the middle of a frame",
+    )
 }
 
 #[cfg(test)]
@@ -65,7 +79,10 @@ mod tests {
     use proptest::prelude::*;
 
     fn block_on<F: Future>(future: F) -> F::Output {
-        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+        tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap()
+            .block_on(future)
     }
 
     fn read_all(mut wire: &[u8], max: usize) -> (Vec<Bytes>, Option<io::Error>) {
@@ -81,7 +98,11 @@ mod tests {
 
     #[test]
     fn a_peer_of_another_protocol_is_named() {
-        for (wire, word) in [(&b"\x15\x03\x03\x00\x02\x02\x28"[..], "TLS"), (b"HTTP/1.1 400 Bad", "HTTP"), (b"\xff\xff\xff\xff", "-1")] {
+        for (wire, word) in [
+            (&b"\x15\x03\x03\x00\x02\x02\x28"[..], "TLS"),
+            (b"HTTP/1.1 400 Bad", "HTTP"),
+            (b"\xff\xff\xff\xff", "-1"),
+        ] {
             let (_, error) = read_all(wire, 1024);
             assert!(error.unwrap().to_string().contains(word));
         }

@@ -26,7 +26,10 @@ pub(crate) struct Guard {
 
 impl Guard {
     pub(crate) fn new(bytes: Bytes) -> Self {
-        Self { bytes, window: [0; WINDOW] }
+        Self {
+            bytes,
+            window: [0; WINDOW],
+        }
     }
 
     /// Whether `byte`, just read, completes a varint that claims more than is there.
@@ -102,7 +105,9 @@ mod tests {
     use kafka_protocol::protocol::Decodable;
 
     fn metadata(bytes: &[u8]) -> anyhow_like::Result {
-        MetadataResponse::decode(&mut Guard::new(Bytes::copy_from_slice(bytes)), 12).map(|_| ()).map_err(|e| e.to_string())
+        MetadataResponse::decode(&mut Guard::new(Bytes::copy_from_slice(bytes)), 12)
+            .map(|_| ())
+            .map_err(|e| e.to_string())
     }
 
     mod anyhow_like {
@@ -112,9 +117,16 @@ mod tests {
     #[test]
     fn an_array_that_cannot_be_there_is_refused_before_it_is_reserved() {
         // throttle_time_ms, then a broker count of about four thousand million.
-        for claim in [&[0xff, 0xff, 0xff, 0xff, 0x0f][..], &[0xff, 0xff, 0xff, 0xff, 0xff], &[0x80, 0x80, 0x80, 0x80, 0xff]] {
+        for claim in [
+            &[0xff, 0xff, 0xff, 0xff, 0x0f][..],
+            &[0xff, 0xff, 0xff, 0xff, 0xff],
+            &[0x80, 0x80, 0x80, 0x80, 0xff],
+        ] {
             let wire = [&[0, 0, 0, 0][..], claim, &[0; 40]].concat();
-            assert!(metadata(&wire).unwrap_err().contains("requested"), "{claim:?}");
+            assert!(
+                metadata(&wire).unwrap_err().contains("requested"),
+                "{claim:?}"
+            );
         }
     }
 

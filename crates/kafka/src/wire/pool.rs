@@ -43,7 +43,10 @@ struct Rest {
 
 impl Pool {
     pub(crate) fn new(options: ConnectOptions) -> Self {
-        Self { options, slots: Mutex::default() }
+        Self {
+            options,
+            slots: Mutex::default(),
+        }
     }
 
     /// A usable connection to `address`, made if need be, before `deadline`.
@@ -51,7 +54,10 @@ impl Pool {
         let slot = self.slot(address);
         // The lock is held while dialing, so that others wait for this dial and do not start their own.
         let Ok(mut slot) = timeout_at(deadline, slot.lock()).await else {
-            return Err(KafkaError::Timeout { sent: false, api: "ApiVersions" });
+            return Err(KafkaError::Timeout {
+                sent: false,
+                api: "ApiVersions",
+            });
         };
         let now = Instant::now();
         if let Some((conn, used)) = &mut slot.live
@@ -64,7 +70,11 @@ impl Pool {
         slot.live = None;
 
         let generation = self.generation();
-        if let Some(rest) = slot.rest.as_ref().filter(|rest| rest.generation == generation && now < rest.until) {
+        if let Some(rest) = slot
+            .rest
+            .as_ref()
+            .filter(|rest| rest.generation == generation && now < rest.until)
+        {
             if rest.until >= deadline {
                 return Err(rest.error.clone());
             }
@@ -77,8 +87,16 @@ impl Pool {
                 Ok(conn)
             }
             Err(error) => {
-                let length = slot.rest.as_ref().map_or(FIRST_REST, |rest| (rest.length * 2).min(LONGEST_REST));
-                slot.rest = Some(Rest { until: Instant::now() + length, length, generation, error: error.clone() });
+                let length = slot
+                    .rest
+                    .as_ref()
+                    .map_or(FIRST_REST, |rest| (rest.length * 2).min(LONGEST_REST));
+                slot.rest = Some(Rest {
+                    until: Instant::now() + length,
+                    length,
+                    generation,
+                    error: error.clone(),
+                });
                 Err(error)
             }
         }
@@ -91,7 +109,13 @@ impl Pool {
         }
         // Pods come and go: addresses nobody uses and that hold no live connection are forgotten here.
         slots.retain(|_, slot| match slot.try_lock() {
-            Ok(state) => Arc::strong_count(slot) > 1 || state.live.as_ref().is_some_and(|(conn, _)| conn.is_usable()),
+            Ok(state) => {
+                Arc::strong_count(slot) > 1
+                    || state
+                        .live
+                        .as_ref()
+                        .is_some_and(|(conn, _)| conn.is_usable())
+            }
             Err(_) => true,
         });
         let slot = Arc::<Slot>::default();
@@ -99,12 +123,25 @@ impl Pool {
         slot
     }
 
+    /// Whether a call to `address` would find a connection made.
+    pub(crate) fn is_live(&self, address: &Address) -> bool {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = slots.get(address).and_then(|slot| slot.try_lock().ok());
+        slot.is_some_and(|slot| slot.live.as_ref().is_some_and(|(conn, _)| conn.is_usable()))
+    }
+
     /// Closes every connection that no running call holds.
     pub(crate) fn clear(&self) {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.slots
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
     }
 
     fn generation(&self) -> u64 {
-        self.options.tls.as_ref().map_or(0, crate::tls::TlsConfig::generation)
+        self.options
+            .tls
+            .as_ref()
+            .map_or(0, crate::tls::TlsConfig::generation)
     }
 }

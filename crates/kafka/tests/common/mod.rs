@@ -1,7 +1,9 @@
 //! Certificates for tests, made in process.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+};
 use sdm_kafka::TlsMaterial;
 
 /// A certificate authority.
@@ -23,18 +25,28 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
         let pem = params.self_signed(&key).unwrap().pem();
-        Self { pem, issuer: Issuer::new(params, key) }
+        Self {
+            pem,
+            issuer: Issuer::new(params, key),
+        }
     }
 
     /// A leaf for both directions of mutual TLS, good for `localhost`.
     pub fn issue(&self, name: &str) -> Leaf {
-        let mut params = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+        let mut params =
+            CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
         params.distinguished_name = rcgen::DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, name);
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        params.extended_key_usages = vec![
+            ExtendedKeyUsagePurpose::ServerAuth,
+            ExtendedKeyUsagePurpose::ClientAuth,
+        ];
         let key = KeyPair::generate().unwrap();
         let cert_pem = params.signed_by(&key, &self.issuer).unwrap().pem();
-        Leaf { cert_pem, key_pem: key.serialize_pem() }
+        Leaf {
+            cert_pem,
+            key_pem: key.serialize_pem(),
+        }
     }
 
     /// A client that trusts this authority and shows `leaf`.
