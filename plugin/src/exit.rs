@@ -144,7 +144,7 @@ impl From<kube::Error> for Failure {
         let failure = Self::new(code, what).caused_by(&error);
         match &error {
             kube::Error::Service(_) => failure.hint("kubectl cluster-info"),
-            kube::Error::Api(status) if status.message.contains("could not find the requested resource") => {
+            kube::Error::Api(status) if is_unknown_type(status) => {
                 failure.hint("kubectl kafka install    # the operator's resource types are not installed")
             }
             _ => failure,
@@ -153,7 +153,7 @@ impl From<kube::Error> for Failure {
 }
 
 fn code_of_status(status: &kube::core::Status) -> Code {
-    if status.is_not_found() {
+    if status.is_not_found() || status.code == 404 {
         Code::NotFound
     } else if status.is_already_exists() || status.is_conflict() {
         Code::Conflict
@@ -171,7 +171,15 @@ pub fn is_admission(message: &str) -> bool {
     message.contains("admission webhook") && message.contains("denied the request")
 }
 
+/// The API server does not serve the resource type at all; it may say so in plain text.
+fn is_unknown_type(status: &kube::core::Status) -> bool {
+    status.message.contains("could not find the requested resource") || (status.code == 404 && !status.is_not_found())
+}
+
 fn message_of_status(status: &kube::core::Status) -> String {
+    if is_unknown_type(status) {
+        return "the API server does not know this resource type".to_owned();
+    }
     if !status.message.is_empty() {
         return status.message.trim_end().to_owned();
     }
@@ -277,8 +285,11 @@ mod tests {
 
     #[test]
     fn a_missing_resource_type_points_to_install() {
-        let failure = api(404, "NotFound", "the server could not find the requested resource");
-        assert!(failure.hint.unwrap().starts_with("kubectl kafka install"));
+        for (reason, message) in [("NotFound", "the server could not find the requested resource"), ("Failed to parse error data", "404 page not found")] {
+            let failure = api(404, reason, message);
+            assert_eq!((failure.code, failure.what.as_str()), (Code::NotFound, "the API server does not know this resource type"));
+            assert!(failure.hint.unwrap().starts_with("kubectl kafka install"));
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub struct Global {
     #[arg(short = 'A', long, global = true, conflicts_with = "namespace", help_heading = "Target")]
     pub all_namespaces: bool,
     /// The KafkaCluster; may be left out where the namespace has exactly one
-    #[arg(short = 'c', long, global = true, env = "KAFKA_CLUSTER", value_name = "NAME", help_heading = "Target")]
+    #[arg(short = 'c', long, global = true, env = "KAFKA_CLUSTER", hide_env_values = true, value_name = "NAME", help_heading = "Target")]
     pub kafka_cluster: Option<String>,
 
     /// Output format

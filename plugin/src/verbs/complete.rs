@@ -125,7 +125,7 @@ fn flags(command: &Command) -> Vec<(String, String)> {
 
 fn values(arg: &Arg) -> Wanted {
     // `-c NAME`, and `status CLUSTER`.
-    if arg.get_id() == "kafka_cluster" || (arg.is_positional() && arg.get_id() == "cluster") {
+    if arg.get_id() == "kafka_cluster" || arg.get_id() == "cluster_name" {
         return Wanted::Cluster;
     }
     let possible = arg.get_possible_values();

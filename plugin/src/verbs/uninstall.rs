@@ -119,7 +119,7 @@ async fn confirm(session: &Session, args: &Args) -> Result<()> {
     let api: Api<KafkaCluster> = Api::all(session.client.clone());
     let clusters = match api.list(&ListParams::default()).await {
         Ok(list) => list.items,
-        Err(kube::Error::Api(status)) if status.is_not_found() => Vec::new(),
+        Err(kube::Error::Api(status)) if status.code == 404 => Vec::new(),
         Err(e) => return Err(Failure::from(e).doing("list kafkaclusters").at(&session.place)),
     };
     if clusters.is_empty() || args.dry_run != DryRun::None {

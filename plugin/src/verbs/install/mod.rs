@@ -33,7 +33,7 @@ pub struct Args {
     #[arg(long, value_name = "IMAGE", conflicts_with = "registry")]
     image: Option<String>,
     /// The registry and path that hold the image `operator`
-    #[arg(long, value_name = "PREFIX", env = "IMAGE_REGISTRY")]
+    #[arg(long, value_name = "PREFIX", env = "IMAGE_REGISTRY", hide_env_values = true)]
     registry: Option<String>,
     /// client: print the manifests; server: have the API server check them
     #[arg(long, value_enum, default_value = "none", value_name = "MODE")]

@@ -29,8 +29,9 @@ use report::ClusterStatus;
 #[command(after_help = "With -A: one line for every cluster. -o json and -o yaml print kind ClusterStatus of cli.kafka.sdm.dev/v1.")]
 pub struct Args {
     /// The KafkaCluster; the same as -c
+    // Not `cluster`: that is the id of the global flag --cluster, which means Kubernetes'.
     #[arg(value_name = "CLUSTER")]
-    cluster: Option<String>,
+    cluster_name: Option<String>,
     /// Also ask Kafka: partitions that are offline, under-replicated or without enough in-sync replicas
     #[arg(long)]
     kafka: bool,
@@ -56,7 +57,7 @@ pub async fn run(session: &Session, args: Args, mut interrupt: Interrupt) -> Res
         };
     }
     let work = async {
-        if session.all_namespaces && args.cluster.is_none() {
+        if session.all_namespaces && args.cluster_name.is_none() {
             return summary::run(session, args.exit_code).await;
         }
         let status = observe(session, &args).await?;
@@ -89,7 +90,7 @@ async fn watch(session: &Session, args: &Args) -> Result<()> {
 
 /// Reads everything once.
 async fn observe(session: &Session, args: &Args) -> Result<ClusterStatus> {
-    let named = args.cluster.as_deref();
+    let named = args.cluster_name.as_deref();
     let (cluster, pods, claims) = match session.asked_for(named) {
         Some(name) => tokio::try_join!(session.cluster(Some(name)), owned::<Pod>(session, name), owned_or_nothing(session, name))?,
         None => {
