@@ -286,3 +286,33 @@ async fn reviews_are_counted_under_labels_that_callers_cannot_choose() {
     }
     assert!(!text.contains("EXPLODE") && !text.contains("Whatever"), "{text}");
 }
+
+/// Overwrites, cuts and repeats pieces of a good review.
+fn mutated(edits: &[(usize, Vec<u8>, bool)]) -> Vec<u8> {
+    let mut body = asked("UPDATE", bad_cluster(), cluster()).to_string().into_bytes();
+    for (at, piece, insert) in edits {
+        let at = at % (body.len() + 1);
+        let end = if *insert { at } else { (at + piece.len()).min(body.len()) };
+        body.splice(at..end, piece.iter().copied());
+    }
+    body
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config { cases: 2000, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn no_input_gets_anything_but_a_review_or_a_bad_request(
+        edits in proptest::collection::vec((0..4096usize, proptest::collection::vec(proptest::num::u8::ANY, 0..12), proptest::bool::ANY), 0..6),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let (status, body) = runtime.block_on(send("application/json", mutated(&edits).into()));
+        match status {
+            StatusCode::OK => {
+                let code = &body["response"]["status"]["code"];
+                proptest::prop_assert!(body["response"]["uid"].is_string() && *code != 500, "{}", body);
+            }
+            status => proptest::prop_assert_eq!(status, StatusCode::BAD_REQUEST),
+        }
+    }
+}
