@@ -14,6 +14,14 @@ pub(super) fn check(new: (&KafkaCluster, &Resolved), old: (&KafkaCluster, &Resol
     cluster_id(cluster, old.0, review);
     version(&meant.version, &before.version, review);
     controllers(meant, before, review);
+    let mut found = Review::default();
+    nodes(cluster, meant, before, &mut found);
+    // A pool's mistake is one mistake, however many nodes it has: the first of them stands for all.
+    let mut seen = BTreeSet::new();
+    review.violations.extend(found.violations.into_iter().filter(|v| seen.insert(v.path.clone())));
+}
+
+fn nodes(cluster: &KafkaCluster, meant: &Resolved, before: &Resolved, review: &mut Review) {
     for node in meant.nodes.values() {
         let Some(was) = before.nodes.get(&node.id) else { continue };
         if node.roles != was.roles {
@@ -26,6 +34,7 @@ pub(super) fn check(new: (&KafkaCluster, &Resolved), old: (&KafkaCluster, &Resol
                     roles(node)
                 ),
             );
+            continue;
         }
         volumes(cluster, node, was, review);
     }

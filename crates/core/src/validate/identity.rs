@@ -68,7 +68,6 @@ fn pools(cluster: &KafkaCluster, review: &mut Review) {
         let path = format!("spec.pools[{}]", pool.name);
         if !pool_names.insert(&pool.name) {
             review.invalid(&path, format!("two pools are called {:?}: give each a name of its own", pool.name));
-            continue;
         }
         if !syntax::dns_label_with_letter(&pool.name) {
             review.invalid(

@@ -1,6 +1,6 @@
 //! Image, CPU, memory and the JVM of nodes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sdm_api::{JvmSpec, KafkaClusterSpec, ResourceSpec};
 
@@ -95,17 +95,22 @@ fn jvm(jvm: Option<&JvmSpec>, path: &str, review: &mut Review) {
 
 /// The heap against the memory, as merged: the two may come from different places.
 fn heaps(spec: &KafkaClusterSpec, meant: &Resolved, review: &mut Review) {
+    let mut seen = BTreeSet::new();
     for node in meant.nodes.values() {
         let (Some(heap), Some(limit)) = (&node.jvm.heap, node.resources.limits.get("memory")) else { continue };
         let (Some(heap_bytes), Some(limit_bytes)) = (quantity::bytes(heap), quantity::bytes(limit)) else { continue };
         let last = spec.overrides.iter().rposition(|o| o.node_ids.contains(&node.id) && o.jvm.is_some());
         let path = last.map_or_else(|| format!("spec.pools[{}].jvm.heap", node.pool), |i| format!("spec.overrides[{i}].jvm.heap"));
+        // A pool's mistake is one mistake, however many nodes it has.
+        if heap_bytes.saturating_mul(4) > limit_bytes.saturating_mul(3) && !seen.insert(path.clone()) {
+            continue;
+        }
         if heap_bytes >= limit_bytes {
             review.invalid(
                 path,
                 format!("a heap of {heap} does not fit into the memory limit of {limit} of node {}: lower it, or raise the limit", node.id),
             );
-        } else if u128::from(heap_bytes) * 4 > u128::from(limit_bytes) * 3 {
+        } else if heap_bytes.saturating_mul(4) > limit_bytes.saturating_mul(3) {
             review.warn(
                 path,
                 format!("a heap of {heap} leaves less than a quarter of node {}'s memory limit of {limit} to the JVM itself and the page cache", node.id),
