@@ -63,9 +63,7 @@ ports:
 YAML
 }
 
-addons_up() {
-  alive coredns && alive provisioner && return
-  step "DNS and storage"
+addons_start() {
   addons_manifest | kubectl apply -f - >"$LOGS/addons.log" 2>&1 || fail_log addons "applying the manifests failed"
   # No cache: a name must resolve as soon as its pod exists.
   cat >"$CONF/Corefile" <<COREFILE
@@ -83,6 +81,9 @@ COREFILE
   mkdir -p "$SDM_STATE/volumes"
   alive provisioner || start provisioner "$(bin provisioner)" --kubeconfig "$PKI/provisioner.kubeconfig" \
     --base "$SDM_STATE/volumes"
+}
+addons_ready() {
+  step "DNS and storage"
   started coredns 60 DNS curl -fsS --noproxy '*' --max-time 2 http://127.0.0.1:18181/ready
   sleep 0.1
   alive provisioner || fail_log provisioner "the provisioner stopped while starting"

@@ -11,7 +11,6 @@ SDM_STATE=${SDM_STATE:-$REPO/.local}
 KUBERNETES_VERSION=1.35.4
 ETCD_VERSION=3.6.16
 COREDNS_VERSION=1.15.0
-NODES=${NODES:-2}
 # Debian keeps these out of a user's PATH.
 export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
@@ -45,18 +44,21 @@ node_zone() {
   printf 'zone-%s' "${zones[$1 - 1]}"
 }
 node_dir() { printf '%s/nodes/%s' "$SDM_STATE" "$1"; }
-# Numbers of the nodes that were ever started in this state directory.
+# Numbers of the nodes that were started and not taken down, dead ones included.
 known_nodes() {
-  local dir
-  for dir in "$SDM_STATE"/nodes/[1-9]; do [[ -d $dir ]] && basename "$dir"; done
-  return 0
+  local conf
+  for conf in "$SDM_STATE"/nodes/[1-3]/containerd.toml; do [[ ! -e $conf ]] || basename "$(dirname "$conf")"; done
 }
 # node_number sdm-node-2 | 2
 node_number() {
   local n=${1#sdm-node-}
-  [[ $n =~ ^[1-3]$ && -d $(node_dir "$n") ]] || fail "there is no node '$1'" "deploy/local/status lists them"
+  [[ $n =~ ^[1-3]$ && -e $(node_dir "$n")/containerd.toml ]] || fail "there is no node '$1'" "deploy/local/status lists them"
   printf '%s' "$n"
 }
+
+# The bridge is here, whatever proxy leads elsewhere.
+NO_PROXY_HERE=$POD_CIDR,$SERVICE_CIDR,127.0.0.1
+export NO_PROXY=${NO_PROXY:+$NO_PROXY,}$NO_PROXY_HERE no_proxy=${no_proxy:+$no_proxy,}$NO_PROXY_HERE
 
 UP_BEGAN=$EPOCHREALTIME
 STEP='' STEP_BEGAN=$UP_BEGAN

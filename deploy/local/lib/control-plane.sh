@@ -25,9 +25,8 @@ etcd_up() {
   done_step
 }
 
-api_server_up() {
+api_server_start() {
   alive kube-apiserver && return
-  step "API server"
   start kube-apiserver "$(bin kube-apiserver)" \
     --bind-address "$HOST_IP" --advertise-address "$HOST_IP" --secure-port "$API_PORT" \
     --etcd-servers "https://127.0.0.1:$ETCD_PORT" --etcd-cafile "$PKI/etcd-ca.crt" \
@@ -46,13 +45,14 @@ api_server_up() {
     --requestheader-extra-headers-prefix X-Remote-Extra- \
     --feature-gates "$FEATURE_GATES" --runtime-config certificates.k8s.io/v1beta1=true \
     --profiling=false --shutdown-delay-duration 0s --cert-dir "$CONF"
+}
+api_server_ready() {
+  step "API server"
   started kube-apiserver 60 "the API server" kubectl get --raw=/readyz
   done_step
 }
 
-controllers_up() {
-  alive kube-controller-manager && alive kube-scheduler && return
-  step "controller manager, scheduler"
+controllers_start() {
   alive kube-controller-manager || start kube-controller-manager "$(bin kube-controller-manager)" \
     --kubeconfig "$PKI/controller-manager.kubeconfig" \
     --authentication-kubeconfig "$PKI/controller-manager.kubeconfig" \
@@ -66,6 +66,9 @@ controllers_up() {
     --authentication-kubeconfig "$PKI/scheduler.kubeconfig" \
     --authorization-kubeconfig "$PKI/scheduler.kubeconfig" \
     --bind-address 127.0.0.1 --leader-elect=false --profiling=false --cert-dir "$CONF"
+}
+controllers_ready() {
+  step "controller manager, scheduler"
   # Pods need their namespace's service account, which the controller manager makes.
   started kube-controller-manager 60 "the controller manager" kubectl get serviceaccount default -n kube-system
   started kube-scheduler 60 "the scheduler" curl -fsSk --noproxy '*' --max-time 2 https://127.0.0.1:10259/readyz

@@ -50,7 +50,7 @@ network() {
   at_least fs.inotify.max_user_watches 262144
 
   if ! ip link show "$BRIDGE" >/dev/null 2>&1; then
-    ! ip -4 -o addr show | grep -qF " $HOST_IP/" || fail "another interface has the address $HOST_IP"
+    [[ -z $(ip -4 -o addr show to "$HOST_IP") ]] || fail "another interface has the address $HOST_IP"
     ip link add "$BRIDGE" type bridge
   fi
   add_address "$HOST_IP/16"
@@ -72,7 +72,7 @@ table ip $NFT_TABLE {
 }
 NFT
   # Docker and some firewalls drop what is forwarded: let our bridge through.
-  if nft list chain ip filter FORWARD 2>/dev/null | grep -q 'policy drop'; then
+  if [[ $(nft list chain ip filter FORWARD 2>/dev/null) == *'policy drop'* ]]; then
     iptables -C FORWARD -i "$BRIDGE" -m comment --comment "$NFT_TABLE" -j ACCEPT 2>/dev/null ||
       iptables -I FORWARD -i "$BRIDGE" -m comment --comment "$NFT_TABLE" -j ACCEPT
     iptables -C FORWARD -o "$BRIDGE" -m comment --comment "$NFT_TABLE" -j ACCEPT 2>/dev/null ||
@@ -81,7 +81,7 @@ NFT
   done_step
 }
 add_address() {
-  ip -4 -o addr show dev "$BRIDGE" | grep -qF " $1 " || ip addr add "$1" dev "$BRIDGE"
+  ip addr replace "$1" dev "$BRIDGE"
 }
 
 # cgroups of node N: one per controller on version 1, one on version 2.

@@ -29,11 +29,10 @@ cni_conf() {
 JSON
 }
 
-containerd_up() {
+containerd_start() {
   local n=$1 dir
   alive "containerd-$n" && return
   dir=$(node_dir "$n")
-  step "containerd of $(node_name "$n")"
   mkdir -p "$dir"
   chmod 0711 "$SDM_STATE/nodes" "$dir"
   cni_conf
@@ -70,6 +69,10 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
   Root = "$dir/runc"
 TOML
   start "containerd-$n" containerd --config "$dir/containerd.toml"
+}
+containerd_ready() {
+  local n=$1
+  step "containerd of $(node_name "$n")"
   started "containerd-$n" 30 containerd ctr_on "$n" version
   load_image "$n" "$(pause_archive)" >/dev/null
   done_step

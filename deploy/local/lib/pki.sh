@@ -1,16 +1,21 @@
 # shellcheck shell=bash
 # Certificates and kubeconfigs of the local node: three authorities (cluster,
-# etcd, front proxy), EC P-256, valid for a year, made anew when they run out.
+# etcd, front proxy), EC P-256, made by the first `up` and removed by `down`.
 
-DAYS=365
+# Longer than any local node lives: nothing here renews certificates.
+DAYS=3650
+# Ours alone: the system's openssl.cnf would add extensions of its own.
+OPENSSL_CONF_TEXT='[req]
+distinguished_name = dn
+[dn]'
 
 pki() {
   local n
   step "certificates"
   mkdir -p "$PKI"
   chmod 0700 "$PKI"
-  # Whole or not at all: a half-made or old set is replaced.
-  if ! [[ -e $PKI/complete ]] || ! openssl x509 -in "$PKI/admin.crt" -noout -checkend 604800 >/dev/null 2>&1; then
+  # Whole or not at all: a half-made set is replaced.
+  if ! [[ -e $PKI/complete ]]; then
     rm -rf "${PKI:?}"/*
     authority ca kubernetes
     authority etcd-ca etcd
@@ -44,21 +49,22 @@ DNS:kubernetes.default.svc.cluster.local,DNS:localhost,IP:$HOST_IP,IP:$API_SERVI
 
 # authority FILE NAME
 authority() {
-  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days "$DAYS" -sha256 \
-    -keyout "$PKI/$1.key" -out "$PKI/$1.crt" -subj "/CN=$2-ca" \
-    -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign,cRLSign 2>/dev/null
+  openssl req -x509 -config <(printf '%s\n' "$OPENSSL_CONF_TEXT") -newkey ec -pkeyopt ec_paramgen_curve:P-256 \
+    -nodes -days "$DAYS" -sha256 -keyout "$PKI/$1.key" -out "$PKI/$1.crt" -subj "/CN=$2-ca" \
+    -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign,cRLSign \
+    -addext subjectKeyIdentifier=hash 2>/dev/null
 }
 
 # leaf AUTHORITY FILE SUBJECT [ALTERNATIVE NAMES]: for clients, and for servers if they have names.
 leaf() {
   local names=${4:-} usage=clientAuth
   [[ -z $names ]] || usage=serverAuth,clientAuth
-  openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$PKI/$2.key" -subj "$3" 2>/dev/null |
-    openssl x509 -req -CA "$PKI/$1.crt" -CAkey "$PKI/$1.key" -set_serial "0x$(openssl rand -hex 16)" \
-      -days "$DAYS" -sha256 -out "$PKI/$2.crt.new" -extfile <(
-        printf 'basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=%s\n' "$usage"
-        [[ -z $names ]] || printf 'subjectAltName=%s\n' "$names"
-      ) 2>/dev/null
+  openssl req -x509 -config <(printf '%s\n' "$OPENSSL_CONF_TEXT") -CA "$PKI/$1.crt" -CAkey "$PKI/$1.key" \
+    -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days "$DAYS" -sha256 \
+    -keyout "$PKI/$2.key" -out "$PKI/$2.crt.new" -subj "$3" \
+    -addext basicConstraints=critical,CA:FALSE -addext keyUsage=critical,digitalSignature \
+    -addext "extendedKeyUsage=$usage" -addext authorityKeyIdentifier=keyid ${names:+-addext "subjectAltName=$names"} \
+    2>/dev/null || fail "openssl could not make the certificate $2" "it takes OpenSSL 3"
   mv "$PKI/$2.crt.new" "$PKI/$2.crt"
 }
 

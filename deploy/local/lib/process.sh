@@ -6,7 +6,7 @@
 # has_mark PID NAME|'': is it a living process of this state directory?
 has_mark() {
   local marks
-  marks=$(tr '\0' '\n' <"/proc/$1/environ" 2>/dev/null | grep -E '^SDM_LOCAL_(NODE|PROCESS)=') || return 1
+  marks=$({ tr '\0' '\n' <"/proc/$1/environ" | grep -E '^SDM_LOCAL_(NODE|PROCESS)='; } 2>/dev/null) || return 1
   grep -qxF "SDM_LOCAL_NODE=$SDM_STATE" <<<"$marks" || return 1
   [[ -z $2 ]] || grep -qxF "SDM_LOCAL_PROCESS=$2" <<<"$marks"
 }

@@ -9,7 +9,7 @@ pods_down() {
   local n running=0
   for n in $(known_nodes); do ! alive "kubelet-$n" || running=1; done
   stop kube-scheduler 5
-  alive kube-apiserver && ((running)) || return 0
+  ((running)) && alive kube-apiserver && alive etcd || return 0
   step "pods stopped"
   timeout 20 "$(bin kubectl)" --kubeconfig "$ADMIN_KUBECONFIG" --request-timeout=10s \
     delete pods --all --all-namespaces --grace-period=1 --wait=false >/dev/null 2>&1 || true
@@ -30,7 +30,7 @@ programs_down() {
   for n in $(known_nodes); do stop "kubelet-$n" 5; done
   for n in kube-proxy provisioner coredns kube-controller-manager; do stop "$n" 5; done
   # Before etcd: an API server whose etcd is gone does not end.
-  stop kube-apiserver 10
+  if alive etcd; then stop kube-apiserver 10; else stop kube-apiserver 1; fi
   stop etcd 10
   done_step
 }
@@ -40,7 +40,6 @@ programs_down() {
 containers_down() {
   local n=$1 dir clean=1 pid
   dir=$(node_dir "$n")
-  kill_cgroup "$n"
   if alive "containerd-$n"; then
     local containers
     if containers=$(timeout 10 ctr --address "$(containerd_socket "$n")" -n k8s.io containers list -q 2>/dev/null); then
@@ -114,7 +113,7 @@ network_down() {
   # Tables that iptables made for them and that are empty now.
   for dev in nat filter mangle; do
     grep -qxF "table ip $dev" "$BEFORE/tables" 2>/dev/null && continue
-    nft list table ip "$dev" 2>/dev/null | grep -qvE '^(table|#)|^\s*(chain [A-Z]+ \{|type .*|\}|)$' ||
+    nft list table ip "$dev" 2>/dev/null | grep -vE '^(table|#)|^\s*(chain [A-Z]+ \{|type .*|\}|)$' >/dev/null ||
       nft delete table ip "$dev" 2>/dev/null || true
   done
   # Connections through addresses that are gone.
@@ -132,6 +131,8 @@ paths_down() {
   for path in /var/lib/kubelet/device-plugins /var/lib/kubelet/pod-resources; do
     was_there /var/lib/kubelet || rm -rf "$path"
   done
+  # Sockets of shims that were killed. Another containerd may have come since.
+  was_there /run/containerd || [[ -e /run/containerd/containerd.sock ]] || rm -rf /run/containerd/s
   was_there /run/xtables.lock || rm -f /run/xtables.lock
   for path in /var/lib/kubelet /run/containerd/s /run/containerd/io.containerd.runtime.v2.task \
     /run/containerd/fifo /run/containerd /run/netns /var/lib/cni/cache /var/lib/cni/results /var/lib/cni; do
