@@ -119,11 +119,10 @@ async fn h2(server: &Server, ca: &CertificateAuthority, path: &str) -> String {
     .unwrap()
 }
 
-async fn h1(server: &Server, ca: &CertificateAuthority) -> String {
+async fn h1(server: &Server, ca: &CertificateAuthority, path: &str) -> String {
     let mut tls = connect(server, ca, HTTP_1_1).await.unwrap();
-    tls.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
-        .await
-        .unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    tls.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     tls.read_to_string(&mut answer).await.unwrap();
     answer
@@ -143,7 +142,7 @@ async fn speaks_http2_and_http1() {
     let ca = authority();
     let server = start(&ca, ServerOptions::default()).await;
     assert_eq!(h2(&server, &ca, "/").await, "hello");
-    assert!(h1(&server, &ca).await.ends_with("hello"));
+    assert!(h1(&server, &ca, "/").await.ends_with("hello"));
     finish(server).await;
 }
 
@@ -161,22 +160,28 @@ async fn a_changed_certificate_is_presented_from_the_next_handshake_on() {
 #[tokio::test]
 async fn shutdown_lets_open_requests_finish_and_accepts_no_more() {
     let ca = authority();
-    let server = start(&ca, ServerOptions::default()).await;
-    let (address, go, stop) = (server.address, Arc::clone(&server.go), server.stop.clone());
-    let request = h2(&server, &ca, "/slow");
-    let control = async {
-        server.arrived.notified().await;
-        stop.cancel();
-        // The listener closes once the loop has noticed.
-        while TcpStream::connect(address).await.is_ok() {
-            tokio::task::yield_now().await;
-        }
-        assert!(!server.task.is_finished());
-        go.notify_one();
-    };
-    let (answer, ()) = tokio::join!(request, control);
-    assert_eq!(answer, "done");
-    finish(server).await;
+    for protocol in [Protocol::H1, Protocol::H2] {
+        let server = start(&ca, ServerOptions::default()).await;
+        let request = async {
+            match protocol {
+                Protocol::H1 => h1(&server, &ca, "/slow").await,
+                Protocol::H2 => h2(&server, &ca, "/slow").await,
+            }
+        };
+        let control = async {
+            server.arrived.notified().await;
+            server.stop.cancel();
+            // The listener closes once the loop has noticed.
+            while TcpStream::connect(server.address).await.is_ok() {
+                tokio::task::yield_now().await;
+            }
+            assert!(!server.task.is_finished());
+            server.go.notify_one();
+        };
+        let (answer, ()) = tokio::join!(request, control);
+        assert!(answer.ends_with("done"), "{protocol:?}: {answer}");
+        finish(server).await;
+    }
 }
 
 #[tokio::test]
