@@ -47,7 +47,7 @@ go_build() {
   mkdir -p "$(dirname "$out")"
   step "built $(basename "$out")"
   (
-    cd "$LOCAL_DIR/go/$module"
+    cd "$LOCAL_DIR/go/$module" || exit
     CGO_ENABLED=0 GOWORK=off nice go build -mod=readonly -trimpath -tags "$tags" -ldflags "$flags" -o "$out.new" "$package"
   ) </dev/null >"$log" 2>&1 8>&- 9>&- &
   pid=$!

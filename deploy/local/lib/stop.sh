@@ -119,7 +119,7 @@ network_down() {
   # Connections through addresses that are gone.
   conntrack -D -s "$POD_CIDR" >/dev/null 2>&1 || true
   while read -r key value; do
-    [[ -w /proc/sys/${key//./\/} ]] && printf '%s' "$value" >"/proc/sys/${key//./\/}" 2>/dev/null || true
+    printf '%s' "$value" 2>/dev/null >"/proc/sys/${key//./\/}" || true
   done < <(cat "$BEFORE/sysctls" 2>/dev/null || true)
 }
 
