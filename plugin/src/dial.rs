@@ -40,7 +40,8 @@ impl PortForward {
         let gone = || io::Error::other("the port-forward has no such port");
         let stream = forward.take_stream(port).ok_or_else(gone)?;
         let error = forward.take_error(port).ok_or_else(gone)?;
-        Ok(Box::new(Tunnel { stream, error: Some(error.boxed()) }))
+        let target = format!("port {port} of pod {pod}");
+        Ok(Box::new(Tunnel { stream, error: Some(error.boxed()), target, heard: false }))
     }
 
     fn remember(&self, pod: &str, error: kube::Error) -> io::Error {
@@ -78,30 +79,50 @@ impl Dialer for PortForward {
 }
 
 /// A forwarded stream, which on its early end tells what the kubelet said.
+///
+/// An end before the first byte is a failed dial, whatever the reason, and not a peer that refused us: the error's kind
+/// says so, and the client may try again.
 struct Tunnel {
     stream: DuplexStream,
     error: Option<BoxFuture<'static, Option<String>>>,
+    target: String,
+    heard: bool,
 }
 
 impl AsyncRead for Tunnel {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let done = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if matches!(done, Poll::Ready(Ok(()))) && buf.filled().len() == before && buf.remaining() > 0 {
-            let told = self.error.as_mut().map(|error| error.poll_unpin(cx));
-            match told {
-                Some(Poll::Pending) => return Poll::Pending,
-                Some(Poll::Ready(message)) => {
-                    self.error = None;
-                    if let Some(message) = message {
-                        return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionReset, message)));
-                    }
-                }
-                None => {}
-            }
+        if !matches!(done, Poll::Ready(Ok(()))) || buf.remaining() == 0 {
+            return done;
         }
-        done
+        if buf.filled().len() > before {
+            self.heard = true;
+            return done;
+        }
+        let told = match self.error.as_mut().map(|error| error.poll_unpin(cx)) {
+            Some(Poll::Pending) => return Poll::Pending,
+            Some(Poll::Ready(message)) => message,
+            None => None,
+        };
+        self.error = None;
+        match told {
+            Some(message) => Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, explain(&self.target, &message)))),
+            None if !self.heard => {
+                let text = format!("{} closed the connection before its first byte", self.target);
+                Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, text)))
+            }
+            None => done,
+        }
     }
+}
+
+/// The kubelet's sentence names sandboxes and network namespaces; people need its end.
+fn explain(target: &str, message: &str) -> String {
+    if message.contains("connection refused") {
+        return format!("nothing listens on {target} (connection refused)");
+    }
+    format!("{target}: {}", message.trim())
 }
 
 impl AsyncWrite for Tunnel {
@@ -119,25 +140,38 @@ impl AsyncWrite for Tunnel {
 #[cfg(test)]
 mod tests {
     use futures::FutureExt;
-    use tokio::io::AsyncReadExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
 
-    #[tokio::test]
-    async fn an_early_end_tells_what_the_kubelet_said() {
-        let (near, far) = tokio::io::duplex(64);
-        drop(far);
-        let error = async { Some("connection refused".to_owned()) }.boxed();
-        let mut tunnel = Tunnel { stream: near, error: Some(error) };
-        let failed = tunnel.read_u8().await.unwrap_err();
-        assert_eq!(failed.to_string(), "connection refused");
+    fn tunnel(said: Option<&'static str>) -> (Tunnel, DuplexStream) {
+        let (stream, far) = tokio::io::duplex(64);
+        let error = async move { said.map(ToOwned::to_owned) }.boxed();
+        (Tunnel { stream, error: Some(error), target: "port 9092 of pod a-0".to_owned(), heard: false }, far)
     }
 
     #[tokio::test]
-    async fn an_orderly_end_is_an_end() {
-        let (near, far) = tokio::io::duplex(64);
+    async fn an_early_end_tells_what_the_kubelet_said_and_may_be_tried_again() {
+        for (said, want) in [
+            (Some("error forwarding port 9092 to pod f00: dial tcp4: connect: connection refused"), "nothing listens on port 9092 of pod a-0 (connection refused)"),
+            (Some("container not running \n"), "port 9092 of pod a-0: container not running"),
+            (None, "port 9092 of pod a-0 closed the connection before its first byte"),
+        ] {
+            let (mut tunnel, far) = tunnel(said);
+            drop(far);
+            let failed = tunnel.read_u8().await.unwrap_err();
+            // Neither of the kinds that stand for a peer which ended the TLS handshake.
+            assert_eq!((failed.kind(), failed.to_string().as_str()), (io::ErrorKind::ConnectionAborted, want));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_end_after_the_last_byte_is_an_end() {
+        let (mut tunnel, mut far) = tunnel(None);
+        far.write_all(b"x").await.unwrap();
         drop(far);
-        let mut tunnel = Tunnel { stream: near, error: Some(async { None }.boxed()) };
-        assert_eq!(tunnel.read(&mut [0; 8]).await.unwrap(), 0);
+        let mut read = Vec::new();
+        tunnel.read_to_end(&mut read).await.unwrap();
+        assert_eq!(read, b"x");
     }
 }

@@ -82,7 +82,7 @@ impl From<Codec> for Compression {
     }
 }
 
-/// Lines read, with the number of the first one, counted from 1.
+/// Complete lines that one read brought.
 type Lines = io::Result<Vec<Vec<u8>>>;
 
 /// Bytes handed to the producer at once, at most by one line.
@@ -177,19 +177,21 @@ impl Tally {
     fn report(self, session: &Session, kafka: &Kafka, topic: &str, took: Duration, ended: Option<Failure>) -> Result<()> {
         let records = |n: usize| if n == 1 { "1 record".to_owned() } else { format!("{n} records") };
         let lost = self.seen - self.acknowledged;
-        session.output.progress(format!(
+        if self.acknowledged > 0 || lost == 0 {
+            session.output.progress(format!(
             "{} acknowledged by all in-sync replicas of topic {topic} ({} of its partitions) in {:.2} s",
             records(self.acknowledged),
             self.partitions.len(),
             took.as_secs_f64()
         ));
+        }
         if lost == 0 {
             return ended.map_or(Ok(()), Err);
         }
         let why = match (ended, self.first) {
-            (_, Some(first)) => kafka.failed(&format!("{} of {} were not acknowledged; the first", lost, records(self.seen)), first),
-            (Some(ended), None) => ended.doing(format!("{} of {} were not acknowledged", lost, records(self.seen))),
-            (None, None) => Failure::new(Code::General, format!("{} of {} were not acknowledged", lost, records(self.seen))),
+            (_, Some(first)) => kafka.failed(&format!("{lost} of {} not acknowledged; the first", records(self.seen)), first),
+            (Some(ended), None) => ended.doing(format!("{lost} of {} not acknowledged", records(self.seen))),
+            (None, None) => Failure::new(Code::General, format!("{lost} of {} not acknowledged", records(self.seen))),
         };
         Err(match why.code {
             Code::NotFound => why.hint(format!("kubectl kafka topic create {topic}")),

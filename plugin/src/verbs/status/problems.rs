@@ -80,11 +80,17 @@ fn of_node(node: &Node, pods: &[Pod], namespace: &str, found: &mut Vec<Problem>)
             if let Some(trouble) = trouble {
                 let pod = node.pod.as_deref().unwrap_or_default();
                 found.push(problem("PodTrouble", format!("{name}: {trouble}")).hint(format!("kubectl describe pod -n {namespace} {pod}")));
-            } else if node.phase != NodePhase::Running {
+            } else if is_news(node, &name, found) {
                 found.push(problem(&format!("Node{:?}", node.phase), format!("{name} is {:?}{why}", node.phase)));
             }
         }
     }
+}
+
+/// A node that waits for its turn is in the plan, and one that the condition speaks of was named already.
+fn is_news(node: &Node, name: &str, found: &[Problem]) -> bool {
+    let waits = matches!(node.phase, NodePhase::Running | NodePhase::Outdated);
+    !waits && !found.iter().any(|p| p.message.contains(&format!("{name}: ")))
 }
 
 fn of_partitions(live: &Live, found: &mut Vec<Problem>) {
