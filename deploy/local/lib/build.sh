@@ -7,64 +7,69 @@ KUBERNETES_LDFLAGS="-s -w -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/
 -X k8s.io/component-base/version.gitVersion=v$KUBERNETES_VERSION"
 
 build_all() {
-  local missing=() p
+  local p missing=0
   for p in etcd etcdctl coredns "${KUBERNETES_PROGRAMS[@]}" provisioner pause; do
-    [[ -x $(bin "$p") ]] || missing+=("$p")
+    [[ -x $(bin "$p") ]] || missing=1
   done
-  if ((${#missing[@]})); then
+  if ((missing)); then
     ensure_go
     mkdir -p "$SDM_CACHE" "$LOGS"
     # Two checkouts share the cache: one builds, the other waits and finds it done.
     exec 8>"$SDM_CACHE/.build.lock"
     flock 8
-    for p in "${missing[@]}"; do build "$p"; done
+    go_build etcd etcd:go.etcd.io/etcd/server/v3 etcdctl:go.etcd.io/etcd/etcdctl/v3
+    go_build coredns coredns:.
+    go_build kubernetes "${KUBERNETES_PROGRAMS[@]/%/:}"
+    go_build provisioner provisioner:.
+    go_build pause pause:.
     exec 8>&-
   fi
   [[ -s $(pause_archive) ]] || pack_pause
 }
 
-# build PROGRAM: unless somebody did it meanwhile.
-build() {
-  local out
-  out=$(bin "$1")
-  [[ -x $out ]] && return
-  case $1 in
-    etcd) go_build etcd "$out" go.etcd.io/etcd/server/v3 ;;
-    etcdctl) go_build etcd "$out" go.etcd.io/etcd/etcdctl/v3 ;;
-    coredns | provisioner | pause) go_build "$1" "$out" . ;;
-    *)
-      say "building Kubernetes $KUBERNETES_VERSION: once, about 6 minutes on two cores"
-      go_build kubernetes "$out" "k8s.io/kubernetes/cmd/$1"
-      ;;
-  esac
-}
-
-# go_build MODULE OUT PACKAGE: OUT appears when it is whole.
+# go_build MODULE PROGRAM:PACKAGE...: those that are not there, in one call, since
+# they share most of their packages. A program appears when it is whole.
 go_build() {
-  local module=$1 out=$2 package=$3 flags='-s -w' tags='' log pid
-  [[ $module != kubernetes ]] || { flags=$KUBERNETES_LDFLAGS tags=providerless; }
-  log=$LOGS/build-$(basename "$out").log
-  mkdir -p "$(dirname "$out")"
-  step "built $(basename "$out")"
+  local module=$1 spec program package log pid next new flags='-s -w' tags='' programs=() packages=()
+  shift
+  [[ $module != kubernetes ]] || flags=$KUBERNETES_LDFLAGS tags=providerless
+  for spec in "$@"; do
+    program=${spec%%:*} package=${spec#*:}
+    [[ -x $(bin "$program") ]] && continue
+    programs+=("$program")
+    packages+=("${package:-k8s.io/kubernetes/cmd/$program}")
+  done
+  ((${#programs[@]})) || return 0
+  step "built ${programs[*]}"
+  [[ $module != kubernetes ]] || say "building Kubernetes $KUBERNETES_VERSION: once, about 6 minutes on two cores"
+  log=$LOGS/build-$module.log
+  new=$SDM_CACHE/.new-$module
+  rm -rf "$new"
+  mkdir -p "$new"
   (
     cd "$LOCAL_DIR/go/$module" || exit
-    CGO_ENABLED=0 GOWORK=off nice go build -mod=readonly -trimpath -tags "$tags" -ldflags "$flags" -o "$out.new" "$package"
+    CGO_ENABLED=0 GOWORK=off nice go build -mod=readonly -trimpath -tags "$tags" -ldflags "$flags" -o "$new/" "${packages[@]}"
   ) </dev/null >"$log" 2>&1 8>&- 9>&- &
   pid=$!
   # A sign of life, for those who watch and for runners that stop silent jobs.
-  local next=$((SECONDS + 60))
+  next=$((SECONDS + 60))
   while kill -0 "$pid" 2>/dev/null; do
     if ((SECONDS >= next)); then
-      say "still building $(basename "$out") ($(seconds_since "$STEP_BEGAN") s)"
+      say "still building ($(seconds_since "$STEP_BEGAN") s)"
       next=$((SECONDS + 60))
     fi
     sleep 0.2
   done
   wait "$pid" || {
     tail -n 15 "$log" >&2
-    fail "building $(basename "$out") failed" "the whole log is $log"
+    fail "building ${programs[*]} failed" "the whole log is $log"
   }
-  mv "$out.new" "$out"
+  [[ ! -e $new/server ]] || mv "$new/server" "$new/etcd" # so its package is called
+  for program in "${programs[@]}"; do
+    mkdir -p "$(dirname "$(bin "$program")")"
+    mv "$new/$program" "$(bin "$program")"
+  done
+  rm -rf "$new"
   done_step
 }
 
