@@ -45,12 +45,12 @@ fn variant(dedicated: bool, config: u8) -> sdm_api::KafkaCluster {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
 
     #[test]
     fn any_interleaving_converges_and_takes_one_node_down_at_a_time(
         dedicated in any::<bool>(),
-        events in prop::collection::vec(event(), 0..120),
+        events in prop::collection::vec(event(), 0..90),
     ) {
         let mut world = World::new(variant(dedicated, 0));
         if dedicated {
