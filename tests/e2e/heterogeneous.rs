@@ -34,7 +34,7 @@ async fn one_broker_differs_and_kafka_confirms_it() -> Result<()> {
     for id in controllers {
         ensure!(status.contains(&id.to_string()), "status does not show {id}: {status}");
     }
-    let memory = |name: String| async move {
+    let memory = async |name: String| {
         let pod = node.pods(namespace).get(&name).await?;
         let container = pod.spec.and_then(|s| s.containers.into_iter().find(|c| c.name == "kafka")).context("a container")?;
         anyhow::Ok(container.resources.and_then(|r| r.limits).and_then(|l| l.get("memory").cloned()).map(|q| q.0))

@@ -5,7 +5,15 @@
 LOCAL_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 REPO=$(cd "$LOCAL_DIR/../.." && pwd -P)
 SDM_CACHE=${SDM_CACHE:-$HOME/.cache/sdm}
-SDM_STATE=${SDM_STATE:-$REPO/.local}
+if [[ -z ${SDM_STATE:-} ]]; then
+  SDM_STATE=$REPO/.local
+  if ((${#SDM_STATE} > 60)); then
+    # Sockets lie below it, and their paths are short: the state goes elsewhere, with a link to it.
+    SDM_STATE=/var/tmp/sdm-local-$(printf '%s' "$REPO" | sha256sum | cut -c1-12)
+    mkdir -p "$SDM_STATE"
+    [[ -e $REPO/.local ]] || ln -s "$SDM_STATE" "$REPO/.local"
+  fi
+fi
 [[ $SDM_STATE == /* ]] || SDM_STATE=$PWD/$SDM_STATE
 
 KUBERNETES_VERSION=1.35.4
