@@ -4,6 +4,8 @@
 //!
 //! DIR holds the jars of a Kafka distribution (its `libs`). Takes about a minute; three JVM starts with 384 MB heaps.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
 mod common;
 
 use std::collections::BTreeMap;

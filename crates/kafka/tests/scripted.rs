@@ -1,5 +1,7 @@
 //! The client against scripted brokers on loopback: what a caller may rely on when the other side misbehaves.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
 mod common;
 
 use std::collections::HashMap;

@@ -7,6 +7,7 @@ pub(crate) mod batch;
 pub(crate) mod compress;
 pub(crate) mod consumer;
 pub(crate) mod fetched;
+mod lane;
 pub(crate) mod partitioner;
 pub(crate) mod producer;
 pub(crate) mod reader;

@@ -9,14 +9,13 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
 use futures::future::join_all;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{InitProducerIdRequest, ProduceRequest, ProducerId};
-use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 
 use super::batch::{self, Compression, Sequence};
+use super::lane::{Identity, Job, Lane};
 use super::partitioner::{Sticky, partition_for_key};
 use super::record::Record;
 use crate::admin::{optional_text, topic_name};
@@ -62,45 +61,16 @@ pub struct Delivery {
     pub offset: Option<i64>,
 }
 
+/// By topic and partition.
+type Lanes = HashMap<(String, i32), Arc<tokio::sync::Mutex<Lane>>>;
+
 /// An idempotent producer. May be shared: calls for the same partition take turns, others run side by side.
 pub struct Producer {
     client: Client,
     config: ProducerConfig,
-    lanes: Mutex<HashMap<(String, i32), Arc<tokio::sync::Mutex<Lane>>>>,
+    lanes: Mutex<Lanes>,
     sticky: Mutex<HashMap<String, Sticky>>,
     identity: tokio::sync::Mutex<Option<Identity>>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Identity {
-    producer_id: i64,
-    epoch: i16,
-}
-
-/// A partition's place in the sequence.
-///
-/// While a call uses the lane the place is with its job: a call that is dropped half-way leaves `None` behind, and the
-/// next one starts under another producer id. To reuse the number of a batch that may be in the log would make the
-/// broker take the next batch for that one, and drop it as a duplicate.
-#[derive(Debug, Default)]
-struct Lane {
-    at: Option<(Identity, i32)>,
-    /// The producer id last used here: not to be started from 0 again.
-    spent: Option<Identity>,
-}
-
-/// The batches of one partition in one call.
-struct Job {
-    partition: i32,
-    lane: OwnedMutexGuard<Lane>,
-    at: Option<(Identity, i32)>,
-    /// Batch by batch, the positions of its records in the caller's list.
-    chunks: VecDeque<Vec<usize>>,
-    /// The first of `chunks`, encoded.
-    current: Option<Bytes>,
-    /// The current batch may be in the log.
-    in_doubt: bool,
-    last: Option<KafkaError>,
 }
 
 impl std::fmt::Debug for Producer {
@@ -361,7 +331,7 @@ impl Producer {
                         .unwrap_or_else(|| Err(silent())),
                     Err(error) => Err(error.clone()),
                 };
-                progress |= self.settle(job, part, outcome);
+                progress |= job.settle(part, outcome);
             }
         }
         progress
@@ -409,89 +379,6 @@ impl Producer {
             .collect())
     }
 
-    /// Acts on the answer for a job's batch. Whether that settled the batch.
-    fn settle(
-        &self,
-        job: &mut Job,
-        answer: Result<i64>,
-        outcome: &mut [Option<Result<Delivery>>],
-    ) -> bool {
-        let error = match answer {
-            Ok(base) => {
-                let partition = job.partition;
-                let offset = |at: i64| (base >= 0).then_some(base + at);
-                job.advance();
-                job.finish(
-                    |at| {
-                        Ok(Delivery {
-                            partition,
-                            offset: offset(at),
-                        })
-                    },
-                    outcome,
-                );
-                return true;
-            }
-            Err(error) => error,
-        };
-        match error.code() {
-            // The broker has this very batch already: an earlier try got through.
-            Some(code::DUPLICATE_SEQUENCE_NUMBER) => {
-                let partition = job.partition;
-                job.advance();
-                job.finish(
-                    |_| {
-                        Ok(Delivery {
-                            partition,
-                            offset: None,
-                        })
-                    },
-                    outcome,
-                );
-                true
-            }
-            // The broker's memory of us and ours disagree. A batch that was tried once before may be in the log.
-            Some(
-                code::OUT_OF_ORDER_SEQUENCE_NUMBER
-                | code::UNKNOWN_PRODUCER_ID
-                | code::INVALID_PRODUCER_EPOCH,
-            ) => {
-                job.fail_all(&error, outcome);
-                true
-            }
-            Some(_) if !error.is_passing() && job.in_doubt => {
-                job.fail_all(&error, outcome);
-                true
-            }
-            Some(_) if !error.is_passing() => {
-                // Refused whole: nothing was appended, so the sequence number is free again.
-                job.finish(|_| Err(error.clone()), outcome);
-                true
-            }
-            None if matches!(
-                error,
-                KafkaError::Config { .. } | KafkaError::Protocol { .. }
-            ) =>
-            {
-                job.fail_all(&error, outcome);
-                true
-            }
-            _ => {
-                tracing::debug!(partition = job.partition, %error, "batch will be repeated");
-                job.in_doubt |= match error.code() {
-                    // Appended, but not replicated in time.
-                    Some(code) => matches!(
-                        code,
-                        code::REQUEST_TIMED_OUT | code::NOT_ENOUGH_REPLICAS_AFTER_APPEND
-                    ),
-                    None => error.was_sent(),
-                };
-                job.last = Some(error);
-                false
-            }
-        }
-    }
-
     /// The producer id shared by all partitions that have had no trouble with it, i.e. any but `spent`.
     async fn identity(&self, spent: Option<Identity>, deadline: Instant) -> Result<Identity> {
         let mut identity = self.identity.lock().await;
@@ -530,71 +417,6 @@ impl Producer {
     }
 }
 
-impl Job {
-    fn chunk_len(&self) -> usize {
-        self.chunks.front().map_or(0, Vec::len)
-    }
-
-    /// The current batch took its sequence numbers.
-    fn advance(&mut self) {
-        let len = self.chunk_len();
-        if let Some((_, next)) = &mut self.at {
-            *next = next_sequence(*next, len);
-        }
-    }
-
-    /// Gives each record of the current batch its verdict and moves on to the next.
-    fn finish(
-        &mut self,
-        verdict: impl Fn(i64) -> Result<Delivery>,
-        outcome: &mut [Option<Result<Delivery>>],
-    ) {
-        for (delta, at) in (0_i64..).zip(self.chunks.pop_front().unwrap_or_default()) {
-            if let Some(slot) = outcome.get_mut(at) {
-                *slot = Some(verdict(delta));
-            }
-        }
-        self.current = None;
-        self.in_doubt = false;
-        self.last = None;
-    }
-
-    /// Fails everything left of the job; the lane starts over.
-    fn fail_all(&mut self, error: &KafkaError, outcome: &mut [Option<Result<Delivery>>]) {
-        self.at = None;
-        while !self.chunks.is_empty() {
-            self.finish(|_| Err(error.clone()), outcome);
-        }
-    }
-
-    /// The deadline passed. A batch that may be in the log leaves the lane's sequence in doubt.
-    fn give_up(&mut self, outcome: &mut [Option<Result<Delivery>>]) {
-        let timeout = |sent| KafkaError::Timeout {
-            sent,
-            api: ProduceRequest::NAME,
-        };
-        let refused = self
-            .last
-            .take()
-            .filter(|_| !self.in_doubt)
-            .unwrap_or(timeout(self.in_doubt));
-        if self.in_doubt {
-            self.at = None;
-        }
-        self.finish(|_| Err(refused.clone()), outcome);
-        while !self.chunks.is_empty() {
-            self.finish(|_| Err(timeout(false)), outcome);
-        }
-        self.lane.at = self.at;
-    }
-}
-
-/// Sequence numbers wrap from `i32::MAX` to 0.
-fn next_sequence(first: i32, records: usize) -> i32 {
-    let next = (i64::from(first) + records as i64) % (i64::from(i32::MAX) + 1);
-    i32::try_from(next).unwrap_or(0)
-}
-
 fn verdict(code: i16, message: Option<String>) -> KafkaError {
     ItemError::from_code(code, message).map_or_else(
         || KafkaError::config("no error"),
@@ -614,16 +436,4 @@ fn now_ms() -> i64 {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sequences_wrap_where_kafka_wraps_them() {
-        assert_eq!(next_sequence(0, 3), 3);
-        assert_eq!(next_sequence(i32::MAX, 1), 0);
-        assert_eq!(next_sequence(i32::MAX - 1, 4), 2);
-    }
 }

@@ -1,19 +1,17 @@
 //! One connection to one address: handshake, version negotiation, pipelined calls.
 //!
-//! A writer task owns the sending half, a reader task the receiving half; answers find their callers by correlation id.
 //! Owns the distinction this crate exists for: a request is *not sent* until the writer claims it, and from then on its
-//! outcome is *unknown* until an answer arrives. Routing, retries and re-use are others' business.
+//! outcome is *unknown* until an answer arrives. The tasks that move bytes are in `inflight.rs`; routing, retries and
+//! re-use are others' business.
 
-use std::collections::HashMap;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use bytes::Bytes;
 use kafka_protocol::messages::ApiVersionsRequest;
 use kafka_protocol::protocol::StrBytes;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
@@ -22,7 +20,9 @@ use crate::dial::Dialer;
 use crate::error::{KafkaError, Result, code};
 use crate::model::ApiRange;
 use crate::tls::{self, TlsConfig};
-use crate::wire::frame;
+use crate::wire::inflight::{
+    Broken, BrokenKind, Claim, Outgoing, State, Ticket, read_loop, write_loop,
+};
 use crate::wire::rpc::{self, Rpc};
 
 /// Requests waiting for the socket; more callers than this wait for room, within their deadlines.
@@ -62,112 +62,6 @@ struct Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         self.tasks.iter().for_each(AbortHandle::abort);
-    }
-}
-
-/// What callers and the two tasks share.
-struct State {
-    pending: Mutex<Pending>,
-    /// No new calls: broken, or suspected of hanging.
-    retired: AtomicBool,
-}
-
-struct Pending {
-    waiting: HashMap<i32, oneshot::Sender<Answer>>,
-    /// Why the connection ended.
-    ended: Option<Broken>,
-}
-
-type Answer = std::result::Result<Bytes, Broken>;
-
-/// Why a connection ended, kept for everybody who still waits on it.
-#[derive(Debug, Clone)]
-struct Broken {
-    detail: String,
-    kind: BrokenKind,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum BrokenKind {
-    Closed,
-    Tls,
-    Protocol,
-}
-
-impl Broken {
-    fn of(error: &io::Error) -> Self {
-        if let Some(detail) = tls::describe(error) {
-            return Self {
-                detail,
-                kind: BrokenKind::Tls,
-            };
-        }
-        let kind = match error.kind() {
-            io::ErrorKind::InvalidData => BrokenKind::Protocol,
-            _ => BrokenKind::Closed,
-        };
-        Self {
-            detail: error.to_string(),
-            kind,
-        }
-    }
-}
-
-/// A request on its way to the socket.
-struct Outgoing {
-    id: i32,
-    frame: Bytes,
-    claim: Arc<Claim>,
-}
-
-/// Decides the race between the writer taking a request and its caller giving up on it.
-#[derive(Default)]
-struct Claim(AtomicU8);
-
-impl Claim {
-    const QUEUED: u8 = 0;
-    const SENT: u8 = 1;
-    const CANCELLED: u8 = 2;
-
-    fn take(&self, as_what: u8) -> bool {
-        self.0
-            .compare_exchange(Self::QUEUED, as_what, Ordering::AcqRel, Ordering::Acquire)
-            .is_ok()
-    }
-
-    fn is_sent(&self) -> bool {
-        self.0.load(Ordering::Acquire) == Self::SENT
-    }
-}
-
-/// Forgets a call whose caller went away, and keeps an unsent one from being sent.
-struct Ticket<'a> {
-    state: &'a State,
-    id: i32,
-    claim: Arc<Claim>,
-}
-
-impl Drop for Ticket<'_> {
-    fn drop(&mut self) {
-        self.claim.take(Claim::CANCELLED);
-        self.state.pending().waiting.remove(&self.id);
-    }
-}
-
-impl State {
-    fn pending(&self) -> MutexGuard<'_, Pending> {
-        // Nothing panics while holding it; a poisoned map is still a map.
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Ends the connection for everybody; the first cause stays.
-    fn end(&self, cause: Broken) {
-        self.retired.store(true, Ordering::Release);
-        let mut pending = self.pending();
-        let cause = pending.ended.get_or_insert(cause).clone();
-        for (_, waiter) in pending.waiting.drain() {
-            let _ = waiter.send(Err(cause.clone()));
-        }
     }
 }
 
@@ -239,13 +133,7 @@ impl Connection {
     ) -> Self {
         let (reader, writer) = tokio::io::split(stream);
         let (queue, outgoing) = mpsc::channel(QUEUE);
-        let state = Arc::new(State {
-            pending: Mutex::new(Pending {
-                waiting: HashMap::new(),
-                ended: None,
-            }),
-            retired: AtomicBool::new(false),
-        });
+        let state = Arc::<State>::default();
         let tasks = [
             tokio::spawn(write_loop(writer, outgoing, Arc::clone(&state))).abort_handle(),
             tokio::spawn(read_loop(reader, options.max_frame, Arc::clone(&state))).abort_handle(),
@@ -476,68 +364,5 @@ fn before_any_call(error: KafkaError) -> KafkaError {
         }
         KafkaError::Timeout { api, .. } => KafkaError::Timeout { sent: false, api },
         other => other,
-    }
-}
-
-async fn write_loop<W: AsyncWrite + Unpin>(
-    mut writer: W,
-    mut outgoing: mpsc::Receiver<Outgoing>,
-    state: Arc<State>,
-) {
-    while let Some(Outgoing { id, frame, claim }) = outgoing.recv().await {
-        if !claim.take(Claim::SENT) {
-            continue;
-        }
-        tracing::trace!(id, bytes = frame.len(), "request");
-        let written = async {
-            writer.write_all(&frame).await?;
-            writer.flush().await
-        };
-        if let Err(e) = written.await {
-            // Prefer the reader's cause (a TLS alert explains a broken pipe): give it a moment to find it.
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            state.end(Broken::of(&e));
-            break;
-        }
-    }
-}
-
-async fn read_loop<R: AsyncRead + Unpin>(mut reader: R, max_frame: usize, state: Arc<State>) {
-    let cause = loop {
-        match frame::read(&mut reader, max_frame).await {
-            Ok(Some(answer)) => {
-                let Some(id) = rpc::correlation_id(&answer) else {
-                    continue;
-                };
-                // An id nobody waits for belongs to a caller that gave up.
-                if let Some(waiter) = state.pending().waiting.remove(&id) {
-                    let _ = waiter.send(Ok(answer));
-                }
-            }
-            Ok(None) => {
-                break Broken {
-                    detail: "the peer closed the connection".to_owned(),
-                    kind: BrokenKind::Closed,
-                };
-            }
-            Err(e) => break Broken::of(&e),
-        }
-    };
-    state.end(cause);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_request_is_claimed_once() {
-        let claim = Claim::default();
-        assert!(claim.take(Claim::SENT) && claim.is_sent());
-        assert!(!claim.take(Claim::CANCELLED) && claim.is_sent());
-
-        let claim = Claim::default();
-        assert!(claim.take(Claim::CANCELLED));
-        assert!(!claim.take(Claim::SENT) && !claim.is_sent());
     }
 }

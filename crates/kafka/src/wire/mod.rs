@@ -5,5 +5,6 @@
 pub(crate) mod conn;
 pub(crate) mod frame;
 pub(crate) mod guard;
+mod inflight;
 pub(crate) mod pool;
 pub(crate) mod rpc;
