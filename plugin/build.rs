@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
-    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join("../deploy");
+    let root =
+        PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join("../deploy");
     let mut table = String::from("&[\n");
     for directory in ["rbac", "crds", "install"] {
         let path = root.join(directory);
@@ -13,7 +14,13 @@ fn main() -> io::Result<()> {
         for file in manifests(&path)? {
             println!("cargo::rerun-if-changed={}", file.display());
             let name = file.file_name().unwrap_or_default().to_string_lossy();
-            writeln!(table, "    ({:?}, include_str!({:?})),", format!("{directory}/{name}"), file).map_err(io::Error::other)?;
+            writeln!(
+                table,
+                "    ({:?}, include_str!({:?})),",
+                format!("{directory}/{name}"),
+                file
+            )
+            .map_err(io::Error::other)?;
         }
     }
     table.push_str("]\n");

@@ -81,7 +81,11 @@ mod tests {
             let cli = Cli::try_parse_from(line.split(' ')).unwrap();
             assert_eq!(cli.global.namespace.as_deref(), Some("a"), "{line}");
             assert_eq!(cli.global.kafka_cluster.as_deref(), Some("b"), "{line}");
-            assert_eq!(cli.global.output, Some(crate::flags::Format::Json), "{line}");
+            assert_eq!(
+                cli.global.output,
+                Some(crate::flags::Format::Json),
+                "{line}"
+            );
         }
     }
 
@@ -89,19 +93,36 @@ mod tests {
     fn no_argument_of_a_verb_shadows_a_global_flag() {
         fn check(command: &clap::Command, globals: &[String]) {
             for own in command.get_arguments().filter(|a| !a.is_global_set()) {
-                assert!(!globals.contains(&own.get_id().to_string()), "{}: {}", command.get_name(), own.get_id());
+                assert!(
+                    !globals.contains(&own.get_id().to_string()),
+                    "{}: {}",
+                    command.get_name(),
+                    own.get_id()
+                );
             }
             command.get_subcommands().for_each(|c| check(c, globals));
         }
         let command = command();
-        let globals: Vec<String> = command.get_arguments().filter(|a| a.is_global_set()).map(|a| a.get_id().to_string()).collect();
+        let globals: Vec<String> = command
+            .get_arguments()
+            .filter(|a| a.is_global_set())
+            .map(|a| a.get_id().to_string())
+            .collect();
         command.get_subcommands().for_each(|c| check(c, &globals));
     }
 
     #[test]
     fn verbosity_has_levels_and_a_short_form() {
-        for (line, want) in [("kubectl-kafka version", 0), ("kubectl-kafka version -v", 1), ("kubectl-kafka -v=6 version", 6)] {
-            assert_eq!(Cli::try_parse_from(line.split(' ')).unwrap().global.verbose, want, "{line}");
+        for (line, want) in [
+            ("kubectl-kafka version", 0),
+            ("kubectl-kafka version -v", 1),
+            ("kubectl-kafka -v=6 version", 6),
+        ] {
+            assert_eq!(
+                Cli::try_parse_from(line.split(' ')).unwrap().global.verbose,
+                want,
+                "{line}"
+            );
         }
     }
 }

@@ -26,32 +26,51 @@ pub struct PortForward {
 impl PortForward {
     /// Forwards to Pods of this namespace.
     pub fn new(pods: Api<Pod>) -> Arc<Self> {
-        Arc::new(Self { pods, refused: Mutex::new(None) })
+        Arc::new(Self {
+            pods,
+            refused: Mutex::new(None),
+        })
     }
 
     /// The first refusal by the API server, which says more than the failed Kafka call that it caused.
     pub fn refusal(&self) -> Option<Failure> {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.refused
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 
     async fn open(&self, host: &str, port: u16) -> io::Result<Box<dyn Stream>> {
         let pod = host.split('.').next().unwrap_or(host);
-        let mut forward = self.pods.portforward(pod, &[port]).await.map_err(|e| self.remember(pod, e))?;
+        let mut forward = self
+            .pods
+            .portforward(pod, &[port])
+            .await
+            .map_err(|e| self.remember(pod, e))?;
         let gone = || io::Error::other("the port-forward has no such port");
         let stream = forward.take_stream(port).ok_or_else(gone)?;
         let error = forward.take_error(port).ok_or_else(gone)?;
         let target = format!("port {port} of pod {pod}");
-        Ok(Box::new(Tunnel { stream, error: Some(error.boxed()), target, heard: false }))
+        Ok(Box::new(Tunnel {
+            stream,
+            error: Some(error.boxed()),
+            target,
+            heard: false,
+        }))
     }
 
     fn remember(&self, pod: &str, error: kube::Error) -> io::Error {
         let text = format!("port-forward to pod {pod}: {error}");
-        let mut failure = Failure::from(upgrade_status(error)).doing(format!("port-forward to pod {pod}"));
+        let mut failure =
+            Failure::from(upgrade_status(error)).doing(format!("port-forward to pod {pod}"));
         if failure.code == Code::Denied {
             failure = failure.hint("kubectl auth can-i create pods/portforward    # needed to reach brokers from here; or run inside with --direct");
         }
         if matches!(failure.code, Code::Denied | Code::TimedOut) {
-            self.refused.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
+            self.refused
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .get_or_insert(failure);
         }
         io::Error::other(text)
     }
@@ -90,7 +109,11 @@ struct Tunnel {
 }
 
 impl AsyncRead for Tunnel {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let done = Pin::new(&mut self.stream).poll_read(cx, buf);
         if !matches!(done, Poll::Ready(Ok(()))) || buf.remaining() == 0 {
@@ -107,9 +130,15 @@ impl AsyncRead for Tunnel {
         };
         self.error = None;
         match told {
-            Some(message) => Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, explain(&self.target, &message)))),
+            Some(message) => Poll::Ready(Err(io::Error::new(
+                io::ErrorKind::ConnectionAborted,
+                explain(&self.target, &message),
+            ))),
             None if !self.heard => {
-                let text = format!("{} closed the connection before its first byte", self.target);
+                let text = format!(
+                    "{} closed the connection before its first byte",
+                    self.target
+                );
                 Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, text)))
             }
             None => done,
@@ -126,7 +155,11 @@ fn explain(target: &str, message: &str) -> String {
 }
 
 impl AsyncWrite for Tunnel {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -147,21 +180,43 @@ mod tests {
     fn tunnel(said: Option<&'static str>) -> (Tunnel, DuplexStream) {
         let (stream, far) = tokio::io::duplex(64);
         let error = async move { said.map(ToOwned::to_owned) }.boxed();
-        (Tunnel { stream, error: Some(error), target: "port 9092 of pod a-0".to_owned(), heard: false }, far)
+        (
+            Tunnel {
+                stream,
+                error: Some(error),
+                target: "port 9092 of pod a-0".to_owned(),
+                heard: false,
+            },
+            far,
+        )
     }
 
     #[tokio::test]
     async fn an_early_end_tells_what_the_kubelet_said_and_may_be_tried_again() {
         for (said, want) in [
-            (Some("error forwarding port 9092 to pod f00: dial tcp4: connect: connection refused"), "nothing listens on port 9092 of pod a-0 (connection refused)"),
-            (Some("container not running \n"), "port 9092 of pod a-0: container not running"),
-            (None, "port 9092 of pod a-0 closed the connection before its first byte"),
+            (
+                Some(
+                    "error forwarding port 9092 to pod f00: dial tcp4: connect: connection refused",
+                ),
+                "nothing listens on port 9092 of pod a-0 (connection refused)",
+            ),
+            (
+                Some("container not running \n"),
+                "port 9092 of pod a-0: container not running",
+            ),
+            (
+                None,
+                "port 9092 of pod a-0 closed the connection before its first byte",
+            ),
         ] {
             let (mut tunnel, far) = tunnel(said);
             drop(far);
             let failed = tunnel.read_u8().await.unwrap_err();
             // Neither of the kinds that stand for a peer which ended the TLS handshake.
-            assert_eq!((failed.kind(), failed.to_string().as_str()), (io::ErrorKind::ConnectionAborted, want));
+            assert_eq!(
+                (failed.kind(), failed.to_string().as_str()),
+                (io::ErrorKind::ConnectionAborted, want)
+            );
         }
     }
 

@@ -38,14 +38,32 @@ pub enum Code {
 
 /// The codes and their meaning, as `help exit-codes` prints them.
 pub const TABLE: [(Code, &str); 11] = [
-    (Code::Ok, "done (also when the reader of our output went away)"),
+    (
+        Code::Ok,
+        "done (also when the reader of our output went away)",
+    ),
     (Code::General, "any other error"),
     (Code::Usage, "the command line is wrong; nothing was done"),
-    (Code::Unchanged, "nothing had to change, and --error-unchanged was given"),
-    (Code::Unhealthy, "a check found problems (status --exit-code)"),
-    (Code::NotFound, "the cluster, topic or Secret does not exist"),
-    (Code::Conflict, "it exists already, or was changed by somebody else meanwhile"),
-    (Code::Denied, "refused by admission, by RBAC or by Kafka's authorizer"),
+    (
+        Code::Unchanged,
+        "nothing had to change, and --error-unchanged was given",
+    ),
+    (
+        Code::Unhealthy,
+        "a check found problems (status --exit-code)",
+    ),
+    (
+        Code::NotFound,
+        "the cluster, topic or Secret does not exist",
+    ),
+    (
+        Code::Conflict,
+        "it exists already, or was changed by somebody else meanwhile",
+    ),
+    (
+        Code::Denied,
+        "refused by admission, by RBAC or by Kafka's authorizer",
+    ),
     (Code::TimedOut, "the time was up before it was done"),
     (Code::Interrupted, "ended by SIGINT (Ctrl-C)"),
     (Code::Terminated, "ended by SIGTERM"),
@@ -72,7 +90,13 @@ pub type Result<T, E = Failure> = std::result::Result<T, E>;
 impl Failure {
     /// A failure with a code of its own.
     pub fn new(code: Code, what: impl Into<String>) -> Self {
-        Self { code, what: what.into(), place: None, hint: None, chain: Vec::new() }
+        Self {
+            code,
+            what: what.into(),
+            place: None,
+            hint: None,
+            chain: Vec::new(),
+        }
     }
     /// A failure without a code of its own.
     pub fn general(what: impl Into<String>) -> Self {
@@ -119,8 +143,16 @@ impl Failure {
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         // Whoever read our output has seen enough: that is no failure.
-        let code = if error.kind() == io::ErrorKind::BrokenPipe { Code::Ok } else { Code::General };
-        let what = if code == Code::Ok { String::new() } else { error.to_string() };
+        let code = if error.kind() == io::ErrorKind::BrokenPipe {
+            Code::Ok
+        } else {
+            Code::General
+        };
+        let what = if code == Code::Ok {
+            String::new()
+        } else {
+            error.to_string()
+        };
         Self::new(code, what).caused_by(&error)
     }
 }
@@ -129,24 +161,26 @@ impl From<kube::Error> for Failure {
     fn from(error: kube::Error) -> Self {
         let (code, what) = match &error {
             kube::Error::Api(status) => (code_of_status(status), message_of_status(status)),
-            kube::Error::Service(cause) if is_timeout(cause.as_ref()) => {
-                (Code::TimedOut, "the API server did not answer in time".to_owned())
-            }
-            kube::Error::Service(cause) => {
-                (Code::General, format!("cannot reach the API server: {}", innermost(cause.as_ref())))
-            }
+            kube::Error::Service(cause) if is_timeout(cause.as_ref()) => (
+                Code::TimedOut,
+                "the API server did not answer in time".to_owned(),
+            ),
+            kube::Error::Service(cause) => (
+                Code::General,
+                format!("cannot reach the API server: {}", innermost(cause.as_ref())),
+            ),
             kube::Error::Auth(cause) => (Code::Denied, format!("cannot get credentials: {cause}")),
-            kube::Error::SerdeError(cause) => {
-                (Code::General, format!("the API server's answer has a shape this version does not know: {cause}"))
-            }
+            kube::Error::SerdeError(cause) => (
+                Code::General,
+                format!("the API server's answer has a shape this version does not know: {cause}"),
+            ),
             other => (Code::General, other.to_string()),
         };
         let failure = Self::new(code, what).caused_by(&error);
         match &error {
             kube::Error::Service(_) => failure.hint("kubectl cluster-info"),
-            kube::Error::Api(status) if is_unknown_type(status) => {
-                failure.hint("kubectl kafka install    # the operator's resource types are not installed")
-            }
+            kube::Error::Api(status) if is_unknown_type(status) => failure
+                .hint("kubectl kafka install    # the operator's resource types are not installed"),
             _ => failure,
         }
     }
@@ -157,7 +191,11 @@ fn code_of_status(status: &kube::core::Status) -> Code {
         Code::NotFound
     } else if status.is_already_exists() || status.is_conflict() {
         Code::Conflict
-    } else if status.is_forbidden() || status.is_invalid() || status.code == 401 || is_admission(&status.message) {
+    } else if status.is_forbidden()
+        || status.is_invalid()
+        || status.code == 401
+        || is_admission(&status.message)
+    {
         Code::Denied
     } else if status.code == 504 || status.reason == "Timeout" {
         Code::TimedOut
@@ -173,7 +211,10 @@ pub fn is_admission(message: &str) -> bool {
 
 /// The API server does not serve the resource type at all; it may say so in plain text.
 fn is_unknown_type(status: &kube::core::Status) -> bool {
-    status.message.contains("could not find the requested resource") || (status.code == 404 && !status.is_not_found())
+    status
+        .message
+        .contains("could not find the requested resource")
+        || (status.code == 404 && !status.is_not_found())
 }
 
 fn message_of_status(status: &kube::core::Status) -> String {
@@ -195,7 +236,10 @@ fn is_timeout(error: &(dyn std::error::Error + 'static)) -> bool {
         if cause.is::<tower::timeout::error::Elapsed>() {
             return true;
         }
-        if cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::TimedOut) {
+        if cause
+            .downcast_ref::<io::Error>()
+            .is_some_and(|e| e.kind() == io::ErrorKind::TimedOut)
+        {
             return true;
         }
         next = cause.source();
@@ -240,7 +284,9 @@ impl From<KafkaError> for Failure {
 impl From<sdm_kafka::ItemError> for Failure {
     fn from(error: sdm_kafka::ItemError) -> Self {
         let words = match error.message.as_deref() {
-            Some(text) if !text.is_empty() => format!("{} ({})", text.trim_end_matches('.'), error.name),
+            Some(text) if !text.is_empty() => {
+                format!("{} ({})", text.trim_end_matches('.'), error.name)
+            }
             _ => error.name.to_owned(),
         };
         Self::new(code_of_kafka(error.code), words)
@@ -275,7 +321,12 @@ mod tests {
             (403, "Forbidden", "no", Code::Denied),
             (401, "Unauthorized", "", Code::Denied),
             (422, "Invalid", "spec.pools: Required value", Code::Denied),
-            (400, "", "admission webhook \"x\" denied the request: no", Code::Denied),
+            (
+                400,
+                "",
+                "admission webhook \"x\" denied the request: no",
+                Code::Denied,
+            ),
             (504, "Timeout", "slow", Code::TimedOut),
             (500, "InternalError", "oops", Code::General),
         ] {
@@ -285,9 +336,21 @@ mod tests {
 
     #[test]
     fn a_missing_resource_type_points_to_install() {
-        for (reason, message) in [("NotFound", "the server could not find the requested resource"), ("Failed to parse error data", "404 page not found")] {
+        for (reason, message) in [
+            (
+                "NotFound",
+                "the server could not find the requested resource",
+            ),
+            ("Failed to parse error data", "404 page not found"),
+        ] {
             let failure = api(404, reason, message);
-            assert_eq!((failure.code, failure.what.as_str()), (Code::NotFound, "the API server does not know this resource type"));
+            assert_eq!(
+                (failure.code, failure.what.as_str()),
+                (
+                    Code::NotFound,
+                    "the API server does not know this resource type"
+                )
+            );
             assert!(failure.hint.unwrap().starts_with("kubectl kafka install"));
         }
     }
@@ -300,7 +363,13 @@ mod tests {
 
     #[test]
     fn place_and_activity_frame_the_sentence() {
-        let failure = Failure::general("refused").doing("create topic a").at("cluster events").at("elsewhere");
-        assert_eq!(failure.to_string(), "create topic a: refused (cluster events)");
+        let failure = Failure::general("refused")
+            .doing("create topic a")
+            .at("cluster events")
+            .at("elsewhere");
+        assert_eq!(
+            failure.to_string(),
+            "create topic a: refused (cluster events)"
+        );
     }
 }

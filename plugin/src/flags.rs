@@ -11,23 +11,57 @@ use clap::{Args, ValueEnum};
 #[derive(Args, Clone, Debug, Default)]
 pub struct Global {
     /// The namespace; the context's own, else `default`
-    #[arg(short, long, global = true, value_name = "NAME", help_heading = "Target")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "NAME",
+        help_heading = "Target"
+    )]
     pub namespace: Option<String>,
     /// All namespaces (where a command lists)
-    #[arg(short = 'A', long, global = true, conflicts_with = "namespace", help_heading = "Target")]
+    #[arg(
+        short = 'A',
+        long,
+        global = true,
+        conflicts_with = "namespace",
+        help_heading = "Target"
+    )]
     pub all_namespaces: bool,
     /// The KafkaCluster; may be left out where the namespace has exactly one
-    #[arg(short = 'c', long, global = true, env = "KAFKA_CLUSTER", hide_env_values = true, value_name = "NAME", help_heading = "Target")]
+    #[arg(
+        short = 'c',
+        long,
+        global = true,
+        env = "KAFKA_CLUSTER",
+        hide_env_values = true,
+        value_name = "NAME",
+        help_heading = "Target"
+    )]
     pub kafka_cluster: Option<String>,
 
     /// Output format
-    #[arg(short, long, global = true, value_enum, value_name = "FORMAT", help_heading = "Output")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_enum,
+        value_name = "FORMAT",
+        help_heading = "Output"
+    )]
     pub output: Option<Format>,
     /// Leave out the header line of tables
     #[arg(long, global = true, help_heading = "Output")]
     pub no_headers: bool,
     /// When to use colour; NO_COLOR and CLICOLOR_FORCE are honoured
-    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN", help_heading = "Output")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "auto",
+        value_name = "WHEN",
+        help_heading = "Output"
+    )]
     pub color: Color,
     /// Say more: 1 shows causes, 6 requests to the API server, 8 the client's own log
     #[arg(
@@ -40,34 +74,93 @@ pub struct Global {
     pub quiet: bool,
 
     /// Path of the kubeconfig file
-    #[arg(long, global = true, value_name = "FILE", help_heading = "Connection", hide_short_help = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        help_heading = "Connection",
+        hide_short_help = true
+    )]
     pub kubeconfig: Option<PathBuf>,
     /// The kubeconfig context
-    #[arg(long, global = true, value_name = "NAME", help_heading = "Connection", hide_short_help = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        help_heading = "Connection",
+        hide_short_help = true
+    )]
     pub context: Option<String>,
     /// The kubeconfig cluster (a Kubernetes cluster; see -c for Kafka's)
-    #[arg(long, global = true, value_name = "NAME", help_heading = "Connection", hide_short_help = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        help_heading = "Connection",
+        hide_short_help = true
+    )]
     pub cluster: Option<String>,
     /// The kubeconfig user
-    #[arg(long, global = true, value_name = "NAME", help_heading = "Connection", hide_short_help = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        help_heading = "Connection",
+        hide_short_help = true
+    )]
     pub user: Option<String>,
     /// Address of the API server
-    #[arg(long, global = true, value_name = "URL", help_heading = "Connection", hide_short_help = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        help_heading = "Connection",
+        hide_short_help = true
+    )]
     pub server: Option<String>,
     /// Bearer token for the API server
-    #[arg(long, global = true, value_name = "TOKEN", help_heading = "Connection", hide_short_help = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "TOKEN",
+        help_heading = "Connection",
+        hide_short_help = true
+    )]
     pub token: Option<String>,
     /// Do not verify the API server's certificate (Kafka's is always verified)
-    #[arg(long, global = true, help_heading = "Connection", hide_short_help = true)]
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Connection",
+        hide_short_help = true
+    )]
     pub insecure_skip_tls_verify: bool,
     /// The name to expect in the API server's certificate
-    #[arg(long, global = true, value_name = "NAME", help_heading = "Connection", hide_short_help = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        help_heading = "Connection",
+        hide_short_help = true
+    )]
     pub tls_server_name: Option<String>,
     /// Act as this user
-    #[arg(long = "as", global = true, value_name = "USER", help_heading = "Connection", hide_short_help = true)]
+    #[arg(
+        long = "as",
+        global = true,
+        value_name = "USER",
+        help_heading = "Connection",
+        hide_short_help = true
+    )]
     pub as_user: Option<String>,
     /// Act as a member of this group; may be repeated
-    #[arg(long = "as-group", global = true, value_name = "GROUP", help_heading = "Connection", hide_short_help = true)]
+    #[arg(
+        long = "as-group",
+        global = true,
+        value_name = "GROUP",
+        help_heading = "Connection",
+        hide_short_help = true
+    )]
     pub as_group: Vec<String>,
     /// How long a request to the API server may take; 0 means no limit
     #[arg(
@@ -134,7 +227,9 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
         let number: u32 = rest[..digits].parse().map_err(|_| wrong())?;
         rest = &rest[digits..];
-        let unit = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        let unit = rest
+            .find(|c: char| c.is_ascii_digit())
+            .unwrap_or(rest.len());
         total += number
             * match &rest[..unit] {
                 "ms" => Duration::from_millis(1),
@@ -165,7 +260,14 @@ mod tests {
 
     #[test]
     fn durations_read_as_people_write_them() {
-        for (text, seconds) in [("90s", 90.0), ("5m", 300.0), ("1h30m", 5400.0), ("500ms", 0.5), ("7", 7.0), ("0", 0.0)] {
+        for (text, seconds) in [
+            ("90s", 90.0),
+            ("5m", 300.0),
+            ("1h30m", 5400.0),
+            ("500ms", 0.5),
+            ("7", 7.0),
+            ("0", 0.0),
+        ] {
             assert_eq!(duration(text).unwrap().as_secs_f64(), seconds, "{text}");
         }
         for text in ["", "m", "5x", "5m3", "-1s", "99999999999s"] {

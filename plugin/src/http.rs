@@ -24,7 +24,11 @@ use crate::output::{self, style};
 /// # Errors
 /// When the credentials cannot be loaded.
 pub fn client(config: Config, timeout: Duration, trace: bool) -> Result<Client, kube::Error> {
-    let bound = if timeout.is_zero() { Duration::from_secs(365 * 24 * 3600) } else { timeout };
+    let bound = if timeout.is_zero() {
+        Duration::from_secs(365 * 24 * 3600)
+    } else {
+        timeout
+    };
     // Two more tries, half a second and a second later: enough for a restarting API server, not for a dead one.
     let policy = RetryPolicy::new(Duration::from_millis(500), Duration::from_secs(2), 2, true)
         .map_err(|e| kube::Error::Service(e.into()))?;
@@ -54,7 +58,10 @@ impl<S> Layer<S> for TraceLayer {
     type Service = Trace<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Trace { inner, enabled: self.enabled }
+        Trace {
+            inner,
+            enabled: self.enabled,
+        }
     }
 }
 
@@ -84,7 +91,10 @@ where
             let result = response.await;
             let millis = began.elapsed().as_millis();
             match &result {
-                Ok(answer) => output::warn(format!("{line} {} in {millis} ms", answer.status().as_u16())),
+                Ok(answer) => output::warn(format!(
+                    "{line} {} in {millis} ms",
+                    answer.status().as_u16()
+                )),
                 Err(error) => output::warn(format!("{line} failed in {millis} ms: {error}")),
             }
             result

@@ -13,7 +13,10 @@ impl Interrupt {
     /// Installs the handlers. Where that fails, signals end the process as they always do.
     pub fn install() -> Self {
         let (sender, receiver) = watch::channel(None);
-        if let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
+        if let (Ok(mut int), Ok(mut term)) = (
+            signal(SignalKind::interrupt()),
+            signal(SignalKind::terminate()),
+        ) {
             tokio::spawn(async move {
                 loop {
                     let code = tokio::select! {

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use clap::Args;
 use k8s_openapi::api::core::v1::{Pod, Secret};
-use kube::api::ListParams;
 use kube::ResourceExt;
+use kube::api::ListParams;
 use sdm_api::{KafkaCluster, Listener, ListenerTls, names};
 use sdm_kafka::{Client, ClientConfig, Dialer, KafkaError, TcpDialer, TlsConfig, TlsMaterial};
 
@@ -52,8 +52,11 @@ impl Kafka {
             return Self::open_for(session, &cluster, access).await;
         };
         // With the name known, everything is asked for at once. A cluster that is not there says more than its Secret.
-        let (cluster, pods, secret) =
-            tokio::join!(session.cluster(Some(name)), brokers(session, name), identity(session, name, access));
+        let (cluster, pods, secret) = tokio::join!(
+            session.cluster(Some(name)),
+            brokers(session, name),
+            identity(session, name, access)
+        );
         Self::make(session, &cluster?, &pods?, secret?, access)
     }
 
@@ -61,29 +64,57 @@ impl Kafka {
     ///
     /// # Errors
     /// When a broker or the Secret is missing, or may not be read.
-    pub async fn open_for(session: &Session, cluster: &KafkaCluster, access: &Access) -> Result<Self> {
+    pub async fn open_for(
+        session: &Session,
+        cluster: &KafkaCluster,
+        access: &Access,
+    ) -> Result<Self> {
         let name = cluster.name_any();
-        let (pods, secret) = tokio::try_join!(brokers(session, &name), identity(session, &name, access))?;
+        let (pods, secret) =
+            tokio::try_join!(brokers(session, &name), identity(session, &name, access))?;
         Self::make(session, cluster, &pods, secret, access)
     }
 
-    fn make(session: &Session, cluster: &KafkaCluster, pods: &[Pod], secret: Option<Secret>, access: &Access) -> Result<Self> {
+    fn make(
+        session: &Session,
+        cluster: &KafkaCluster,
+        pods: &[Pod],
+        secret: Option<Secret>,
+        access: &Access,
+    ) -> Result<Self> {
         let name = cluster.name_any();
         let place = format!("cluster {name}, namespace {}", session.namespace);
         let listener = listener(cluster, access.listener.as_deref()).map_err(|f| f.at(&place))?;
         let port = u16::try_from(listener.port).unwrap_or_default();
         let bootstrap: Vec<(String, u16)> = serving(pods)
             .into_iter()
-            .map(|pod| (format!("{pod}.{}.{}.svc", names::nodes_service(&name), session.namespace), port))
+            .map(|pod| {
+                (
+                    format!(
+                        "{pod}.{}.{}.svc",
+                        names::nodes_service(&name),
+                        session.namespace
+                    ),
+                    port,
+                )
+            })
             .collect();
         if bootstrap.is_empty() {
-            return Err(Failure::general("no broker runs").at(place).hint(format!("kubectl kafka status {name} -n {}", session.namespace)));
+            return Err(Failure::general("no broker runs").at(place).hint(format!(
+                "kubectl kafka status {name} -n {}",
+                session.namespace
+            )));
         }
         let tls = match (listener.tls, secret) {
             (ListenerTls::None, _) => None,
-            (tls, Some(secret)) => Some(tls_config(&secret, tls == ListenerTls::Mtls).map_err(|f| f.at(&place))?),
+            (tls, Some(secret)) => {
+                Some(tls_config(&secret, tls == ListenerTls::Mtls).map_err(|f| f.at(&place))?)
+            }
             (_, None) => {
-                let name = access.identity.clone().unwrap_or_else(|| names::admin_secret(&name));
+                let name = access
+                    .identity
+                    .clone()
+                    .unwrap_or_else(|| names::admin_secret(&name));
                 return Err(Failure::new(Code::NotFound, format!("there is no Secret {name}")).at(place).hint(if access.identity.is_some() {
                     "kubectl get secrets    # any with tls.crt, tls.key and ca.crt of this cluster".to_owned()
                 } else {
@@ -96,9 +127,24 @@ impl Kafka {
             Some(tunnel) => Arc::clone(tunnel) as _,
             None => Arc::new(TcpDialer),
         };
-        let timeout = if session.request_timeout.is_zero() { Duration::from_secs(3600) } else { session.request_timeout };
-        let client = Client::new(ClientConfig { bootstrap, tls, dialer, client_id: "kubectl-kafka".to_owned(), timeout });
-        Ok(Self { client, cluster: name, tunnel, place })
+        let timeout = if session.request_timeout.is_zero() {
+            Duration::from_secs(3600)
+        } else {
+            session.request_timeout
+        };
+        let client = Client::new(ClientConfig {
+            bootstrap,
+            tls,
+            dialer,
+            client_id: "kubectl-kafka".to_owned(),
+            timeout,
+        });
+        Ok(Self {
+            client,
+            cluster: name,
+            tunnel,
+            place,
+        })
     }
 
     /// The failure of a call to Kafka.
@@ -108,7 +154,11 @@ impl Kafka {
         }
         let code = Failure::from(error.clone()).code;
         let failure = Failure::from(error).doing(doing).at(&self.place);
-        if code == Code::Denied { failure.hint("the identity has no ACL for this; see --identity") } else { failure }
+        if code == Code::Denied {
+            failure.hint("the identity has no ACL for this; see --identity")
+        } else {
+            failure
+        }
     }
 
     /// Adds where it happened.
@@ -118,13 +168,25 @@ impl Kafka {
 }
 
 async fn brokers(session: &Session, cluster: &str) -> Result<Vec<Pod>> {
-    let labels = format!("{}={cluster},{}=true", names::LABEL_CLUSTER, names::LABEL_BROKER);
-    let list = session.namespaced::<Pod>().list(&ListParams::default().labels(&labels)).await;
-    Ok(list.map_err(|e| session.failed("list the brokers' pods", e))?.items)
+    let labels = format!(
+        "{}={cluster},{}=true",
+        names::LABEL_CLUSTER,
+        names::LABEL_BROKER
+    );
+    let list = session
+        .namespaced::<Pod>()
+        .list(&ListParams::default().labels(&labels))
+        .await;
+    Ok(list
+        .map_err(|e| session.failed("list the brokers' pods", e))?
+        .items)
 }
 
 async fn identity(session: &Session, cluster: &str, access: &Access) -> Result<Option<Secret>> {
-    let name = access.identity.clone().unwrap_or_else(|| names::admin_secret(cluster));
+    let name = access
+        .identity
+        .clone()
+        .unwrap_or_else(|| names::admin_secret(cluster));
     let secret = session.namespaced::<Secret>().get_opt(&name).await;
     secret.map_err(|e| {
         let denied = session.failed(&format!("read secret {name}"), e);
@@ -135,13 +197,27 @@ async fn identity(session: &Session, cluster: &str, access: &Access) -> Result<O
 /// Names of the Pods to start from: those that serve; failing that, those that run.
 fn serving(pods: &[Pod]) -> Vec<String> {
     let ready = |pod: &&Pod| {
-        let conditions = pod.status.iter().flat_map(|s| s.conditions.iter().flatten());
-        conditions.into_iter().any(|c| c.type_ == "Ready" && c.status == "True")
+        let conditions = pod
+            .status
+            .iter()
+            .flat_map(|s| s.conditions.iter().flatten());
+        conditions
+            .into_iter()
+            .any(|c| c.type_ == "Ready" && c.status == "True")
     };
-    let running = |pod: &&Pod| pod.status.as_ref().and_then(|s| s.phase.as_deref()) == Some("Running");
-    let names = |pods: Vec<&Pod>| pods.into_iter().map(ResourceExt::name_any).collect::<Vec<_>>();
+    let running =
+        |pod: &&Pod| pod.status.as_ref().and_then(|s| s.phase.as_deref()) == Some("Running");
+    let names = |pods: Vec<&Pod>| {
+        pods.into_iter()
+            .map(ResourceExt::name_any)
+            .collect::<Vec<_>>()
+    };
     let first = names(pods.iter().filter(ready).collect());
-    if first.is_empty() { names(pods.iter().filter(running).collect()) } else { first }
+    if first.is_empty() {
+        names(pods.iter().filter(running).collect())
+    } else {
+        first
+    }
 }
 
 /// The listener to use.
@@ -150,10 +226,16 @@ fn serving(pods: &[Pod]) -> Vec<String> {
 /// When there is none by that name.
 pub fn listener<'a>(cluster: &'a KafkaCluster, named: Option<&str>) -> Result<&'a Listener> {
     let all = &cluster.spec.listeners;
-    let choices = || all.iter().map(|l| l.name.as_str()).collect::<Vec<_>>().join(", ");
+    let choices = || {
+        all.iter()
+            .map(|l| l.name.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     match named {
         Some(name) => all.iter().find(|l| l.name == name).ok_or_else(|| {
-            Failure::new(Code::NotFound, format!("there is no listener {name}")).hint(format!("the cluster has: {}", choices()))
+            Failure::new(Code::NotFound, format!("there is no listener {name}"))
+                .hint(format!("the cluster has: {}", choices()))
         }),
         None => all
             .iter()
@@ -165,7 +247,11 @@ pub fn listener<'a>(cluster: &'a KafkaCluster, named: Option<&str>) -> Result<&'
 
 /// A key of a Secret.
 pub fn secret_key<'a>(secret: &'a Secret, key: &str) -> Option<&'a [u8]> {
-    secret.data.as_ref().and_then(|data| data.get(key)).map(|bytes| bytes.0.as_slice())
+    secret
+        .data
+        .as_ref()
+        .and_then(|data| data.get(key))
+        .map(|bytes| bytes.0.as_slice())
 }
 
 fn tls_config(secret: &Secret, mutual: bool) -> Result<TlsConfig> {
@@ -180,7 +266,8 @@ fn tls_config(secret: &Secret, mutual: bool) -> Result<TlsConfig> {
         cert_chain_pem: if mutual { Some(part("tls.crt")?) } else { None },
         key_pem: if mutual { Some(part("tls.key")?) } else { None },
     };
-    TlsConfig::new(material).map_err(|e| Failure::from(e).doing(format!("Secret {}", secret.name_any())))
+    TlsConfig::new(material)
+        .map_err(|e| Failure::from(e).doing(format!("Secret {}", secret.name_any())))
 }
 
 #[cfg(test)]
@@ -197,7 +284,11 @@ mod tests {
 
     #[test]
     fn brokers_that_serve_come_first_and_running_ones_are_the_fallback() {
-        let pods = [pod("a", "Pending", false), pod("b", "Running", false), pod("c", "Running", true)];
+        let pods = [
+            pod("a", "Pending", false),
+            pod("b", "Running", false),
+            pod("c", "Running", true),
+        ];
         assert_eq!(serving(&pods), ["c"]);
         assert_eq!(serving(&pods[..2]), ["b"]);
         assert!(serving(&pods[..1]).is_empty());
@@ -212,6 +303,9 @@ mod tests {
         .unwrap();
         assert_eq!(listener(&cluster, None).unwrap().name, "clients");
         assert_eq!(listener(&cluster, Some("plain")).unwrap().port, 9093);
-        assert_eq!(listener(&cluster, Some("no")).unwrap_err().code, Code::NotFound);
+        assert_eq!(
+            listener(&cluster, Some("no")).unwrap_err().code,
+            Code::NotFound
+        );
     }
 }

@@ -30,7 +30,11 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are answers, on standard output; the rest is usage, on standard error.
-            let code = if error.use_stderr() { Code::Usage } else { Code::Ok };
+            let code = if error.use_stderr() {
+                Code::Usage
+            } else {
+                Code::Ok
+            };
             let _ = error.print();
             return ExitCode::from(code as u8);
         }
@@ -50,7 +54,9 @@ fn run(cli: Cli) -> Result<(), Failure> {
     if cli.global.verbose >= 7 {
         log(cli.global.verbose);
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let outcome = runtime.block_on(verbs::run(cli));
     // A thread may still wait for a line of standard input; nobody waits for it.
     runtime.shutdown_background();
@@ -60,7 +66,14 @@ fn run(cli: Cli) -> Result<(), Failure> {
 /// The libraries' own log, for bug reports.
 fn log(level: u8) {
     use tracing::level_filters::LevelFilter;
-    let level = if level >= 9 { LevelFilter::TRACE } else { LevelFilter::DEBUG };
-    let subscriber = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).without_time();
+    let level = if level >= 9 {
+        LevelFilter::TRACE
+    } else {
+        LevelFilter::DEBUG
+    };
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .without_time();
     let _ = subscriber.try_init();
 }

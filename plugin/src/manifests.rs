@@ -57,15 +57,23 @@ impl Manifest {
 pub fn all(image: Option<&str>) -> Result<Vec<Manifest>> {
     let mut found = Vec::new();
     for (file, text) in FILES {
-        let broken = |e: &dyn std::fmt::Display| Failure::general(format!("embedded manifest {file}: {e}"));
-        let objects: Vec<DynamicObject> = serde_saphyr::from_multiple(text).map_err(|e| broken(&e))?;
+        let broken =
+            |e: &dyn std::fmt::Display| Failure::general(format!("embedded manifest {file}: {e}"));
+        let objects: Vec<DynamicObject> =
+            serde_saphyr::from_multiple(text).map_err(|e| broken(&e))?;
         for mut object in objects {
-            let types = object.types.clone().ok_or_else(|| broken(&"an object without a kind"))?;
+            let types = object
+                .types
+                .clone()
+                .ok_or_else(|| broken(&"an object without a kind"))?;
             let gvk = GroupVersionKind::try_from(types).map_err(|e| broken(&e))?;
             if let Some(image) = image {
                 set_image(&mut object, image);
             }
-            found.push(Manifest { resource: ApiResource::from_gvk(&gvk), object });
+            found.push(Manifest {
+                resource: ApiResource::from_gvk(&gvk),
+                object,
+            });
         }
     }
     found.sort_by_key(Manifest::rank);
@@ -77,19 +85,32 @@ pub fn all(image: Option<&str>) -> Result<Vec<Manifest>> {
 /// # Errors
 /// When an embedded manifest is broken.
 pub fn image_in(registry: &str) -> Result<String> {
-    let current = all(None)?.iter().find_map(|m| containers(&m.object).next().map(ToOwned::to_owned));
-    let tag = current.as_deref().and_then(|image| image.rsplit_once(':')).map_or(env!("CARGO_PKG_VERSION"), |(_, tag)| tag);
+    let current = all(None)?
+        .iter()
+        .find_map(|m| containers(&m.object).next().map(ToOwned::to_owned));
+    let tag = current
+        .as_deref()
+        .and_then(|image| image.rsplit_once(':'))
+        .map_or(env!("CARGO_PKG_VERSION"), |(_, tag)| tag);
     Ok(format!("{}/{IMAGE}:{tag}", registry.trim_end_matches('/')))
 }
 
 /// The images of a workload's containers.
 pub fn containers(object: &DynamicObject) -> impl Iterator<Item = &str> {
-    let list = object.data.pointer("/spec/template/spec/containers").and_then(|c| c.as_array());
-    list.into_iter().flatten().filter_map(|c| c.get("image")?.as_str())
+    let list = object
+        .data
+        .pointer("/spec/template/spec/containers")
+        .and_then(|c| c.as_array());
+    list.into_iter()
+        .flatten()
+        .filter_map(|c| c.get("image")?.as_str())
 }
 
 fn set_image(object: &mut DynamicObject, image: &str) {
-    let list = object.data.pointer_mut("/spec/template/spec/containers").and_then(|c| c.as_array_mut());
+    let list = object
+        .data
+        .pointer_mut("/spec/template/spec/containers")
+        .and_then(|c| c.as_array_mut());
     for container in list.into_iter().flatten() {
         if let Some(field) = container.get_mut("image") {
             *field = image.into();
@@ -110,24 +131,37 @@ mod tests {
         for manifest in &all {
             assert!(!manifest.name().is_empty(), "{:?}", manifest.object);
         }
-        let deployments: Vec<&str> = all.iter().filter(|m| m.kind() == "Deployment").map(Manifest::name).collect();
+        let deployments: Vec<&str> = all
+            .iter()
+            .filter(|m| m.kind() == "Deployment")
+            .map(Manifest::name)
+            .collect();
         assert_eq!(deployments, ["sdm-controller", "sdm-webhook"]);
     }
 
     #[test]
     fn another_image_reaches_every_container() {
         let image = image_in("registry.example.com/").unwrap();
-        assert_eq!(image, concat!("registry.example.com/operator:", env!("CARGO_PKG_VERSION")));
+        assert_eq!(
+            image,
+            concat!("registry.example.com/operator:", env!("CARGO_PKG_VERSION"))
+        );
         let all = all(Some(&image)).unwrap();
         let images: Vec<&str> = all.iter().flat_map(|m| containers(&m.object)).collect();
-        assert!(images.len() >= 2 && images.iter().all(|i| *i == image), "{images:?}");
+        assert!(
+            images.len() >= 2 && images.iter().all(|i| *i == image),
+            "{images:?}"
+        );
     }
 
     #[test]
     fn every_object_knows_its_resource() {
         for manifest in all(None).unwrap() {
             let plural = &manifest.resource.plural;
-            assert!(plural.ends_with('s') && *plural == plural.to_lowercase(), "{plural}");
+            assert!(
+                plural.ends_with('s') && *plural == plural.to_lowercase(),
+                "{plural}"
+            );
         }
     }
 }

@@ -15,7 +15,10 @@ pub fn confirm(yes: bool, what: &str, expected: &str) -> Result<()> {
         return Ok(());
     }
     if !io::stdin().is_terminal() {
-        return Err(Failure::usage(format!("{what}: not done without confirmation")).hint("add --yes to do it without being asked"));
+        return Err(
+            Failure::usage(format!("{what}: not done without confirmation"))
+                .hint("add --yes to do it without being asked"),
+        );
     }
     let mut err = io::stderr().lock();
     write!(err, "{what}.\nType {expected} to go on: ")?;

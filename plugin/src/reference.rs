@@ -22,14 +22,23 @@ fn render() -> String {
     out.push_str("## Commands\n\n| command | what it does |\n|---|---|\n");
     index(&command, &mut Vec::new(), &mut out);
     out.push_str("\n## Flags of every command\n\n");
-    arguments(command.get_arguments().filter(|a| !a.is_hide_set()), &mut out);
-    let _ = write!(out, "\n## Exit codes\n\n```\n{}\n```\n", verbs::help::exit_codes());
+    arguments(
+        command.get_arguments().filter(|a| !a.is_hide_set()),
+        &mut out,
+    );
+    let _ = write!(
+        out,
+        "\n## Exit codes\n\n```\n{}\n```\n",
+        verbs::help::exit_codes()
+    );
     sections(&command, &mut Vec::new(), &mut out);
     out
 }
 
 fn children(command: &Command) -> impl Iterator<Item = &Command> {
-    command.get_subcommands().filter(|c| !c.is_hide_set() && c.get_name() != "help")
+    command
+        .get_subcommands()
+        .filter(|c| !c.is_hide_set() && c.get_name() != "help")
 }
 
 fn index(command: &Command, path: &mut Vec<String>, out: &mut String) {
@@ -37,8 +46,15 @@ fn index(command: &Command, path: &mut Vec<String>, out: &mut String) {
         path.push(child.get_name().to_owned());
         if children(child).next().is_none() {
             let title = path.join(" ");
-            let about = child.get_about().map(ToString::to_string).unwrap_or_default();
-            let _ = writeln!(out, "| [`{title}`](#kubectl-kafka-{}) | {about} |", title.replace(' ', "-"));
+            let about = child
+                .get_about()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            let _ = writeln!(
+                out,
+                "| [`{title}`](#kubectl-kafka-{}) | {about} |",
+                title.replace(' ', "-")
+            );
         }
         index(child, path, out);
         path.pop();
@@ -57,10 +73,26 @@ fn sections(command: &Command, path: &mut Vec<String>, out: &mut String) {
 }
 
 fn section(command: &Command, title: &str, out: &mut String) {
-    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
-    let usage = command.clone().render_usage().to_string().replace("Usage: ", "");
-    let _ = write!(out, "\n## kubectl kafka {title}\n\n{about}.\n\n```\n{}\n```\n\n", usage.trim());
-    arguments(command.get_arguments().filter(|a| !a.is_global_set() && !a.is_hide_set() && a.get_id() != "help"), out);
+    let about = command
+        .get_about()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    let usage = command
+        .clone()
+        .render_usage()
+        .to_string()
+        .replace("Usage: ", "");
+    let _ = write!(
+        out,
+        "\n## kubectl kafka {title}\n\n{about}.\n\n```\n{}\n```\n\n",
+        usage.trim()
+    );
+    arguments(
+        command
+            .get_arguments()
+            .filter(|a| !a.is_global_set() && !a.is_hide_set() && a.get_id() != "help"),
+        out,
+    );
     if let Some(after) = command.get_after_help() {
         let _ = write!(out, "\n```text\n{}\n```\n", after.to_string().trim());
     }
@@ -69,28 +101,57 @@ fn section(command: &Command, title: &str, out: &mut String) {
 fn arguments<'a>(arguments: impl Iterator<Item = &'a Arg>, out: &mut String) {
     let rows: Vec<String> = arguments.map(row).collect();
     if !rows.is_empty() {
-        let _ = write!(out, "| argument | meaning |\n|---|---|\n{}\n", rows.join("\n"));
+        let _ = write!(
+            out,
+            "| argument | meaning |\n|---|---|\n{}\n",
+            rows.join("\n")
+        );
     }
 }
 
 fn row(arg: &Arg) -> String {
-    let value = arg.get_value_names().filter(|_| arg.get_action().takes_values()).map(|names| names[0].to_string());
+    let value = arg
+        .get_value_names()
+        .filter(|_| arg.get_action().takes_values())
+        .map(|names| names[0].to_string());
     let name = match (arg.get_short(), arg.get_long(), value) {
-        (_, None, value) => format!("`{}`", value.unwrap_or_else(|| arg.get_id().to_string().to_uppercase())),
+        (_, None, value) => format!(
+            "`{}`",
+            value.unwrap_or_else(|| arg.get_id().to_string().to_uppercase())
+        ),
         (short, Some(long), value) => {
             let short = short.map(|c| format!("`-{c}`, ")).unwrap_or_default();
-            let equals = if arg.is_require_equals_set() { "=" } else { " " };
-            format!("{short}`--{long}{}`", value.map(|v| format!("{equals}{v}")).unwrap_or_default())
+            let equals = if arg.is_require_equals_set() {
+                "="
+            } else {
+                " "
+            };
+            format!(
+                "{short}`--{long}{}`",
+                value.map(|v| format!("{equals}{v}")).unwrap_or_default()
+            )
         }
     };
-    let mut help = arg.get_help().map(ToString::to_string).unwrap_or_default().replace('|', "\\|");
+    let mut help = arg
+        .get_help()
+        .map(ToString::to_string)
+        .unwrap_or_default()
+        .replace('|', "\\|");
     if !arg.is_hide_possible_values_set() && arg.get_action().takes_values() {
-        let values: Vec<String> = arg.get_possible_values().iter().map(|v| format!("`{}`", v.get_name())).collect();
+        let values: Vec<String> = arg
+            .get_possible_values()
+            .iter()
+            .map(|v| format!("`{}`", v.get_name()))
+            .collect();
         if !values.is_empty() && values != ["`true`", "`false`"] {
             let _ = write!(help, "; one of {}", values.join(", "));
         }
     }
-    let defaults: Vec<String> = arg.get_default_values().iter().map(|v| v.to_string_lossy().into_owned()).collect();
+    let defaults: Vec<String> = arg
+        .get_default_values()
+        .iter()
+        .map(|v| v.to_string_lossy().into_owned())
+        .collect();
     if !arg.is_hide_default_value_set() && !defaults.is_empty() && arg.get_action().takes_values() {
         let _ = write!(help, " (default `{}`)", defaults.join(","));
     }
@@ -109,5 +170,8 @@ fn the_reference_is_up_to_date() {
         std::fs::write(&path, &rendered).unwrap();
     }
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(committed == rendered, "docs/cli.md is stale: run `make generate`");
+    assert!(
+        committed == rendered,
+        "docs/cli.md is stale: run `make generate`"
+    );
 }

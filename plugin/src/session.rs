@@ -43,7 +43,10 @@ impl Session {
         sdm_runtime::crypto::install();
         let (mut config, place) = config(global).await?;
         apply(&mut config, global)?;
-        let namespace = global.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+        let namespace = global
+            .namespace
+            .clone()
+            .unwrap_or_else(|| config.default_namespace.clone());
         let client = crate::http::client(config, global.request_timeout, global.verbose >= 6)
             .map_err(|e| Failure::from(e).at(&place))?;
         Ok(Self {
@@ -75,7 +78,11 @@ impl Session {
         };
         let denied = failure.code == Code::Denied && failure.what.contains("is forbidden");
         let failure = failure.at(place);
-        if denied { failure.hint(format!("kubectl auth can-i --list -n {}", self.namespace)) } else { failure }
+        if denied {
+            failure.hint(format!("kubectl auth can-i --list -n {}", self.namespace))
+        } else {
+            failure
+        }
     }
 
     /// All objects of a kind in the session's namespace (or in all, with `-A`).
@@ -84,10 +91,20 @@ impl Session {
     /// What the API server answers.
     pub async fn list<K>(&self, params: &ListParams) -> Result<Vec<K>>
     where
-        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug,
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + DeserializeOwned
+            + Debug,
     {
-        let api: Api<K> = if self.all_namespaces { Api::all(self.client.clone()) } else { self.namespaced() };
-        let list = api.list(params).await.map_err(|e| self.failed(&format!("list {}", K::plural(&())), e))?;
+        let api: Api<K> = if self.all_namespaces {
+            Api::all(self.client.clone())
+        } else {
+            self.namespaced()
+        };
+        let list = api
+            .list(params)
+            .await
+            .map_err(|e| self.failed(&format!("list {}", K::plural(&())), e))?;
         Ok(list.items)
     }
 
@@ -108,17 +125,29 @@ impl Session {
                 Err(e) => Err(self.failed(&format!("get kafkacluster {name}"), e)),
             };
         }
-        let list = self.namespaced::<KafkaCluster>().list(&ListParams::default()).await;
-        let mut found = list.map_err(|e| self.failed("list kafkaclusters", e))?.items;
+        let list = self
+            .namespaced::<KafkaCluster>()
+            .list(&ListParams::default())
+            .await;
+        let mut found = list
+            .map_err(|e| self.failed("list kafkaclusters", e))?
+            .items;
         match found.len() {
             1 => {
                 let only = found.remove(0);
-                self.output.note(format!("using the only Kafka cluster in namespace {}: {}", self.namespace, only.name_any()));
+                self.output.note(format!(
+                    "using the only Kafka cluster in namespace {}: {}",
+                    self.namespace,
+                    only.name_any()
+                ));
                 Ok(only)
             }
-            0 => Err(Failure::new(Code::NotFound, format!("there is no Kafka cluster in namespace {}", self.namespace))
-                .at(&self.place)
-                .hint("kubectl get kafkaclusters --all-namespaces")),
+            0 => Err(Failure::new(
+                Code::NotFound,
+                format!("there is no Kafka cluster in namespace {}", self.namespace),
+            )
+            .at(&self.place)
+            .hint("kubectl get kafkaclusters --all-namespaces")),
             _ => Err(Failure::usage(format!(
                 "namespace {} has several Kafka clusters, name one of: {}",
                 self.namespace,
@@ -130,18 +159,34 @@ impl Session {
     }
 
     async fn no_such_cluster(&self, name: &str) -> Failure {
-        let failure =
-            Failure::new(Code::NotFound, format!("there is no Kafka cluster {name} in namespace {}", self.namespace)).at(&self.place);
+        let failure = Failure::new(
+            Code::NotFound,
+            format!(
+                "there is no Kafka cluster {name} in namespace {}",
+                self.namespace
+            ),
+        )
+        .at(&self.place);
         // The choices are a courtesy; that they cannot be listed is not what the user should read about.
-        match self.namespaced::<KafkaCluster>().list(&ListParams::default()).await {
-            Ok(list) if !list.items.is_empty() => failure.hint(format!("this namespace has: {}", names(&list.items))),
+        match self
+            .namespaced::<KafkaCluster>()
+            .list(&ListParams::default())
+            .await
+        {
+            Ok(list) if !list.items.is_empty() => {
+                failure.hint(format!("this namespace has: {}", names(&list.items)))
+            }
             _ => failure.hint("kubectl get kafkaclusters --all-namespaces"),
         }
     }
 }
 
 fn names(clusters: &[KafkaCluster]) -> String {
-    clusters.iter().map(ResourceExt::name_any).collect::<Vec<_>>().join(", ")
+    clusters
+        .iter()
+        .map(ResourceExt::name_any)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// The configuration of the kubeconfig, or of the pod we run in, and its name for messages.
@@ -158,20 +203,40 @@ async fn config(global: &Global) -> Result<(Config, String)> {
     let chosen = options.context.is_some() || options.cluster.is_some() || options.user.is_some();
     match read {
         Ok(file) => {
-            let context = global.context.clone().or_else(|| file.current_context.clone());
-            let place = format!("context {}", context.as_deref().filter(|c| !c.is_empty()).unwrap_or("<none>"));
-            match (Config::from_custom_kubeconfig(file, &options).await, &global.server) {
+            let context = global
+                .context
+                .clone()
+                .or_else(|| file.current_context.clone());
+            let place = format!(
+                "context {}",
+                context
+                    .as_deref()
+                    .filter(|c| !c.is_empty())
+                    .unwrap_or("<none>")
+            );
+            match (
+                Config::from_custom_kubeconfig(file, &options).await,
+                &global.server,
+            ) {
                 (Ok(config), _) => Ok((config, place)),
-                (Err(_), Some(server)) if !chosen => Ok((bare(server)?, format!("server {server}"))),
+                (Err(_), Some(server)) if !chosen => {
+                    Ok((bare(server)?, format!("server {server}")))
+                }
                 (Err(error), _) => Err(unusable(&error, global).at(place)),
             }
         }
         Err(error) => {
-            if let Some(server) = global.server.as_deref().filter(|_| global.kubeconfig.is_none() && !chosen) {
+            if let Some(server) = global
+                .server
+                .as_deref()
+                .filter(|_| global.kubeconfig.is_none() && !chosen)
+            {
                 return Ok((bare(server)?, format!("server {server}")));
             }
             match Config::incluster() {
-                Ok(config) if global.kubeconfig.is_none() && !chosen => Ok((config, "this pod's service account".to_owned())),
+                Ok(config) if global.kubeconfig.is_none() && !chosen => {
+                    Ok((config, "this pod's service account".to_owned()))
+                }
                 _ => Err(unusable(&error, global)),
             }
         }
@@ -179,21 +244,28 @@ async fn config(global: &Global) -> Result<(Config, String)> {
 }
 
 fn bare(server: &str) -> Result<Config> {
-    let uri = server.parse().map_err(|e| Failure::usage(format!("--server {server}: {e}")))?;
+    let uri = server
+        .parse()
+        .map_err(|e| Failure::usage(format!("--server {server}: {e}")))?;
     Ok(Config::new(uri))
 }
 
 fn unusable(error: &KubeconfigError, global: &Global) -> Failure {
     let failure = Failure::general(format!("no usable kubeconfig: {error}"));
     match (error, &global.kubeconfig) {
-        (KubeconfigError::LoadContext(_) | KubeconfigError::CurrentContextNotSet, _) => failure.hint("kubectl config get-contexts"),
+        (KubeconfigError::LoadContext(_) | KubeconfigError::CurrentContextNotSet, _) => {
+            failure.hint("kubectl config get-contexts")
+        }
         (_, Some(_)) => failure.hint("check the path given with --kubeconfig"),
         _ => failure.hint("set KUBECONFIG, or give --kubeconfig FILE"),
     }
 }
 
 fn apply(config: &mut Config, global: &Global) -> Result<()> {
-    sdm_runtime::kube_client::set_user_agent(config, &sdm_runtime::kube_client::user_agent("kubectl-kafka"));
+    sdm_runtime::kube_client::set_user_agent(
+        config,
+        &sdm_runtime::kube_client::user_agent("kubectl-kafka"),
+    );
     config.default_retry = false;
     if !global.request_timeout.is_zero() {
         config.connect_timeout = Some(global.request_timeout.min(Duration::from_secs(30)));
@@ -209,18 +281,113 @@ fn apply(config: &mut Config, global: &Global) -> Result<()> {
     }
     if let Some(token) = &global.token {
         // The kubeconfig's own reader makes the secret string, and a token given here excludes other credentials.
-        let (user, groups) = (config.auth_info.impersonate.take(), config.auth_info.impersonate_groups.take());
-        config.auth_info = serde_json::from_value::<AuthInfo>(serde_json::json!({ "token": token }))
-            .map_err(|_| Failure::usage("--token: not usable"))?;
+        let (user, groups) = (
+            config.auth_info.impersonate.take(),
+            config.auth_info.impersonate_groups.take(),
+        );
+        config.auth_info =
+            serde_json::from_value::<AuthInfo>(serde_json::json!({ "token": token }))
+                .map_err(|_| Failure::usage("--token: not usable"))?;
         config.auth_info.impersonate = user;
         config.auth_info.impersonate_groups = groups;
     }
     if !global.as_group.is_empty() && global.as_user.is_none() {
-        return Err(Failure::usage("--as-group needs --as: Kubernetes does not let a group act without a user"));
+        return Err(Failure::usage(
+            "--as-group needs --as: Kubernetes does not let a group act without a user",
+        ));
     }
     if let Some(user) = &global.as_user {
         config.auth_info.impersonate = Some(user.clone());
-        config.auth_info.impersonate_groups = (!global.as_group.is_empty()).then(|| global.as_group.clone());
+        config.auth_info.impersonate_groups =
+            (!global.as_group.is_empty()).then(|| global.as_group.clone());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{Request, Response};
+    use kube::client::Body;
+    use serde_json::json;
+
+    use super::*;
+
+    /// A session whose API server knows these clusters, in namespace `ns`.
+    fn session(names: &'static [&'static str], flag: Option<&str>) -> Session {
+        let service = tower::service_fn(move |request: Request<Body>| async move {
+            let path = request.uri().path().to_owned();
+            let spec = json!({"pools": []});
+            let cluster = |name: &str| json!({"metadata": {"name": name}, "spec": spec});
+            let asked =
+                path.strip_prefix("/apis/kafka.sdm.dev/v1beta1/namespaces/ns/kafkaclusters");
+            let (code, body) = match asked {
+                Some("") => {
+                    let items: Vec<_> = names.iter().map(|n| cluster(n)).collect();
+                    (200, json!({"metadata": {}, "items": items}))
+                }
+                Some(name) if names.contains(&name.trim_start_matches('/')) => {
+                    (200, cluster(name.trim_start_matches('/')))
+                }
+                _ => (
+                    404,
+                    json!({"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404, "message": path}),
+                ),
+            };
+            let body = Body::from(serde_json::to_vec(&body).map_err(std::io::Error::other)?);
+            Response::builder()
+                .status(code)
+                .body(body)
+                .map_err(std::io::Error::other)
+        });
+        let global = Global {
+            quiet: true,
+            ..Global::default()
+        };
+        Session {
+            client: Client::new(service, "ns"),
+            output: Output::new(&global),
+            namespace: "ns".to_owned(),
+            all_namespaces: false,
+            place: "context test".to_owned(),
+            request_timeout: Duration::from_secs(1),
+            kafka_cluster: flag.map(ToOwned::to_owned),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_cluster_is_the_one_named_or_the_only_one() {
+        let chosen = async |names, flag, named| {
+            session(names, flag)
+                .cluster(named)
+                .await
+                .map(|c| c.name_any())
+                .map_err(|f| (f.code, f.what))
+        };
+        assert_eq!(chosen(&["a"], None, None).await.unwrap(), "a");
+        assert_eq!(chosen(&["a", "b"], Some("b"), None).await.unwrap(), "b");
+        assert_eq!(
+            chosen(&["a", "b"], Some("b"), Some("a")).await.unwrap(),
+            "a"
+        );
+        let (code, what) = chosen(&["a", "b"], None, None).await.unwrap_err();
+        assert_eq!(
+            (code, what.ends_with("name one of: a, b")),
+            (Code::Usage, true),
+            "{what}"
+        );
+        assert_eq!(chosen(&[], None, None).await.unwrap_err().0, Code::NotFound);
+        assert_eq!(
+            chosen(&["a"], Some("x"), None).await.unwrap_err().0,
+            Code::NotFound
+        );
+    }
+
+    #[tokio::test]
+    async fn a_cluster_that_is_not_there_comes_with_the_choices() {
+        let failure = session(&["a", "b"], None)
+            .cluster(Some("x"))
+            .await
+            .unwrap_err();
+        assert_eq!(failure.hint.as_deref(), Some("this namespace has: a, b"));
+    }
 }

@@ -1,5 +1,7 @@
 //! The plugin as people run it: exit codes, streams, and help, on the real binary and without any cluster.
 
+#![allow(clippy::unwrap_used)]
+
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
@@ -19,10 +21,23 @@ fn text(bytes: &[u8]) -> String {
 
 #[test]
 fn help_and_version_are_answers_and_need_no_cluster() {
-    for args in [&["--help"][..], &["-h"], &["--version"], &["help"], &["help", "topic", "create"], &["help", "exit-codes"], &["version", "--client"], &["completion", "bash"]] {
+    for args in [
+        &["--help"][..],
+        &["-h"],
+        &["--version"],
+        &["help"],
+        &["help", "topic", "create"],
+        &["help", "exit-codes"],
+        &["version", "--client"],
+        &["completion", "bash"],
+    ] {
         let output = kubectl_kafka(args);
         assert_eq!(output.status.code(), Some(0), "{args:?}");
-        assert!(!output.stdout.is_empty() && output.stderr.is_empty(), "{args:?}: {}", text(&output.stderr));
+        assert!(
+            !output.stdout.is_empty() && output.stderr.is_empty(),
+            "{args:?}: {}",
+            text(&output.stderr)
+        );
     }
 }
 
@@ -45,8 +60,16 @@ fn a_wrong_command_line_is_usage_and_does_nothing() {
         &["help", "nonsense"],
     ] {
         let output = kubectl_kafka(args);
-        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", text(&output.stderr));
-        assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{args:?}");
+        assert_eq!(
+            output.status.code(),
+            Some(2),
+            "{args:?}: {}",
+            text(&output.stderr)
+        );
+        assert!(
+            output.stdout.is_empty() && !output.stderr.is_empty(),
+            "{args:?}"
+        );
     }
 }
 
@@ -55,7 +78,10 @@ fn without_a_kubeconfig_the_error_says_what_to_do() {
     let output = kubectl_kafka(&["status"]);
     assert_eq!(output.status.code(), Some(1));
     let err = text(&output.stderr);
-    assert!(err.starts_with("error: no usable kubeconfig: ") && err.contains("\nhint: set KUBECONFIG"), "{err}");
+    assert!(
+        err.starts_with("error: no usable kubeconfig: ") && err.contains("\nhint: set KUBECONFIG"),
+        "{err}"
+    );
 }
 
 #[test]
@@ -63,12 +89,21 @@ fn an_api_server_that_is_not_there_is_named() {
     let output = kubectl_kafka(&["status", "--server", "https://127.0.0.1:1"]);
     assert_eq!(output.status.code(), Some(1));
     let err = text(&output.stderr);
-    assert!(err.contains("cannot reach the API server") && err.contains("(server https://127.0.0.1:1)"), "{err}");
+    assert!(
+        err.contains("cannot reach the API server") && err.contains("(server https://127.0.0.1:1)"),
+        "{err}"
+    );
 }
 
 #[test]
 fn a_group_without_a_user_is_refused() {
-    let output = kubectl_kafka(&["status", "--server", "https://127.0.0.1:1", "--as-group", "g"]);
+    let output = kubectl_kafka(&[
+        "status",
+        "--server",
+        "https://127.0.0.1:1",
+        "--as-group",
+        "g",
+    ]);
     assert_eq!(output.status.code(), Some(2));
 }
 
@@ -83,15 +118,28 @@ fn a_reader_that_goes_away_is_no_failure() {
         .unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
-    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+    assert_eq!(
+        (output.status.code(), text(&output.stderr)),
+        (Some(0), String::new())
+    );
 }
 
 #[test]
 fn install_prints_manifests_that_can_be_applied() {
-    let output = kubectl_kafka(&["install", "--dry-run=client", "--image", "example.com/operator:9"]);
+    let output = kubectl_kafka(&[
+        "install",
+        "--dry-run=client",
+        "--image",
+        "example.com/operator:9",
+    ]);
     assert_eq!(output.status.code(), Some(0));
     let yaml = text(&output.stdout);
-    for wanted in ["kind: Namespace", "kind: CustomResourceDefinition", "kind: Deployment", "image: example.com/operator:9"] {
+    for wanted in [
+        "kind: Namespace",
+        "kind: CustomResourceDefinition",
+        "kind: Deployment",
+        "image: example.com/operator:9",
+    ] {
         assert!(yaml.contains(wanted), "{wanted} is missing");
     }
     assert!(!yaml.contains("streamingdatamanager/operator"));
@@ -104,23 +152,49 @@ fn install_prints_manifests_that_can_be_applied() {
 fn colour_follows_the_flag_and_the_environment() {
     let run = |args: &[&str], variable: Option<(&str, &str)>| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-kafka"));
-        command.args(args).env_clear().env("HOME", "/nonexistent").stdin(Stdio::null());
+        command
+            .args(args)
+            .env_clear()
+            .env("HOME", "/nonexistent")
+            .stdin(Stdio::null());
         command.envs(variable);
         text(&command.output().unwrap().stderr).contains('\x1b')
     };
-    assert!(!run(&["topic", "list", "--server", "https://127.0.0.1:1"], None));
-    assert!(run(&["topic", "list", "--server", "https://127.0.0.1:1", "--color", "always"], None));
-    assert!(run(&["topic", "list", "--server", "https://127.0.0.1:1"], Some(("CLICOLOR_FORCE", "1"))));
+    assert!(!run(
+        &["topic", "list", "--server", "https://127.0.0.1:1"],
+        None
+    ));
+    assert!(run(
+        &[
+            "topic",
+            "list",
+            "--server",
+            "https://127.0.0.1:1",
+            "--color",
+            "always"
+        ],
+        None
+    ));
+    assert!(run(
+        &["topic", "list", "--server", "https://127.0.0.1:1"],
+        Some(("CLICOLOR_FORCE", "1"))
+    ));
 }
 
 #[test]
 fn kubectls_completion_gets_words_and_no_files() {
     let output = kubectl_kafka(&["__complete", "--", "topic", "cr"]);
     let out = text(&output.stdout);
-    assert!(out.starts_with("create\t") && out.ends_with("\n:4\n"), "{out}");
+    assert!(
+        out.starts_with("create\t") && out.ends_with("\n:4\n"),
+        "{out}"
+    );
     // Names come from a server; without one there are none, and no complaint.
     let output = kubectl_kafka(&["__complete", "--", "topic", "list", "-c", ""]);
-    assert_eq!((text(&output.stdout).as_str(), text(&output.stderr).as_str()), (":4\n", ""));
+    assert_eq!(
+        (text(&output.stdout).as_str(), text(&output.stderr).as_str()),
+        (":4\n", "")
+    );
 }
 
 #[test]

@@ -63,7 +63,11 @@ impl Output {
             Color::Never => anstream::ColorChoice::Never,
         }
         .write_global();
-        Self { format: global.output.unwrap_or_default(), headers: !global.no_headers, quiet: global.quiet }
+        Self {
+            format: global.output.unwrap_or_default(),
+            headers: !global.no_headers,
+            quiet: global.quiet,
+        }
     }
 
     /// Prints a report.
@@ -81,7 +85,11 @@ impl Output {
         match self.format {
             Format::Table | Format::Wide => {
                 let wide = self.format == Format::Wide;
-                report.text(&mut Text { out, wide, headers: self.headers })?;
+                report.text(&mut Text {
+                    out,
+                    wide,
+                    headers: self.headers,
+                })?;
             }
             Format::Json => {
                 serde_json::to_writer_pretty(&mut *out, report).map_err(io::Error::from)?;
@@ -101,7 +109,13 @@ impl Output {
     #[cfg(test)]
     pub fn render<R: Report>(format: Format, report: &R) -> String {
         let mut out = Vec::new();
-        Self { format, headers: true, quiet: false }.write(report, &mut out).unwrap();
+        Self {
+            format,
+            headers: true,
+            quiet: false,
+        }
+        .write(report, &mut out)
+        .unwrap();
         String::from_utf8(out).unwrap()
     }
 

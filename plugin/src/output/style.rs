@@ -20,10 +20,16 @@ pub fn bold(text: &str) -> String {
 }
 
 fn paint(code: &str, text: &str) -> String {
-    if text.is_empty() { String::new() } else { format!("\x1b[{code}m{text}\x1b[0m") }
+    if text.is_empty() {
+        String::new()
+    } else {
+        format!("\x1b[{code}m{text}\x1b[0m")
+    }
 }
 
 /// Text from elsewhere, made safe to print: control characters would let it move the cursor.
 pub fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }

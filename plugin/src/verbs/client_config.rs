@@ -21,7 +21,9 @@ use crate::session::Session;
 
 /// Arguments of `client-config`.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Example:\n  kubectl kafka client-config -c events --write client.properties\n  kafka-topics.sh --bootstrap-server events-bootstrap.streaming.svc:9092 --command-config client.properties --list\n\nThe bootstrap address is one inside the Kubernetes cluster.")]
+#[command(
+    after_help = "Example:\n  kubectl kafka client-config -c events --write client.properties\n  kafka-topics.sh --bootstrap-server events-bootstrap.streaming.svc:9092 --command-config client.properties --list\n\nThe bootstrap address is one inside the Kubernetes cluster."
+)]
 pub struct Args {
     /// Write it into this file (mode 0600) instead of standard output
     #[arg(short, long, value_name = "FILE")]
@@ -79,15 +81,24 @@ pub async fn run(session: &Session, args: Args) -> Result<()> {
     let cluster = session.cluster(None).await?;
     let name = cluster.name_any();
     let listener = listener(&cluster, args.listener.as_deref())?;
-    let identity = args.identity.clone().unwrap_or_else(|| names::admin_secret(&name));
+    let identity = args
+        .identity
+        .clone()
+        .unwrap_or_else(|| names::admin_secret(&name));
     let secret = session.namespaced::<Secret>().get_opt(&identity).await;
-    let secret = secret.map_err(|e| session.failed(&format!("read secret {identity}"), e))?.ok_or_else(|| {
-        Failure::new(Code::NotFound, format!("there is no Secret {identity}"))
-            .at(format!("cluster {name}, namespace {}", session.namespace))
-            .hint(format!("kubectl kafka status {name} -n {}", session.namespace))
-    })?;
+    let secret = secret
+        .map_err(|e| session.failed(&format!("read secret {identity}"), e))?
+        .ok_or_else(|| {
+            Failure::new(Code::NotFound, format!("there is no Secret {identity}"))
+                .at(format!("cluster {name}, namespace {}", session.namespace))
+                .hint(format!(
+                    "kubectl kafka status {name} -n {}",
+                    session.namespace
+                ))
+        })?;
     let servers = servers(&cluster, &listener.name, listener.port, &session.namespace);
-    let ready = secret_key(&secret, "client.properties").map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    let ready = secret_key(&secret, "client.properties")
+        .map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     let text = match ready {
         Some(text) if args.listener.is_none() && args.format == ConfigFormat::Properties => text,
         _ => compose(args.format, &secret, &servers, listener.tls)?,
@@ -105,42 +116,81 @@ pub async fn run(session: &Session, args: Args) -> Result<()> {
         None => session.output.report(&config),
         Some(path) => {
             write(path, args.force, &config.text)?;
-            session.output.line(&format!("{} written", path.display()))?;
-            session.output.progress(format!("bootstrap.servers of cluster {}: {}", config.cluster, config.bootstrap_servers));
+            session
+                .output
+                .line(&format!("{} written", path.display()))?;
+            session.output.progress(format!(
+                "bootstrap.servers of cluster {}: {}",
+                config.cluster, config.bootstrap_servers
+            ));
             Ok(())
         }
     }
 }
 
 fn servers(cluster: &KafkaCluster, listener: &str, port: i32, namespace: &str) -> String {
-    let told = cluster.status.iter().flat_map(|s| &s.listeners).find(|l| l.name == listener);
-    told.map_or_else(|| format!("{}:{port}", names::bootstrap_dns(&cluster.name_any(), namespace)), |l| l.bootstrap_servers.clone())
+    let told = cluster
+        .status
+        .iter()
+        .flat_map(|s| &s.listeners)
+        .find(|l| l.name == listener);
+    told.map_or_else(
+        || {
+            format!(
+                "{}:{port}",
+                names::bootstrap_dns(&cluster.name_any(), namespace)
+            )
+        },
+        |l| l.bootstrap_servers.clone(),
+    )
 }
 
 fn write(path: &PathBuf, force: bool, text: &str) -> Result<()> {
     let failed = |e: io::Error| {
         if e.kind() == io::ErrorKind::AlreadyExists {
-            return Failure::new(Code::Conflict, format!("{} exists", path.display())).hint("add --force to replace it");
+            return Failure::new(Code::Conflict, format!("{} exists", path.display()))
+                .hint("add --force to replace it");
         }
         Failure::from(e).doing(path.display())
     };
     // A file that exists keeps its mode, so it is replaced and not reused.
-    if force && let Err(e) = std::fs::remove_file(path) && e.kind() != io::ErrorKind::NotFound {
+    if force
+        && let Err(e) = std::fs::remove_file(path)
+        && e.kind() != io::ErrorKind::NotFound
+    {
         return Err(failed(e));
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)
 }
 
-fn compose(format: ConfigFormat, secret: &Secret, servers: &str, tls: ListenerTls) -> Result<String> {
+fn compose(
+    format: ConfigFormat,
+    secret: &Secret,
+    servers: &str,
+    tls: ListenerTls,
+) -> Result<String> {
     let pem = |key: &str| {
-        let bytes = secret_key(secret, key).ok_or_else(|| Failure::general(format!("Secret {} has no {key}", secret.name_any())))?;
+        let bytes = secret_key(secret, key).ok_or_else(|| {
+            Failure::general(format!("Secret {} has no {key}", secret.name_any()))
+        })?;
         Ok::<_, Failure>(String::from_utf8_lossy(bytes).trim().to_owned())
     };
     let mut lines = vec![format!("bootstrap.servers={servers}")];
     let java = format == ConfigFormat::Properties;
     // Java properties go on in the next line after a backslash; librdkafka reads \n as a line feed.
-    let inline = |pem: String| if java { pem.replace('\n', "\\n\\\n") } else { pem.replace('\n', "\\n") };
+    let inline = |pem: String| {
+        if java {
+            pem.replace('\n', "\\n\\\n")
+        } else {
+            pem.replace('\n', "\\n")
+        }
+    };
     match tls {
         ListenerTls::None => lines.push("security.protocol=PLAINTEXT".to_owned()),
         ListenerTls::Mtls | ListenerTls::Server => {
@@ -169,25 +219,57 @@ mod tests {
     use super::*;
 
     fn secret() -> Secret {
-        let data = serde_json::json!({"tls.crt": "QQpCCg==", "tls.key": "SwpFCg==", "ca.crt": "Qwo="});
-        serde_json::from_value(serde_json::json!({"metadata": {"name": "me"}, "data": data})).unwrap()
+        let data =
+            serde_json::json!({"tls.crt": "QQpCCg==", "tls.key": "SwpFCg==", "ca.crt": "Qwo="});
+        serde_json::from_value(serde_json::json!({"metadata": {"name": "me"}, "data": data}))
+            .unwrap()
     }
 
     #[test]
     fn every_line_of_a_certificate_ends_up_in_its_property() {
         assert_eq!(
-            compose(ConfigFormat::Properties, &secret(), "h:1", ListenerTls::Mtls).unwrap(),
+            compose(
+                ConfigFormat::Properties,
+                &secret(),
+                "h:1",
+                ListenerTls::Mtls
+            )
+            .unwrap(),
             "bootstrap.servers=h:1\nsecurity.protocol=SSL\nssl.truststore.type=PEM\nssl.truststore.certificates=C\n\
              ssl.keystore.type=PEM\nssl.keystore.certificate.chain=A\\n\\\nB\nssl.keystore.key=K\\n\\\nE\n"
         );
-        let kcat = compose(ConfigFormat::Librdkafka, &secret(), "h:1", ListenerTls::Mtls).unwrap();
+        let kcat = compose(
+            ConfigFormat::Librdkafka,
+            &secret(),
+            "h:1",
+            ListenerTls::Mtls,
+        )
+        .unwrap();
         assert!(kcat.contains("ssl.certificate.pem=A\\nB\n"), "{kcat}");
     }
 
     #[test]
     fn no_more_is_told_than_the_listener_needs() {
-        let plain = compose(ConfigFormat::Properties, &secret(), "h:1", ListenerTls::None).unwrap();
-        assert_eq!(plain, "bootstrap.servers=h:1\nsecurity.protocol=PLAINTEXT\n");
-        assert!(!compose(ConfigFormat::Properties, &secret(), "h:1", ListenerTls::Server).unwrap().contains("keystore"));
+        let plain = compose(
+            ConfigFormat::Properties,
+            &secret(),
+            "h:1",
+            ListenerTls::None,
+        )
+        .unwrap();
+        assert_eq!(
+            plain,
+            "bootstrap.servers=h:1\nsecurity.protocol=PLAINTEXT\n"
+        );
+        assert!(
+            !compose(
+                ConfigFormat::Properties,
+                &secret(),
+                "h:1",
+                ListenerTls::Server
+            )
+            .unwrap()
+            .contains("keystore")
+        );
     }
 }

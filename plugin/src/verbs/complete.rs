@@ -47,16 +47,31 @@ pub async fn run(global: &Global, args: &Args) -> Result<()> {
         Wanted::Words(words) => words,
         Wanted::Cluster => {
             let mut global = global.clone();
-            global.namespace = global.namespace.or_else(|| value_of(&args.words, &["-n", "--namespace"]));
-            global.context = global.context.or_else(|| value_of(&args.words, &["--context"]));
+            global.namespace = global
+                .namespace
+                .or_else(|| value_of(&args.words, &["-n", "--namespace"]));
+            global.context = global
+                .context
+                .or_else(|| value_of(&args.words, &["--context"]));
             global.quiet = true;
-            tokio::time::timeout(Duration::from_secs(1), clusters(&global)).await.ok().flatten().unwrap_or_default()
+            tokio::time::timeout(Duration::from_secs(1), clusters(&global))
+                .await
+                .ok()
+                .flatten()
+                .unwrap_or_default()
         }
         Wanted::Nothing => Vec::new(),
     };
     let output = Output::new(global);
-    for (word, about) in candidates.iter().filter(|(word, _)| word.starts_with(current)) {
-        output.line(&if about.is_empty() { word.clone() } else { format!("{word}\t{about}") })?;
+    for (word, about) in candidates
+        .iter()
+        .filter(|(word, _)| word.starts_with(current))
+    {
+        output.line(&if about.is_empty() {
+            word.clone()
+        } else {
+            format!("{word}\t{about}")
+        })?;
     }
     output.line(":4")
 }
@@ -64,17 +79,26 @@ pub async fn run(global: &Global, args: &Args) -> Result<()> {
 async fn clusters(global: &Global) -> Option<Vec<(String, String)>> {
     let session = Session::open(global).await.ok()?;
     let found: Vec<KafkaCluster> = session.list(&ListParams::default()).await.ok()?;
-    Some(found.iter().map(|c| (c.name_any(), format!("Kafka {}", c.spec.version))).collect())
+    Some(
+        found
+            .iter()
+            .map(|c| (c.name_any(), format!("Kafka {}", c.spec.version)))
+            .collect(),
+    )
 }
 
 fn value_of(words: &[String], flags: &[&str]) -> Option<String> {
-    let at = words.iter().position(|word| flags.contains(&word.as_str()))?;
+    let at = words
+        .iter()
+        .position(|word| flags.contains(&word.as_str()))?;
     words.get(at + 1).cloned()
 }
 
 /// Walks the words that are complete, and tells what the last one may be.
 fn wanted(root: &Command, words: &[String]) -> Wanted {
-    let Some((current, before)) = words.split_last() else { return Wanted::Nothing };
+    let Some((current, before)) = words.split_last() else {
+        return Wanted::Nothing;
+    };
     let mut command = root;
     let mut awaited: Option<&Arg> = None;
     for word in before {
@@ -82,7 +106,10 @@ fn wanted(root: &Command, words: &[String]) -> Wanted {
             continue;
         }
         if word.starts_with('-') {
-            awaited = (!word.contains('=')).then(|| flag(command, word)).flatten().filter(|arg| takes_value(arg));
+            awaited = (!word.contains('='))
+                .then(|| flag(command, word))
+                .flatten()
+                .filter(|arg| takes_value(arg));
         } else if let Some(next) = command.find_subcommand(word) {
             command = next;
         }
@@ -96,20 +123,32 @@ fn wanted(root: &Command, words: &[String]) -> Wanted {
     let subcommands: Vec<_> = command
         .get_subcommands()
         .filter(|c| !c.is_hide_set())
-        .map(|c| (c.get_name().to_owned(), c.get_about().map(ToString::to_string).unwrap_or_default()))
+        .map(|c| {
+            (
+                c.get_name().to_owned(),
+                c.get_about().map(ToString::to_string).unwrap_or_default(),
+            )
+        })
         .collect();
     if !subcommands.is_empty() {
         return Wanted::Words(subcommands);
     }
-    command.get_positionals().next().map_or(Wanted::Nothing, values)
+    command
+        .get_positionals()
+        .next()
+        .map_or(Wanted::Nothing, values)
 }
 
 fn flag<'a>(command: &'a Command, word: &str) -> Option<&'a Arg> {
-    command.get_arguments().find(|arg| match (word.strip_prefix("--"), word.strip_prefix('-')) {
-        (Some(long), _) => arg.get_long_and_visible_aliases().is_some_and(|all| all.contains(&long)),
-        (None, Some(short)) => arg.get_short().is_some_and(|c| short.chars().eq([c])),
-        _ => false,
-    })
+    command.get_arguments().find(
+        |arg| match (word.strip_prefix("--"), word.strip_prefix('-')) {
+            (Some(long), _) => arg
+                .get_long_and_visible_aliases()
+                .is_some_and(|all| all.contains(&long)),
+            (None, Some(short)) => arg.get_short().is_some_and(|c| short.chars().eq([c])),
+            _ => false,
+        },
+    )
 }
 
 fn takes_value(arg: &Arg) -> bool {
@@ -119,7 +158,12 @@ fn takes_value(arg: &Arg) -> bool {
 fn flags(command: &Command) -> Vec<(String, String)> {
     let visible = command.get_arguments().filter(|arg| !arg.is_hide_set());
     visible
-        .filter_map(|arg| Some((format!("--{}", arg.get_long()?), arg.get_help().map(ToString::to_string).unwrap_or_default())))
+        .filter_map(|arg| {
+            Some((
+                format!("--{}", arg.get_long()?),
+                arg.get_help().map(ToString::to_string).unwrap_or_default(),
+            ))
+        })
         .collect()
 }
 
@@ -132,8 +176,18 @@ fn values(arg: &Arg) -> Wanted {
     if possible.is_empty() {
         return Wanted::Nothing;
     }
-    let about = |value: &clap::builder::PossibleValue| value.get_help().map(ToString::to_string).unwrap_or_default();
-    Wanted::Words(possible.iter().map(|value| (value.get_name().to_owned(), about(value))).collect())
+    let about = |value: &clap::builder::PossibleValue| {
+        value
+            .get_help()
+            .map(ToString::to_string)
+            .unwrap_or_default()
+    };
+    Wanted::Words(
+        possible
+            .iter()
+            .map(|value| (value.get_name().to_owned(), about(value)))
+            .collect(),
+    )
 }
 
 #[cfg(test)]
@@ -143,7 +197,10 @@ mod tests {
     fn ask(line: &str) -> Wanted {
         let mut command = cli::command();
         command.build();
-        wanted(&command, &line.split(' ').map(ToOwned::to_owned).collect::<Vec<_>>())
+        wanted(
+            &command,
+            &line.split(' ').map(ToOwned::to_owned).collect::<Vec<_>>(),
+        )
     }
 
     fn words(line: &str) -> Vec<String> {
@@ -155,8 +212,15 @@ mod tests {
 
     #[test]
     fn commands_flags_and_values_are_offered() {
-        assert!(words("").contains(&"topic".to_owned()) && !words("").contains(&"__complete".to_owned()));
-        assert_eq!(words("topic c"), ["create", "list", "describe", "delete", "help"].map(ToOwned::to_owned)[..words("topic c").len()]);
+        assert!(
+            words("").contains(&"topic".to_owned())
+                && !words("").contains(&"__complete".to_owned())
+        );
+        assert_eq!(
+            words("topic c"),
+            ["create", "list", "describe", "delete", "help"].map(ToOwned::to_owned)
+                [..words("topic c").len()]
+        );
         assert!(words("-n x topic create --par").contains(&"--partitions".to_owned()));
         assert!(words("topic list -o ").contains(&"json".to_owned()));
         assert!(words("produce t --compression ").contains(&"zstd".to_owned()));

@@ -17,7 +17,9 @@ const SCRIPT: &str = "#!/bin/sh\nexec kubectl-kafka __complete -- \"$@\"\n";
 
 /// Arguments of `completion`.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "For `kubectl kafka <TAB>` (kubectl 1.26 and later), put the helper next to the plugin on your PATH:\n  kubectl kafka completion kubectl --install /usr/local/bin\nFor the plugin called as kubectl-kafka:\n  source <(kubectl-kafka completion bash)")]
+#[command(
+    after_help = "For `kubectl kafka <TAB>` (kubectl 1.26 and later), put the helper next to the plugin on your PATH:\n  kubectl kafka completion kubectl --install /usr/local/bin\nFor the plugin called as kubectl-kafka:\n  source <(kubectl-kafka completion bash)"
+)]
 pub struct Args {
     /// The shell, or kubectl
     #[arg(value_enum)]
@@ -53,7 +55,12 @@ pub fn run(args: &Args) -> Result<()> {
     };
     // Into memory first: the generator does not survive a reader that goes away.
     let mut script = Vec::new();
-    generate(shell, &mut cli::command().bin_name("kubectl-kafka"), "kubectl-kafka", &mut script);
+    generate(
+        shell,
+        &mut cli::command().bin_name("kubectl-kafka"),
+        "kubectl-kafka",
+        &mut script,
+    );
     io::stdout().write_all(&script)?;
     Ok(())
 }

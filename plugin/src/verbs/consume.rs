@@ -21,7 +21,9 @@ use crate::session::Session;
 
 /// Arguments of `consume`.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Examples:\n  kubectl kafka consume hello --from-beginning --until-end\n  kubectl kafka consume orders --since 10m --print partition,offset,key,value\n  kubectl kafka consume orders -o json | jq .value\n\nFormats: values (or what --print names), one record a line; -o json, one JSON object a line.")]
+#[command(
+    after_help = "Examples:\n  kubectl kafka consume hello --from-beginning --until-end\n  kubectl kafka consume orders --since 10m --print partition,offset,key,value\n  kubectl kafka consume orders -o json | jq .value\n\nFormats: values (or what --print names), one record a line; -o json, one JSON object a line."
+)]
 pub struct Args {
     /// The topic
     topic: String,
@@ -47,10 +49,22 @@ pub struct Args {
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     timeout: Option<Duration>,
     /// What to print of each record, in this order
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "value", value_name = "FIELDS")]
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "value",
+        value_name = "FIELDS"
+    )]
     print: Vec<Field>,
     /// What to print between fields; a tab if not given
-    #[arg(long, value_name = "TEXT", visible_alias = "key-separator", default_value = "\t", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        visible_alias = "key-separator",
+        default_value = "\t",
+        hide_default_value = true
+    )]
     separator: String,
     /// What to print for a null key or value
     #[arg(long, value_name = "TEXT", default_value = "null")]
@@ -82,14 +96,18 @@ fn since(text: &str) -> Result<Since, String> {
     if let Ok(at) = text.parse::<Timestamp>() {
         return Ok(Since::At(at));
     }
-    duration(text).map(Since::Ago).map_err(|_| format!("{text:?} is neither a duration (10m) nor a time (2026-11-22T10:00:00Z)"))
+    duration(text).map(Since::Ago).map_err(|_| {
+        format!("{text:?} is neither a duration (10m) nor a time (2026-11-22T10:00:00Z)")
+    })
 }
 
 impl Since {
     fn millis(self, now: Timestamp) -> i64 {
         match self {
             Self::At(at) => at.as_millisecond(),
-            Self::Ago(ago) => now.as_millisecond().saturating_sub(i64::try_from(ago.as_millis()).unwrap_or(i64::MAX)),
+            Self::Ago(ago) => now
+                .as_millisecond()
+                .saturating_sub(i64::try_from(ago.as_millis()).unwrap_or(i64::MAX)),
         }
     }
 }
@@ -102,19 +120,40 @@ pub async fn run(session: &Session, args: Args, mut interrupt: Interrupt) -> Res
     let json = match session.output.format {
         Format::Table => false,
         Format::Json => true,
-        _ => return Err(Failure::usage("consume prints records, or with -o json one JSON object a line; it has no other format")),
+        _ => {
+            return Err(Failure::usage(
+                "consume prints records, or with -o json one JSON object a line; it has no other format",
+            ));
+        }
     };
     let start = match (args.from_beginning, args.offset, args.since) {
         (true, ..) => Start::Earliest,
-        (_, Some(offset), _) => Start::Offsets(args.partition.iter().map(|p| (*p, offset)).collect::<BTreeMap<_, _>>()),
+        (_, Some(offset), _) => Start::Offsets(
+            args.partition
+                .iter()
+                .map(|p| (*p, offset))
+                .collect::<BTreeMap<_, _>>(),
+        ),
         (_, _, Some(since)) => Start::AtOrAfter(since.millis(Timestamp::now())),
         _ => Start::Latest,
     };
-    let end = if args.until_end { End::Current } else { End::Follow };
+    let end = if args.until_end {
+        End::Current
+    } else {
+        End::Follow
+    };
     let only = (!args.partition.is_empty()).then_some(args.partition.as_slice());
     let opened = async {
         let kafka = Kafka::open(session, &args.access).await?;
-        let consumer = Consumer::new(kafka.client.clone(), &args.topic, only, start, end, ConsumerConfig::default()).await;
+        let consumer = Consumer::new(
+            kafka.client.clone(),
+            &args.topic,
+            only,
+            start,
+            end,
+            ConsumerConfig::default(),
+        )
+        .await;
         let consumer = consumer.map_err(|e| failed(&kafka, &args.topic, e))?;
         Ok::<_, Failure>((kafka, consumer))
     };
@@ -142,7 +181,9 @@ pub async fn run(session: &Session, args: Args, mut interrupt: Interrupt) -> Res
             Ok(None) => break Ok(()),
             Err(failure) => break Err(failure),
         };
-        let room = args.max_messages.map_or(usize::MAX, |max| usize::try_from(max - count).unwrap_or(usize::MAX));
+        let room = args.max_messages.map_or(usize::MAX, |max| {
+            usize::try_from(max - count).unwrap_or(usize::MAX)
+        });
         let written = write_all(&mut out, records.iter().take(room), &args, json);
         count += records.len().min(room) as u64;
         if let Err(e) = written {
@@ -150,25 +191,48 @@ pub async fn run(session: &Session, args: Args, mut interrupt: Interrupt) -> Res
         }
         last = Instant::now();
     };
-    let what = if count == 1 { "1 record".to_owned() } else { format!("{count} records") };
-    session.output.progress(format!("{what} read from topic {} in {:.2} s", args.topic, began.elapsed().as_secs_f64()));
+    let what = if count == 1 {
+        "1 record".to_owned()
+    } else {
+        format!("{count} records")
+    };
+    session.output.progress(format!(
+        "{what} read from topic {} in {:.2} s",
+        args.topic,
+        began.elapsed().as_secs_f64()
+    ));
     ended
 }
 
 fn failed(kafka: &Kafka, topic: &str, error: sdm_kafka::KafkaError) -> Failure {
     let failure = kafka.failed(&format!("consume topic {topic}"), error);
-    if failure.code == Code::NotFound { failure.hint("kubectl kafka topic list") } else { failure }
+    if failure.code == Code::NotFound {
+        failure.hint("kubectl kafka topic list")
+    } else {
+        failure
+    }
 }
 
 fn out_of_time(args: &Args, count: u64) -> Result<()> {
     match args.max_messages {
-        Some(max) => Err(Failure::new(Code::TimedOut, format!("the time was up after {count} of {max} records of topic {}", args.topic))),
+        Some(max) => Err(Failure::new(
+            Code::TimedOut,
+            format!(
+                "the time was up after {count} of {max} records of topic {}",
+                args.topic
+            ),
+        )),
         None => Ok(()),
     }
 }
 
 /// Writes records and flushes, so that a reader sees them as they come.
-fn write_all<'a>(out: &mut impl Write, records: impl Iterator<Item = &'a ReceivedRecord>, args: &Args, json: bool) -> io::Result<()> {
+fn write_all<'a>(
+    out: &mut impl Write,
+    records: impl Iterator<Item = &'a ReceivedRecord>,
+    args: &Args,
+    json: bool,
+) -> io::Result<()> {
     for record in records {
         if json {
             serde_json::to_writer(&mut *out, &JsonRecord::from(record))?;
@@ -224,7 +288,9 @@ mod tests {
     }
 
     fn printed(flags: &str, json: bool) -> String {
-        let args = Line::try_parse_from(format!("consume t {flags}").split_whitespace()).unwrap().args;
+        let args = Line::try_parse_from(format!("consume t {flags}").split_whitespace())
+            .unwrap()
+            .args;
         let record = ReceivedRecord {
             topic: "t".into(),
             partition: 3,
@@ -232,7 +298,16 @@ mod tests {
             timestamp_ms: 1_700_000_000_120,
             key: Some("k".into()),
             value: None,
-            headers: vec![Header { key: "a".to_owned(), value: Some("1".into()) }, Header { key: "b".to_owned(), value: None }],
+            headers: vec![
+                Header {
+                    key: "a".to_owned(),
+                    value: Some("1".into()),
+                },
+                Header {
+                    key: "b".to_owned(),
+                    value: None,
+                },
+            ],
         };
         let mut out = Vec::new();
         write_all(&mut out, [&record].into_iter(), &args, json).unwrap();
@@ -242,9 +317,15 @@ mod tests {
     #[test]
     fn fields_come_in_the_order_asked_for() {
         assert_eq!(printed("", false), "null\n");
-        assert_eq!(printed("--print key,value --key-separator :", false), "k:null\n");
         assert_eq!(
-            printed("--print timestamp,headers,offset,partition --null - --separator |", false),
+            printed("--print key,value --key-separator :", false),
+            "k:null\n"
+        );
+        assert_eq!(
+            printed(
+                "--print timestamp,headers,offset,partition --null - --separator |",
+                false
+            ),
             "2023-11-14T22:13:20.120Z|a=1,b=-|42|3\n"
         );
     }
@@ -260,8 +341,17 @@ mod tests {
 
     #[test]
     fn starting_points_exclude_each_other() {
-        for flags in ["--from-beginning --since 1m", "--offset 1", "--offset 1 --partition 0 --from-beginning", "--since x", "--max-messages 0"] {
-            assert!(Line::try_parse_from(format!("consume t {flags}").split_whitespace()).is_err(), "{flags}");
+        for flags in [
+            "--from-beginning --since 1m",
+            "--offset 1",
+            "--offset 1 --partition 0 --from-beginning",
+            "--since x",
+            "--max-messages 0",
+        ] {
+            assert!(
+                Line::try_parse_from(format!("consume t {flags}").split_whitespace()).is_err(),
+                "{flags}"
+            );
         }
         let now = Timestamp::from_millisecond(1_000_000).unwrap();
         assert_eq!(since("1m").unwrap().millis(now), 940_000);

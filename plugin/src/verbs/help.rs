@@ -35,14 +35,17 @@ pub fn run(output: &Output, args: &Args) -> Result<()> {
 
 fn descend<'a>(command: &'a mut Command, word: &str) -> Result<&'a mut Command> {
     let name = command.get_name().to_owned();
-    command
-        .find_subcommand_mut(word)
-        .ok_or_else(|| Failure::usage(format!("{name} has no command {word}")).hint("kubectl kafka --help"))
+    command.find_subcommand_mut(word).ok_or_else(|| {
+        Failure::usage(format!("{name} has no command {word}")).hint("kubectl kafka --help")
+    })
 }
 
 /// The table of exit codes.
 pub fn exit_codes() -> String {
-    let rows: Vec<String> = TABLE.iter().map(|(code, meaning)| format!("{:>4}  {meaning}", *code as u8)).collect();
+    let rows: Vec<String> = TABLE
+        .iter()
+        .map(|(code, meaning)| format!("{:>4}  {meaning}", *code as u8))
+        .collect();
     format!("CODE  MEANING\n{}", rows.join("\n"))
 }
 
@@ -54,7 +57,13 @@ mod tests {
     fn every_exit_code_is_explained_once() {
         let text = exit_codes();
         for code in [0, 1, 2, 3, 4, 5, 6, 7, 124, 130, 143] {
-            assert_eq!(text.lines().filter(|l| l.trim_start().starts_with(&format!("{code}  "))).count(), 1, "{code}\n{text}");
+            assert_eq!(
+                text.lines()
+                    .filter(|l| l.trim_start().starts_with(&format!("{code}  ")))
+                    .count(),
+                1,
+                "{code}\n{text}"
+            );
         }
     }
 
@@ -62,6 +71,9 @@ mod tests {
     fn help_finds_nested_commands_only() {
         let mut command = cli::command();
         assert!(descend(descend(&mut command, "topic").unwrap(), "create").is_ok());
-        assert_eq!(descend(&mut command, "nonsense").unwrap_err().code, crate::exit::Code::Usage);
+        assert_eq!(
+            descend(&mut command, "nonsense").unwrap_err().code,
+            crate::exit::Code::Usage
+        );
     }
 }

@@ -29,8 +29,12 @@ pub async fn run(cli: Cli) -> Result<()> {
         Verb::Help(args) => return help::run(&Output::new(&cli.global), args),
         Verb::Completion(args) => return completion::run(args),
         Verb::Complete(args) => return complete::run(&cli.global, args).await,
-        Verb::Version(args) if args.client => return Output::new(&cli.global).report(&version::Version::client()),
-        Verb::Install(args) if install::prints_only(args) => return install::print(&Output::new(&cli.global), args),
+        Verb::Version(args) if args.client => {
+            return Output::new(&cli.global).report(&version::Version::client());
+        }
+        Verb::Install(args) if install::prints_only(args) => {
+            return install::print(&Output::new(&cli.global), args);
+        }
         _ => {}
     }
     let interrupt = Interrupt::install();
@@ -72,7 +76,9 @@ async fn until(mut interrupt: Interrupt, work: impl Future<Output = Result<()>>)
 /// A topic belongs to one cluster, and a cluster to one namespace.
 fn refuse_all_namespaces(session: &Session) -> Result<()> {
     if session.all_namespaces {
-        return Err(Failure::usage("this command is about one Kafka cluster, so -A means nothing here; use -n and -c"));
+        return Err(Failure::usage(
+            "this command is about one Kafka cluster, so -A means nothing here; use -n and -c",
+        ));
     }
     Ok(())
 }

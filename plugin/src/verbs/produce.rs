@@ -21,7 +21,9 @@ use crate::session::Session;
 
 /// Arguments of `produce`.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Examples:\n  seq 1000 | kubectl kafka produce hello\n  echo 'order-7:{\"total\": 12}' | kubectl kafka produce orders --key-separator : --header source=shop\n  kubectl kafka consume a -o json --until-end | kubectl kafka produce b --json")]
+#[command(
+    after_help = "Examples:\n  seq 1000 | kubectl kafka produce hello\n  echo 'order-7:{\"total\": 12}' | kubectl kafka produce orders --key-separator : --header source=shop\n  kubectl kafka consume a -o json --until-end | kubectl kafka produce b --json"
+)]
 pub struct Args {
     /// The topic
     topic: String,
@@ -97,13 +99,19 @@ const READ: usize = 256 * 1024;
 pub async fn run(session: &Session, args: Args, mut interrupt: Interrupt) -> Result<()> {
     let Acks::All = args.acks;
     let input: Box<dyn Read + Send> = match &args.file {
-        Some(path) => Box::new(File::open(path).map_err(|e| Failure::usage(format!("{}: {e}", path.display())))?),
+        Some(path) => Box::new(
+            File::open(path).map_err(|e| Failure::usage(format!("{}: {e}", path.display())))?,
+        ),
         None => Box::new(io::stdin()),
     };
     let kafka = tokio::select! {
         kafka = Kafka::open(session, &args.access) => kafka?,
         stopped = interrupt.wait() => return Err(stopped),
     };
+    #[expect(
+        clippy::field_reassign_with_default,
+        reason = "the structure may grow, so it cannot be written out"
+    )]
     let config = {
         let mut config = ProducerConfig::default();
         config.compression = args.compression.into();
@@ -141,7 +149,9 @@ pub async fn run(session: &Session, args: Args, mut interrupt: Interrupt) -> Res
         if !records.is_empty() {
             // Not interruptible: what is on its way is waited for, so that the count is true.
             match producer.send_all(&args.topic, records).await {
-                Ok(verdicts) => verdicts.into_iter().for_each(|verdict| tally.count(verdict.map(|d| d.partition))),
+                Ok(verdicts) => verdicts
+                    .into_iter()
+                    .for_each(|verdict| tally.count(verdict.map(|d| d.partition))),
                 Err(e) => break Some(kafka.failed(&format!("produce to topic {}", args.topic), e)),
             }
         }
@@ -174,8 +184,21 @@ impl Tally {
         }
     }
 
-    fn report(self, session: &Session, kafka: &Kafka, topic: &str, took: Duration, ended: Option<Failure>) -> Result<()> {
-        let records = |n: usize| if n == 1 { "1 record".to_owned() } else { format!("{n} records") };
+    fn report(
+        self,
+        session: &Session,
+        kafka: &Kafka,
+        topic: &str,
+        took: Duration,
+        ended: Option<Failure>,
+    ) -> Result<()> {
+        let records = |n: usize| {
+            if n == 1 {
+                "1 record".to_owned()
+            } else {
+                format!("{n} records")
+            }
+        };
         let lost = self.seen - self.acknowledged;
         if self.acknowledged > 0 || lost == 0 {
             session.output.progress(format!(
@@ -189,9 +212,20 @@ impl Tally {
             return ended.map_or(Ok(()), Err);
         }
         let why = match (ended, self.first) {
-            (_, Some(first)) => kafka.failed(&format!("{lost} of {} not acknowledged; the first", records(self.seen)), first),
-            (Some(ended), None) => ended.doing(format!("{lost} of {} not acknowledged", records(self.seen))),
-            (None, None) => Failure::new(Code::General, format!("{lost} of {} not acknowledged", records(self.seen))),
+            (_, Some(first)) => kafka.failed(
+                &format!(
+                    "{lost} of {} not acknowledged; the first",
+                    records(self.seen)
+                ),
+                first,
+            ),
+            (Some(ended), None) => {
+                ended.doing(format!("{lost} of {} not acknowledged", records(self.seen)))
+            }
+            (None, None) => Failure::new(
+                Code::General,
+                format!("{lost} of {} not acknowledged", records(self.seen)),
+            ),
         };
         Err(match why.code {
             Code::NotFound => why.hint(format!("kubectl kafka topic create {topic}")),
@@ -255,21 +289,36 @@ fn read_lines(mut input: impl Read, sender: &mpsc::Sender<Lines>) {
 
 fn record(args: &Args, line: Vec<u8>) -> Result<Record, String> {
     let mut record = if args.json {
-        let json: JsonRecord = serde_json::from_slice(&line).map_err(|e| format!("not a record: {e}"))?;
+        let json: JsonRecord =
+            serde_json::from_slice(&line).map_err(|e| format!("not a record: {e}"))?;
         Record::try_from(json)?
     } else {
         let (key, value) = match args.key_separator.as_deref() {
             Some(separator) => {
-                let at = find(&line, separator.as_bytes())
-                    .ok_or_else(|| format!("no key: it does not contain the separator {separator:?}"))?;
-                (Some(line[..at].to_vec()), line[at + separator.len()..].to_vec())
+                let at = find(&line, separator.as_bytes()).ok_or_else(|| {
+                    format!("no key: it does not contain the separator {separator:?}")
+                })?;
+                (
+                    Some(line[..at].to_vec()),
+                    line[at + separator.len()..].to_vec(),
+                )
             }
             None => (None, line),
         };
-        let null = args.null.as_deref().is_some_and(|null| null.as_bytes() == value);
-        Record { key: key.map(Into::into), value: (!null).then(|| value.into()), ..Record::default() }
+        let null = args
+            .null
+            .as_deref()
+            .is_some_and(|null| null.as_bytes() == value);
+        Record {
+            key: key.map(Into::into),
+            value: (!null).then(|| value.into()),
+            ..Record::default()
+        }
     };
-    let headers = args.header.iter().map(|(key, value)| Header { key: key.clone(), value: Some(value.clone().into()) });
+    let headers = args.header.iter().map(|(key, value)| Header {
+        key: key.clone(),
+        value: Some(value.clone().into()),
+    });
     record.headers.extend(headers);
     record.partition = args.partition;
     Ok(record)
@@ -279,7 +328,8 @@ fn find(line: &[u8], separator: &[u8]) -> Option<usize> {
     if separator.is_empty() {
         return None;
     }
-    line.windows(separator.len()).position(|window| window == separator)
+    line.windows(separator.len())
+        .position(|window| window == separator)
 }
 
 #[cfg(test)]
@@ -295,13 +345,18 @@ mod tests {
     }
 
     fn args(line: &str) -> Args {
-        Line::try_parse_from(format!("produce {line}").split(' ')).unwrap().args
+        Line::try_parse_from(format!("produce {line}").split(' '))
+            .unwrap()
+            .args
     }
 
     fn parsed(flags: &str, line: &str) -> Result<(Option<String>, Option<String>), String> {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         let record = record(&args(flags), line.as_bytes().to_vec())?;
-        Ok((record.key.as_deref().map(text), record.value.as_deref().map(text)))
+        Ok((
+            record.key.as_deref().map(text),
+            record.value.as_deref().map(text),
+        ))
     }
 
     #[test]
@@ -310,8 +365,14 @@ mod tests {
         assert_eq!(parsed("t", "a:b").unwrap(), (None, s("a:b")));
         assert_eq!(parsed("t -k :", "a:b:c").unwrap(), (s("a"), s("b:c")));
         assert_eq!(parsed("t -k ::", "a::").unwrap(), (s("a"), s("")));
-        assert_eq!(parsed("t -k : --null NULL", "a:NULL").unwrap(), (s("a"), None));
-        assert_eq!(parsed("t --json", r#"{"key":"a","value":"b"}"#).unwrap(), (s("a"), s("b")));
+        assert_eq!(
+            parsed("t -k : --null NULL", "a:NULL").unwrap(),
+            (s("a"), None)
+        );
+        assert_eq!(
+            parsed("t --json", r#"{"key":"a","value":"b"}"#).unwrap(),
+            (s("a"), s("b"))
+        );
         assert!(parsed("t -k :", "a").unwrap_err().contains("separator"));
         assert!(parsed("t --json", "a").is_err());
     }
@@ -327,6 +388,14 @@ mod tests {
         while let Some(lines) = receiver.blocking_recv() {
             seen.extend(lines.unwrap());
         }
-        assert_eq!(seen, [b"one".to_vec(), Vec::new(), long.into_bytes(), b"last".to_vec()]);
+        assert_eq!(
+            seen,
+            [
+                b"one".to_vec(),
+                Vec::new(),
+                long.into_bytes(),
+                b"last".to_vec()
+            ]
+        );
     }
 }

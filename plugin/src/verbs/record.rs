@@ -67,7 +67,10 @@ fn read(text: Option<String>, base64: Option<String>) -> Result<Option<Vec<u8>>,
     match (text, base64) {
         (Some(_), Some(_)) => Err("text and Base64 exclude each other".to_owned()),
         (Some(text), None) => Ok(Some(text.into_bytes())),
-        (None, Some(coded)) => STANDARD.decode(coded).map(Some).map_err(|e| format!("not Base64: {e}")),
+        (None, Some(coded)) => STANDARD
+            .decode(coded)
+            .map(Some)
+            .map_err(|e| format!("not Base64: {e}")),
         (None, None) => Ok(None),
     }
 }
@@ -78,7 +81,11 @@ impl From<&ReceivedRecord> for JsonRecord {
         let (value, value_base64) = written(record.value.as_deref());
         let headers = record.headers.iter().map(|header| {
             let (value, value_base64) = written(header.value.as_deref());
-            JsonHeader { key: header.key.clone(), value, value_base64 }
+            JsonHeader {
+                key: header.key.clone(),
+                value,
+                value_base64,
+            }
         });
         Self {
             topic: Some(record.topic.to_string()),
@@ -99,7 +106,10 @@ impl TryFrom<JsonRecord> for Record {
 
     fn try_from(json: JsonRecord) -> Result<Self, String> {
         let headers = json.headers.into_iter().map(|header| {
-            Ok(Header { key: header.key, value: read(header.value, header.value_base64)?.map(Into::into) })
+            Ok(Header {
+                key: header.key,
+                value: read(header.value, header.value_base64)?.map(Into::into),
+            })
         });
         Ok(Self {
             key: read(json.key, json.key_base64)?.map(Into::into),
@@ -124,19 +134,32 @@ mod tests {
             timestamp_ms: 1_700_000_000_123,
             key: Some(vec![0xff, 0x00].into()),
             value: Some("grüße\n".into()),
-            headers: vec![Header { key: "h".to_owned(), value: None }],
+            headers: vec![Header {
+                key: "h".to_owned(),
+                value: None,
+            }],
         };
         let line = serde_json::to_string(&JsonRecord::from(&received)).unwrap();
         assert!(!line.contains('\n'), "{line}");
-        let back: Record = serde_json::from_str::<JsonRecord>(&line).unwrap().try_into().unwrap();
-        assert_eq!((back.key, back.value, back.headers), (received.key, received.value, received.headers));
+        let back: Record = serde_json::from_str::<JsonRecord>(&line)
+            .unwrap()
+            .try_into()
+            .unwrap();
+        assert_eq!(
+            (back.key, back.value, back.headers),
+            (received.key, received.value, received.headers)
+        );
         assert_eq!(back.timestamp_ms, Some(1_700_000_000_123));
     }
 
     #[test]
     fn what_is_no_record_is_refused() {
         assert!(serde_json::from_str::<JsonRecord>(r#"{"vlaue": "x"}"#).is_err());
-        let both = JsonRecord { key: Some("a".to_owned()), key_base64: Some("YQ==".to_owned()), ..Default::default() };
+        let both = JsonRecord {
+            key: Some("a".to_owned()),
+            key_base64: Some("YQ==".to_owned()),
+            ..Default::default()
+        };
         assert!(Record::try_from(both).is_err());
     }
 }

@@ -24,7 +24,9 @@ use crate::session::Session;
 
 /// Arguments of `uninstall`.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Volumes (PersistentVolumeClaims) are never deleted here. Without --crds the resource types stay, and with them every\nKafkaCluster; `kubectl kafka install` takes them over again.")]
+#[command(
+    after_help = "Volumes (PersistentVolumeClaims) are never deleted here. Without --crds the resource types stay, and with them every\nKafkaCluster; `kubectl kafka install` takes them over again."
+)]
 pub struct Args {
     /// Also delete the resource types: this deletes every KafkaCluster and its Pods
     #[arg(long)]
@@ -55,7 +57,10 @@ struct Removal {
 
 impl Report for Removal {
     fn text(&self, out: &mut Text<'_>) -> io::Result<()> {
-        let suffix = self.dry_run.map(|mode| format!(" (dry run, {mode})")).unwrap_or_default();
+        let suffix = self
+            .dry_run
+            .map(|mode| format!(" (dry run, {mode})"))
+            .unwrap_or_default();
         for name in &self.deleted {
             out.line(format!("{name} deleted{suffix}"))?;
         }
@@ -81,7 +86,11 @@ pub async fn run(session: &Session, args: Args) -> Result<()> {
     }
     let (running, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(|m| m.kind() == "Deployment");
 
-    let mut removal = Removing { session, dry: args.dry_run, deleted: Vec::new() };
+    let mut removal = Removing {
+        session,
+        dry: args.dry_run,
+        deleted: Vec::new(),
+    };
     removal.registration().await?;
     for manifest in &running {
         removal.object(manifest).await?;
@@ -100,9 +109,16 @@ pub async fn run(session: &Session, args: Args) -> Result<()> {
         DryRun::Server => Some("server"),
     };
     if removal.deleted.is_empty() {
-        session.output.progress("nothing to remove: the operator is not installed");
+        session
+            .output
+            .progress("nothing to remove: the operator is not installed");
     }
-    session.output.report(&Removal { api_version: API_VERSION, kind: "Removal", dry_run, deleted: removal.deleted })?;
+    session.output.report(&Removal {
+        api_version: API_VERSION,
+        kind: "Removal",
+        dry_run,
+        deleted: removal.deleted,
+    })?;
     if args.wait && args.dry_run == DryRun::None {
         for manifest in &rest {
             gone(session, manifest, deadline).await?;
@@ -120,12 +136,19 @@ async fn confirm(session: &Session, args: &Args) -> Result<()> {
     let clusters = match api.list(&ListParams::default()).await {
         Ok(list) => list.items,
         Err(kube::Error::Api(status)) if status.code == 404 => Vec::new(),
-        Err(e) => return Err(Failure::from(e).doing("list kafkaclusters").at(&session.place)),
+        Err(e) => {
+            return Err(Failure::from(e)
+                .doing("list kafkaclusters")
+                .at(&session.place));
+        }
     };
     if clusters.is_empty() || args.dry_run != DryRun::None {
         return Ok(());
     }
-    let listed: Vec<String> = clusters.iter().map(|c| format!("{}/{}", c.namespace().unwrap_or_default(), c.name_any())).collect();
+    let listed: Vec<String> = clusters
+        .iter()
+        .map(|c| format!("{}/{}", c.namespace().unwrap_or_default(), c.name_any()))
+        .collect();
     let fate = if args.crds {
         "will be deleted with their Pods (volumes stay where their deletionPolicy is Retain)"
     } else {
@@ -136,7 +159,11 @@ async fn confirm(session: &Session, args: &Args) -> Result<()> {
         session.output.note(&what);
         return Ok(());
     }
-    let expected = if args.crds { "delete all kafka clusters" } else { "uninstall" };
+    let expected = if args.crds {
+        "delete all kafka clusters"
+    } else {
+        "uninstall"
+    };
     prompt::confirm(false, &what, expected).map_err(|f| f.at(&session.place))
 }
 
@@ -151,7 +178,10 @@ impl Removing<'_> {
         let api: Api<ValidatingWebhookConfiguration> = Api::all(self.session.client.clone());
         let label = format!("validatingwebhookconfiguration/{REGISTRATION}");
         let found = match self.dry {
-            DryRun::Client => api.get_metadata_opt(REGISTRATION).await.map(|found| found.is_some()),
+            DryRun::Client => api
+                .get_metadata_opt(REGISTRATION)
+                .await
+                .map(|found| found.is_some()),
             _ => there(api.delete(REGISTRATION, &self.params()).await.map(|_| ())),
         };
         self.note(label, found)
@@ -160,18 +190,32 @@ impl Removing<'_> {
     async fn object(&mut self, manifest: &Manifest) -> Result<()> {
         let api = api_of(&self.session.client, manifest);
         let found = match self.dry {
-            DryRun::Client => api.get_metadata_opt(manifest.name()).await.map(|found| found.is_some()),
-            _ => there(api.delete(manifest.name(), &self.params()).await.map(|_| ())),
+            DryRun::Client => api
+                .get_metadata_opt(manifest.name())
+                .await
+                .map(|found| found.is_some()),
+            _ => there(
+                api.delete(manifest.name(), &self.params())
+                    .await
+                    .map(|_| ()),
+            ),
         };
         self.note(manifest.label(), found)
     }
 
     fn params(&self) -> DeleteParams {
-        DeleteParams { dry_run: self.dry == DryRun::Server, ..DeleteParams::foreground() }
+        DeleteParams {
+            dry_run: self.dry == DryRun::Server,
+            ..DeleteParams::foreground()
+        }
     }
 
     fn note(&mut self, label: String, found: Result<bool, kube::Error>) -> Result<()> {
-        let found = found.map_err(|e| Failure::from(e).doing(format!("delete {label}")).at(&self.session.place))?;
+        let found = found.map_err(|e| {
+            Failure::from(e)
+                .doing(format!("delete {label}"))
+                .at(&self.session.place)
+        })?;
         if found && !self.deleted.contains(&label) {
             self.deleted.push(label);
         }
@@ -192,11 +236,19 @@ async fn pods_gone(session: &Session, deadline: Instant) -> Result<()> {
     let api: Api<Pod> = Api::namespaced(session.client.clone(), names::OPERATOR_NAMESPACE);
     let selector = ListParams::default().labels("app.kubernetes.io/name=sdm");
     loop {
-        let pods = api.list(&selector).await.map_err(|e| Failure::from(e).doing("list the operator's pods").at(&session.place))?;
+        let pods = api.list(&selector).await.map_err(|e| {
+            Failure::from(e)
+                .doing("list the operator's pods")
+                .at(&session.place)
+        })?;
         if pods.items.is_empty() {
             return Ok(());
         }
-        late(session, deadline, &format!("{} pods of the operator still run", pods.items.len()))?;
+        late(
+            session,
+            deadline,
+            &format!("{} pods of the operator still run", pods.items.len()),
+        )?;
         sleep(Duration::from_millis(250)).await;
     }
 }
@@ -205,9 +257,17 @@ async fn gone(session: &Session, manifest: &Manifest, deadline: Instant) -> Resu
     let api = api_of(&session.client, manifest);
     loop {
         let found = api.get_metadata_opt(manifest.name()).await;
-        match found.map_err(|e| Failure::from(e).doing(format!("get {}", manifest.label())).at(&session.place))? {
+        match found.map_err(|e| {
+            Failure::from(e)
+                .doing(format!("get {}", manifest.label()))
+                .at(&session.place)
+        })? {
             None => return Ok(()),
-            Some(_) => late(session, deadline, &format!("{} is still there", manifest.label()))?,
+            Some(_) => late(
+                session,
+                deadline,
+                &format!("{} is still there", manifest.label()),
+            )?,
         }
         sleep(Duration::from_millis(250)).await;
     }
@@ -217,5 +277,7 @@ fn late(session: &Session, deadline: Instant, what: &str) -> Result<()> {
     if Instant::now() < deadline {
         return Ok(());
     }
-    Err(Failure::new(Code::TimedOut, what).at(&session.place).hint(format!("kubectl get all -n {}", names::OPERATOR_NAMESPACE)))
+    Err(Failure::new(Code::TimedOut, what)
+        .at(&session.place)
+        .hint(format!("kubectl get all -n {}", names::OPERATOR_NAMESPACE)))
 }

@@ -62,7 +62,12 @@ struct Cluster {
 impl Version {
     /// The plugin's own version.
     pub fn client() -> Self {
-        Self { api_version: API_VERSION, kind: "Version", plugin: PLUGIN, ..Self::default() }
+        Self {
+            api_version: API_VERSION,
+            kind: "Version",
+            plugin: PLUGIN,
+            ..Self::default()
+        }
     }
 }
 
@@ -76,16 +81,26 @@ impl Report for Version {
             out.line("Operator:    not installed")?;
         }
         for program in &self.operator {
-            out.line(format!("Operator:    {} {} ({} ready)", program.name, program.image, program.ready))?;
+            out.line(format!(
+                "Operator:    {} {} ({} ready)",
+                program.name, program.image, program.ready
+            ))?;
         }
         if !self.resource_versions.is_empty() {
-            out.line(format!("Resources:   kafka.sdm.dev {}", self.resource_versions.join(", ")))?;
+            out.line(format!(
+                "Resources:   kafka.sdm.dev {}",
+                self.resource_versions.join(", ")
+            ))?;
         }
         if !self.clusters.is_empty() {
             out.line("")?;
             let mut table = Table::new(&["NAMESPACE", "CLUSTER", "KAFKA"]);
             for cluster in &self.clusters {
-                table.row(vec![cluster.namespace.as_str().into(), cluster.name.as_str().into(), cluster.kafka.as_str().into()]);
+                table.row(vec![
+                    cluster.namespace.as_str().into(),
+                    cluster.name.as_str().into(),
+                    cluster.kafka.as_str().into(),
+                ]);
             }
             out.table(&table)?;
         }
@@ -104,25 +119,66 @@ pub async fn run(session: &Session) -> Result<()> {
     let client = &session.client;
     let deployments: Api<Deployment> = Api::namespaced(client.clone(), names::OPERATOR_NAMESPACE);
     let crds: Api<CustomResourceDefinition> = Api::all(client.clone());
-    let clusters: Api<KafkaCluster> = if session.all_namespaces { Api::all(client.clone()) } else { session.namespaced() };
+    let clusters: Api<KafkaCluster> = if session.all_namespaces {
+        Api::all(client.clone())
+    } else {
+        session.namespaced()
+    };
     let params = ListParams::default();
     let programs = ListParams::default().labels("app.kubernetes.io/name=sdm");
-    let (kubernetes, deployments, crd, clusters) =
-        tokio::join!(client.apiserver_version(), deployments.list(&programs), crds.get_opt(CRD), clusters.list(&params));
+    let (kubernetes, deployments, crd, clusters) = tokio::join!(
+        client.apiserver_version(),
+        deployments.list(&programs),
+        crds.get_opt(CRD),
+        clusters.list(&params)
+    );
 
     let kubernetes = kubernetes.map_err(|e| Failure::from(e).at(&session.place))?;
-    let mut report = Version { kubernetes: Some(kubernetes.git_version), asked: true, ..Version::client() };
-    for deployment in seen(session, "the operator", deployments.map(|list| list.items))?.unwrap_or_default() {
-        let wanted = deployment.spec.as_ref().and_then(|s| s.replicas).unwrap_or(1);
-        let ready = deployment.status.as_ref().and_then(|s| s.ready_replicas).unwrap_or(0);
-        let containers = deployment.spec.iter().flat_map(|s| &s.template.spec).flat_map(|s| &s.containers);
-        let image = containers.filter_map(|c| c.image.clone()).next().unwrap_or_default();
-        report.operator.push(Program { name: deployment.name_any(), image, ready: format!("{ready}/{wanted}") });
+    let mut report = Version {
+        kubernetes: Some(kubernetes.git_version),
+        asked: true,
+        ..Version::client()
+    };
+    for deployment in
+        seen(session, "the operator", deployments.map(|list| list.items))?.unwrap_or_default()
+    {
+        let wanted = deployment
+            .spec
+            .as_ref()
+            .and_then(|s| s.replicas)
+            .unwrap_or(1);
+        let ready = deployment
+            .status
+            .as_ref()
+            .and_then(|s| s.ready_replicas)
+            .unwrap_or(0);
+        let containers = deployment
+            .spec
+            .iter()
+            .flat_map(|s| &s.template.spec)
+            .flat_map(|s| &s.containers);
+        let image = containers
+            .filter_map(|c| c.image.clone())
+            .next()
+            .unwrap_or_default();
+        report.operator.push(Program {
+            name: deployment.name_any(),
+            image,
+            ready: format!("{ready}/{wanted}"),
+        });
     }
     if let Some(crd) = seen(session, "the resource types", crd)?.flatten() {
-        report.resource_versions = crd.spec.versions.iter().filter(|v| v.served).map(|v| v.name.clone()).collect();
+        report.resource_versions = crd
+            .spec
+            .versions
+            .iter()
+            .filter(|v| v.served)
+            .map(|v| v.name.clone())
+            .collect();
     }
-    for cluster in seen(session, "Kafka clusters", clusters.map(|list| list.items))?.unwrap_or_default() {
+    for cluster in
+        seen(session, "Kafka clusters", clusters.map(|list| list.items))?.unwrap_or_default()
+    {
         report.clusters.push(Cluster {
             namespace: cluster.namespace().unwrap_or_default(),
             name: cluster.name_any(),
@@ -130,7 +186,12 @@ pub async fn run(session: &Session) -> Result<()> {
         });
     }
     for program in &report.operator {
-        if let Some(tag) = program.image.rsplit_once(':').map(|(_, tag)| tag).filter(|tag| *tag != PLUGIN) {
+        if let Some(tag) = program
+            .image
+            .rsplit_once(':')
+            .map(|(_, tag)| tag)
+            .filter(|tag| *tag != PLUGIN)
+        {
             session.output.note(format!("{} runs {tag}, this plugin is {PLUGIN}; kubectl kafka install brings them together", program.name));
         }
     }
@@ -159,8 +220,15 @@ mod tests {
     #[test]
     fn without_a_server_only_the_plugin_is_told() {
         let report = Version::client();
-        assert_eq!(Output::render(Format::Table, &report), format!("Plugin:      {PLUGIN}\n"));
-        let json: serde_json::Value = serde_json::from_str(&Output::render(Format::Json, &report)).unwrap();
-        assert_eq!(json, serde_json::json!({"apiVersion": API_VERSION, "kind": "Version", "plugin": PLUGIN}));
+        assert_eq!(
+            Output::render(Format::Table, &report),
+            format!("Plugin:      {PLUGIN}\n")
+        );
+        let json: serde_json::Value =
+            serde_json::from_str(&Output::render(Format::Json, &report)).unwrap();
+        assert_eq!(
+            json,
+            serde_json::json!({"apiVersion": API_VERSION, "kind": "Version", "plugin": PLUGIN})
+        );
     }
 }

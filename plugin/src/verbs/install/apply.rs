@@ -44,14 +44,24 @@ pub fn api(client: &Client, manifest: &Manifest) -> Api<DynamicObject> {
 ///
 /// # Errors
 /// When one of them is refused; what was applied stays.
-pub async fn all(session: &Session, manifests: &[Manifest], dry: bool, deadline: Instant) -> Result<Vec<Applied>> {
+pub async fn all(
+    session: &Session,
+    manifests: &[Manifest],
+    dry: bool,
+    deadline: Instant,
+) -> Result<Vec<Applied>> {
     let mut done = Vec::with_capacity(manifests.len());
     for rank in manifests.chunk_by(|a, b| a.rank() == b.rank()) {
-        let mut part: Vec<Applied> =
-            stream::iter(rank.iter().map(|m| one(session, m, dry))).buffered(CONCURRENCY).try_collect().await?;
+        let mut part: Vec<Applied> = stream::iter(rank.iter().map(|m| one(session, m, dry)))
+            .buffered(CONCURRENCY)
+            .try_collect()
+            .await?;
         done.append(&mut part);
         if !dry {
-            for manifest in rank.iter().filter(|m| m.kind() == "CustomResourceDefinition") {
+            for manifest in rank
+                .iter()
+                .filter(|m| m.kind() == "CustomResourceDefinition")
+            {
                 established(session, manifest.name(), deadline).await?;
             }
         }
@@ -61,13 +71,27 @@ pub async fn all(session: &Session, manifests: &[Manifest], dry: bool, deadline:
 
 async fn one(session: &Session, manifest: &Manifest, dry: bool) -> Result<Applied> {
     let failed = |e: kube::Error| {
-        let failure = Failure::from(e).doing(format!("apply {}", manifest.label())).at(&session.place);
-        if failure.code == Code::Denied { failure.hint("install as a cluster administrator: kubectl auth can-i '*' '*'") } else { failure }
+        let failure = Failure::from(e)
+            .doing(format!("apply {}", manifest.label()))
+            .at(&session.place);
+        if failure.code == Code::Denied {
+            failure.hint("install as a cluster administrator: kubectl auth can-i '*' '*'")
+        } else {
+            failure
+        }
     };
     let api = api(&session.client, manifest);
-    let before = api.get_metadata_opt(manifest.name()).await.map_err(failed)?;
-    let params = PatchParams { dry_run: dry, ..PatchParams::apply(MANAGER).force() };
-    let after = api.patch(manifest.name(), &params, &Patch::Apply(&manifest.object)).await;
+    let before = api
+        .get_metadata_opt(manifest.name())
+        .await
+        .map_err(failed)?;
+    let params = PatchParams {
+        dry_run: dry,
+        ..PatchParams::apply(MANAGER).force()
+    };
+    let after = api
+        .patch(manifest.name(), &params, &Patch::Apply(&manifest.object))
+        .await;
     let after = match after {
         // A dry run creates no namespace, so what belongs into it cannot be checked yet.
         Err(kube::Error::Api(status)) if dry && before.is_none() && status.is_not_found() => None,
@@ -76,7 +100,11 @@ async fn one(session: &Session, manifest: &Manifest, dry: bool) -> Result<Applie
     let result = match (&before, &after) {
         (None, _) => "created",
         // The API server moves the version only if something changed.
-        (Some(before), Some(after)) if before.metadata.resource_version == after.metadata.resource_version => "unchanged",
+        (Some(before), Some(after))
+            if before.metadata.resource_version == after.metadata.resource_version =>
+        {
+            "unchanged"
+        }
         _ => "configured",
     };
     Ok(Applied {
@@ -91,16 +119,32 @@ async fn one(session: &Session, manifest: &Manifest, dry: bool) -> Result<Applie
 async fn established(session: &Session, name: &str, deadline: Instant) -> Result<()> {
     let api: Api<CustomResourceDefinition> = Api::all(session.client.clone());
     loop {
-        let crd = api.get(name).await.map_err(|e| Failure::from(e).doing(format!("get crd {name}")).at(&session.place))?;
+        let crd = api.get(name).await.map_err(|e| {
+            Failure::from(e)
+                .doing(format!("get crd {name}"))
+                .at(&session.place)
+        })?;
         let conditions = crd.status.and_then(|s| s.conditions).unwrap_or_default();
-        let is = |kind: &str| conditions.iter().any(|c| c.type_ == kind && c.status == "True");
+        let is = |kind: &str| {
+            conditions
+                .iter()
+                .any(|c| c.type_ == kind && c.status == "True")
+        };
         if is("Established") {
             return Ok(());
         }
         if Instant::now() >= deadline {
-            let why = conditions.iter().find(|c| c.status == "False").and_then(|c| c.message.clone());
-            let what = format!("resource type {name} is not served: {}", why.unwrap_or_else(|| "no reason given".to_owned()));
-            return Err(Failure::new(Code::TimedOut, what).at(&session.place).hint(format!("kubectl describe crd {name}")));
+            let why = conditions
+                .iter()
+                .find(|c| c.status == "False")
+                .and_then(|c| c.message.clone());
+            let what = format!(
+                "resource type {name} is not served: {}",
+                why.unwrap_or_else(|| "no reason given".to_owned())
+            );
+            return Err(Failure::new(Code::TimedOut, what)
+                .at(&session.place)
+                .hint(format!("kubectl describe crd {name}")));
         }
         sleep(Duration::from_millis(100)).await;
     }

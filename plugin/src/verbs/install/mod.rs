@@ -27,13 +27,20 @@ pub const MANAGER: &str = "kubectl-kafka";
 
 /// Arguments of `install`.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Needs the rights of a cluster administrator: it creates resource types and cluster roles.\nExamples:\n  kubectl kafka install\n  kubectl kafka install --registry registry.example.com/kafka\n  kubectl kafka install --dry-run=client > operator.yaml")]
+#[command(
+    after_help = "Needs the rights of a cluster administrator: it creates resource types and cluster roles.\nExamples:\n  kubectl kafka install\n  kubectl kafka install --registry registry.example.com/kafka\n  kubectl kafka install --dry-run=client > operator.yaml"
+)]
 pub struct Args {
     /// The operator's image
     #[arg(long, value_name = "IMAGE", conflicts_with = "registry")]
     image: Option<String>,
     /// The registry and path that hold the image `operator`
-    #[arg(long, value_name = "PREFIX", env = "IMAGE_REGISTRY", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "PREFIX",
+        env = "IMAGE_REGISTRY",
+        hide_env_values = true
+    )]
     registry: Option<String>,
     /// client: print the manifests; server: have the API server check them
     #[arg(long, value_enum, default_value = "none", value_name = "MODE")]
@@ -61,20 +68,34 @@ struct Installation {
 
 impl Report for Installation {
     fn text(&self, out: &mut Text<'_>) -> io::Result<()> {
-        let suffix = self.dry_run.map(|mode| format!(" (dry run, {mode})")).unwrap_or_default();
+        let suffix = self
+            .dry_run
+            .map(|mode| format!(" (dry run, {mode})"))
+            .unwrap_or_default();
         for item in &self.items {
-            out.line(format!("{}/{} {}{suffix}", item.kind.to_lowercase(), item.name, item.result))?;
+            out.line(format!(
+                "{}/{} {}{suffix}",
+                item.kind.to_lowercase(),
+                item.name,
+                item.result
+            ))?;
         }
         Ok(())
     }
     fn names(&self) -> Vec<String> {
-        self.items.iter().map(|item| format!("{}/{}", item.kind.to_lowercase(), item.name)).collect()
+        self.items
+            .iter()
+            .map(|item| format!("{}/{}", item.kind.to_lowercase(), item.name))
+            .collect()
     }
 }
 
 /// The image asked for, if any was.
 fn image(args: &Args) -> Result<Option<String>> {
-    match (&args.image, args.registry.as_deref().filter(|r| !r.is_empty())) {
+    match (
+        &args.image,
+        args.registry.as_deref().filter(|r| !r.is_empty()),
+    ) {
         (Some(image), _) => Ok(Some(image.clone())),
         (None, Some(registry)) => manifests::image_in(registry).map(Some),
         (None, None) => Ok(None),
@@ -110,7 +131,11 @@ pub async fn run(session: &Session, args: Args) -> Result<()> {
     let deadline = began + args.timeout;
     let manifests = manifests::all(image(&args)?.as_deref())?;
     let dry = args.dry_run == DryRun::Server;
-    session.output.progress(format!("applying {} objects ({})", manifests.len(), session.place));
+    session.output.progress(format!(
+        "applying {} objects ({})",
+        manifests.len(),
+        session.place
+    ));
     let items = apply::all(session, &manifests, dry, deadline).await?;
     let changed = items.iter().any(|item| item.result != "unchanged");
     session.output.report(&Installation {
@@ -122,7 +147,10 @@ pub async fn run(session: &Session, args: Args) -> Result<()> {
     if args.wait && !dry {
         rollout::wait(session, &manifests, deadline).await?;
         proof::wait(session, deadline).await?;
-        session.output.progress(format!("the operator works ({:.1} s)", began.elapsed().as_secs_f64()));
+        session.output.progress(format!(
+            "the operator works ({:.1} s)",
+            began.elapsed().as_secs_f64()
+        ));
     }
     if args.error_unchanged && !changed {
         return Err(Failure::silent(Code::Unchanged));

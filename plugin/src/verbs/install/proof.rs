@@ -30,7 +30,9 @@ pub async fn wait(session: &Session, deadline: Instant) -> Result<()> {
     loop {
         let missing = match attempt(session).await {
             Ok(()) => {
-                session.output.progress("admission: a good KafkaCluster passes, a bad one is refused (dry run)");
+                session.output.progress(
+                    "admission: a good KafkaCluster passes, a bad one is refused (dry run)",
+                );
                 return Ok(());
             }
             Err(missing) => missing,
@@ -40,9 +42,12 @@ pub async fn wait(session: &Session, deadline: Instant) -> Result<()> {
             told.clone_from(&missing);
         }
         if Instant::now() >= deadline {
-            return Err(Failure::new(Code::TimedOut, format!("admission does not work: {missing}"))
-                .at(&session.place)
-                .hint("kubectl logs -n sdm-system deployment/sdm-webhook"));
+            return Err(Failure::new(
+                Code::TimedOut,
+                format!("admission does not work: {missing}"),
+            )
+            .at(&session.place)
+            .hint("kubectl logs -n sdm-system deployment/sdm-webhook"));
         }
         sleep(PERIOD).await;
     }
@@ -59,17 +64,31 @@ async fn attempt(session: &Session) -> Result<(), String> {
     let good = cluster("sdm-install-proof", 0).ok_or("the sample cannot be made")?;
     let bad = cluster("sdm-install-proof", STRANGER).ok_or("the sample cannot be made")?;
     let api: Api<KafkaCluster> = Api::namespaced(session.client.clone(), NAMESPACE);
-    let params = PostParams { dry_run: true, field_manager: Some(super::MANAGER.to_owned()) };
+    let params = PostParams {
+        dry_run: true,
+        field_manager: Some(super::MANAGER.to_owned()),
+    };
     let (good, bad) = tokio::join!(api.create(&params, &good), api.create(&params, &bad));
     match good {
         Ok(_) => {}
         Err(kube::Error::Api(status)) if status.is_already_exists() => {}
-        Err(e) => return Err(format!("a good KafkaCluster is refused: {}", Failure::from(e))),
+        Err(e) => {
+            return Err(format!(
+                "a good KafkaCluster is refused: {}",
+                Failure::from(e)
+            ));
+        }
     }
     match bad {
         Err(kube::Error::Api(status)) if is_admission(&status.message) => Ok(()),
-        Err(e) => Err(format!("a bad KafkaCluster is refused, but not by the webhook: {}", Failure::from(e))),
-        Ok(_) => Err("a bad KafkaCluster is not refused: the API server does not ask the webhook yet".to_owned()),
+        Err(e) => Err(format!(
+            "a bad KafkaCluster is refused, but not by the webhook: {}",
+            Failure::from(e)
+        )),
+        Ok(_) => Err(
+            "a bad KafkaCluster is not refused: the API server does not ask the webhook yet"
+                .to_owned(),
+        ),
     }
 }
 
@@ -100,7 +119,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_samples_are_clusters() {
-        assert_eq!(cluster("a", STRANGER).unwrap().spec.overrides[0].node_ids, [STRANGER]);
+    fn the_webhooks_own_rules_take_one_sample_and_refuse_the_other() {
+        let resolved = |overridden| {
+            let mut cluster = cluster("a", overridden).unwrap();
+            cluster.metadata.namespace = Some(NAMESPACE.to_owned());
+            sdm_core::resolve(&cluster, None)
+        };
+        assert!(resolved(0).is_ok());
+        let review = resolved(STRANGER).unwrap_err();
+        assert!(
+            review
+                .violations
+                .iter()
+                .any(|v| v.path.contains("overrides")),
+            "{review:?}"
+        );
     }
 }

@@ -31,14 +31,22 @@ pub struct Live {
 /// When it cannot be asked.
 pub async fn ask(session: &Session, cluster: &KafkaCluster, access: &Access) -> Result<Live> {
     let kafka = Kafka::open_for(session, cluster, access).await?;
-    let metadata = kafka.client.metadata(None).await.map_err(|e| kafka.failed("ask Kafka for its partitions", e))?;
+    let metadata = kafka
+        .client
+        .metadata(None)
+        .await
+        .map_err(|e| kafka.failed("ask Kafka for its partitions", e))?;
     let partitions = || metadata.topics.iter().flat_map(|t| &t.partitions);
     Ok(Live {
         topics: metadata.topics.len(),
         partitions: partitions().count(),
         offline: partitions().filter(|p| p.leader.is_none()).count(),
-        under_replicated: partitions().filter(|p| p.leader.is_some() && !p.is_in_sync()).count(),
-        not_preferred: partitions().filter(|p| p.leader.is_some() && p.replicas.first() != p.leader.as_ref()).count(),
+        under_replicated: partitions()
+            .filter(|p| p.leader.is_some() && !p.is_in_sync())
+            .count(),
+        not_preferred: partitions()
+            .filter(|p| p.leader.is_some() && p.replicas.first() != p.leader.as_ref())
+            .count(),
         brokers: metadata.brokers.iter().map(|b| b.id).collect(),
     })
 }

@@ -26,7 +26,9 @@ use report::ClusterStatus;
 
 /// Arguments of `status`.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "With -A: one line for every cluster. -o json and -o yaml print kind ClusterStatus of cli.kafka.sdm.dev/v1.")]
+#[command(
+    after_help = "With -A: one line for every cluster. -o json and -o yaml print kind ClusterStatus of cli.kafka.sdm.dev/v1."
+)]
 pub struct Args {
     /// The KafkaCluster; the same as -c
     // Not `cluster`: that is the id of the global flag --cluster, which means Kubernetes'.
@@ -62,7 +64,11 @@ pub async fn run(session: &Session, args: Args, mut interrupt: Interrupt) -> Res
         }
         let status = observe(session, &args).await?;
         session.output.report(&status)?;
-        if args.exit_code && !status.problems.is_empty() { Err(Failure::silent(Code::Unhealthy)) } else { Ok(()) }
+        if args.exit_code && !status.problems.is_empty() {
+            Err(Failure::silent(Code::Unhealthy))
+        } else {
+            Ok(())
+        }
     };
     tokio::select! {
         ended = work => ended,
@@ -78,8 +84,15 @@ async fn watch(session: &Session, args: &Args) -> Result<()> {
         let key = serde_json::to_string(&status).map_err(io::Error::from)?;
         if key != shown {
             if matches!(session.output.format, Format::Table | Format::Wide) {
-                let clear = if io::stdout().is_terminal() { "\x1b[2J\x1b[H" } else { "" };
-                session.output.line(&format!("{clear}{}", Timestamp::now().strftime("%H:%M:%S UTC")))?;
+                let clear = if io::stdout().is_terminal() {
+                    "\x1b[2J\x1b[H"
+                } else {
+                    ""
+                };
+                session.output.line(&format!(
+                    "{clear}{}",
+                    Timestamp::now().strftime("%H:%M:%S UTC")
+                ))?;
             }
             session.output.report(&status)?;
             shown = key;
@@ -92,16 +105,33 @@ async fn watch(session: &Session, args: &Args) -> Result<()> {
 async fn observe(session: &Session, args: &Args) -> Result<ClusterStatus> {
     let named = args.cluster_name.as_deref();
     let (cluster, pods, claims) = match session.asked_for(named) {
-        Some(name) => tokio::try_join!(session.cluster(Some(name)), owned::<Pod>(session, name), owned_or_nothing(session, name))?,
+        Some(name) => tokio::try_join!(
+            session.cluster(Some(name)),
+            owned::<Pod>(session, name),
+            owned_or_nothing(session, name)
+        )?,
         None => {
             let cluster = session.cluster(None).await?;
             let name = cluster.name_any();
-            let (pods, claims) = tokio::try_join!(owned::<Pod>(session, &name), owned_or_nothing(session, &name))?;
+            let (pods, claims) = tokio::try_join!(
+                owned::<Pod>(session, &name),
+                owned_or_nothing(session, &name)
+            )?;
             (cluster, pods, claims)
         }
     };
-    let live = if args.kafka { Some(live::ask(session, &cluster, &args.access).await?) } else { None };
-    Ok(report::build(&cluster, &pods, &claims, live, Timestamp::now()))
+    let live = if args.kafka {
+        Some(live::ask(session, &cluster, &args.access).await?)
+    } else {
+        None
+    };
+    Ok(report::build(
+        &cluster,
+        &pods,
+        &claims,
+        live,
+        Timestamp::now(),
+    ))
 }
 
 async fn owned<K>(session: &Session, cluster: &str) -> Result<Vec<K>>
@@ -113,7 +143,9 @@ where
 {
     let params = ListParams::default().labels(&format!("{}={cluster}", names::LABEL_CLUSTER));
     let list = session.namespaced::<K>().list(&params).await;
-    Ok(list.map_err(|e| session.failed(&format!("list {}", K::plural(&())), e))?.items)
+    Ok(list
+        .map_err(|e| session.failed(&format!("list {}", K::plural(&())), e))?
+        .items)
 }
 
 /// Volumes are an extra: who may not list them still sees the rest.
@@ -125,6 +157,14 @@ async fn owned_or_nothing(session: &Session, cluster: &str) -> Result<Vec<Persis
 }
 
 /// Whether a condition is what it should be, and its reason and message.
-fn condition<'a>(cluster: &'a KafkaCluster, kind: &str) -> Option<&'a k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition> {
-    cluster.status.as_ref()?.conditions.iter().find(|c| c.type_ == kind)
+fn condition<'a>(
+    cluster: &'a KafkaCluster,
+    kind: &str,
+) -> Option<&'a k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition> {
+    cluster
+        .status
+        .as_ref()?
+        .conditions
+        .iter()
+        .find(|c| c.type_ == kind)
 }

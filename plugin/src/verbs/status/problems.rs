@@ -22,7 +22,11 @@ pub struct Problem {
 }
 
 fn problem(reason: &str, message: impl Into<String>) -> Problem {
-    Problem { reason: reason.to_owned(), message: message.into(), hint: None }
+    Problem {
+        reason: reason.to_owned(),
+        message: message.into(),
+        hint: None,
+    }
 }
 
 impl Problem {
@@ -33,7 +37,12 @@ impl Problem {
 }
 
 /// Everything that is wrong with a cluster.
-pub fn find(cluster: &KafkaCluster, nodes: &[Node], pods: &[Pod], live: Option<&Live>) -> Vec<Problem> {
+pub fn find(
+    cluster: &KafkaCluster,
+    nodes: &[Node],
+    pods: &[Pod],
+    live: Option<&Live>,
+) -> Vec<Problem> {
     let mut found = Vec::new();
     let namespace = cluster.namespace().unwrap_or_default();
     of_conditions(cluster, &mut found);
@@ -49,18 +58,33 @@ pub fn find(cluster: &KafkaCluster, nodes: &[Node], pods: &[Pod], live: Option<&
 fn of_conditions(cluster: &KafkaCluster, found: &mut Vec<Problem>) {
     let operator = "kubectl get pods -n sdm-system    # does the operator run?";
     let Some(status) = &cluster.status else {
-        found.push(problem("NotObserved", "the operator has not looked at this cluster yet").hint(operator));
+        found.push(
+            problem(
+                "NotObserved",
+                "the operator has not looked at this cluster yet",
+            )
+            .hint(operator),
+        );
         return;
     };
     if cluster.metadata.deletion_timestamp.is_some() {
         found.push(problem("Deleting", "the cluster is being deleted"));
     }
     if status.observed_generation < cluster.metadata.generation {
-        found.push(problem("NotObserved", "the operator has not seen the latest change of the spec yet").hint(operator));
+        found.push(
+            problem(
+                "NotObserved",
+                "the operator has not seen the latest change of the spec yet",
+            )
+            .hint(operator),
+        );
     }
     let is = |kind: &str, wanted: &str| condition(cluster, kind).filter(|c| c.status == wanted);
     if let Some(stalled) = is(kinds::STALLED, "True") {
-        found.push(problem(&stalled.reason, &stalled.message).hint("change the spec; nothing goes on until then"));
+        found.push(
+            problem(&stalled.reason, &stalled.message)
+                .hint("change the spec; nothing goes on until then"),
+        );
     } else if let Some(ready) = is(kinds::READY, "False") {
         found.push(problem(&ready.reason, &ready.message));
     }
@@ -68,20 +92,36 @@ fn of_conditions(cluster: &KafkaCluster, found: &mut Vec<Problem>) {
 
 fn of_node(node: &Node, pods: &[Pod], namespace: &str, found: &mut Vec<Problem>) {
     let name = format!("node {}", node.id);
-    let why = node.why.as_deref().map(|w| format!(": {w}")).unwrap_or_default();
-    let trouble = pods.iter().find(|p| Some(p.name_any()) == node.pod).and_then(crate::verbs::install::trouble);
+    let why = node
+        .why
+        .as_deref()
+        .map(|w| format!(": {w}"))
+        .unwrap_or_default();
+    let trouble = pods
+        .iter()
+        .find(|p| Some(p.name_any()) == node.pod)
+        .and_then(crate::verbs::install::trouble);
     match node.phase {
         NodePhase::Failed => {
             let pod = node.pod.as_deref().unwrap_or_default();
-            found.push(problem("NodeFailed", format!("{name} fails{why}")).hint(format!("kubectl logs -n {namespace} {pod} --previous")));
+            found.push(
+                problem("NodeFailed", format!("{name} fails{why}"))
+                    .hint(format!("kubectl logs -n {namespace} {pod} --previous")),
+            );
         }
         // A node that fails says why itself; of one that only waits, Kubernetes may know more.
         _ => {
             if let Some(trouble) = trouble {
                 let pod = node.pod.as_deref().unwrap_or_default();
-                found.push(problem("PodTrouble", format!("{name}: {trouble}")).hint(format!("kubectl describe pod -n {namespace} {pod}")));
+                found.push(
+                    problem("PodTrouble", format!("{name}: {trouble}"))
+                        .hint(format!("kubectl describe pod -n {namespace} {pod}")),
+                );
             } else if is_news(node, &name, found) {
-                found.push(problem(&format!("Node{:?}", node.phase), format!("{name} is {:?}{why}", node.phase)));
+                found.push(problem(
+                    &format!("Node{:?}", node.phase),
+                    format!("{name} is {:?}{why}", node.phase),
+                ));
             }
         }
     }
@@ -90,16 +130,28 @@ fn of_node(node: &Node, pods: &[Pod], namespace: &str, found: &mut Vec<Problem>)
 /// A node that waits for its turn is in the plan, and one that the condition speaks of was named already.
 fn is_news(node: &Node, name: &str, found: &[Problem]) -> bool {
     let waits = matches!(node.phase, NodePhase::Running | NodePhase::Outdated);
-    !waits && !found.iter().any(|p| p.message.contains(&format!("{name}: ")))
+    !waits
+        && !found
+            .iter()
+            .any(|p| p.message.contains(&format!("{name}: ")))
 }
 
 fn of_partitions(live: &Live, found: &mut Vec<Problem>) {
     let hint = "kubectl kafka topic list --internal --unhealthy";
     if live.offline > 0 {
-        found.push(problem("OfflinePartitions", format!("{} partitions have no leader", live.offline)).hint(hint));
+        found.push(
+            problem(
+                "OfflinePartitions",
+                format!("{} partitions have no leader", live.offline),
+            )
+            .hint(hint),
+        );
     }
     if live.under_replicated > 0 {
-        let text = format!("{} of {} partitions have replicas out of sync", live.under_replicated, live.partitions);
+        let text = format!(
+            "{} of {} partitions have replicas out of sync",
+            live.under_replicated, live.partitions
+        );
         found.push(problem("UnderReplicatedPartitions", text).hint(hint));
     }
 }

@@ -6,12 +6,15 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use kube::ResourceExt;
 use sdm_api::status::PlanStepStatus;
-use sdm_api::{KafkaCluster, ListenerStatus, NodePhase, NodeRole, NodeStatus, QuorumStatus, condition as kinds, names};
+use sdm_api::{
+    KafkaCluster, ListenerStatus, NodePhase, NodeRole, NodeStatus, QuorumStatus,
+    condition as kinds, names,
+};
 use serde::Serialize;
 
+use super::condition;
 use super::live::Live;
 use super::problems::{self, Problem};
-use super::condition;
 use crate::output::age::age;
 use crate::output::table::{Cell, Table};
 use crate::output::{API_VERSION, Report, Text, style};
@@ -84,12 +87,22 @@ struct Volume {
 }
 
 /// Puts the objects together.
-pub fn build(cluster: &KafkaCluster, pods: &[Pod], claims: &[PersistentVolumeClaim], live: Option<Live>, now: Timestamp) -> ClusterStatus {
+pub fn build(
+    cluster: &KafkaCluster,
+    pods: &[Pod],
+    claims: &[PersistentVolumeClaim],
+    live: Option<Live>,
+    now: Timestamp,
+) -> ClusterStatus {
     let status = cluster.status.clone().unwrap_or_default();
     let name = cluster.name_any();
     let nodes: Vec<Node> = if status.brokers.is_empty() {
         // Before the operator's first look: what the spec asks for.
-        let wanted = cluster.spec.pools.iter().flat_map(|pool| pool.node_ids.iter().map(move |id| (pool, *id)));
+        let wanted = cluster
+            .spec
+            .pools
+            .iter()
+            .flat_map(|pool| pool.node_ids.iter().map(move |id| (pool, *id)));
         let mut nodes: Vec<Node> = wanted
             .map(|(pool, id)| {
                 let stub = NodeStatus {
@@ -106,7 +119,11 @@ pub fn build(cluster: &KafkaCluster, pods: &[Pod], claims: &[PersistentVolumeCla
         nodes.sort_by_key(|n| n.id);
         nodes
     } else {
-        status.brokers.iter().map(|stated| node(&name, stated, pods, claims)).collect()
+        status
+            .brokers
+            .iter()
+            .map(|stated| node(&name, stated, pods, claims))
+            .collect()
     };
     let ready = condition(cluster, kinds::READY);
     ClusterStatus {
@@ -133,19 +150,47 @@ pub fn build(cluster: &KafkaCluster, pods: &[Pod], claims: &[PersistentVolumeCla
     }
 }
 
-fn node(cluster: &str, stated: &NodeStatus, pods: &[Pod], claims: &[PersistentVolumeClaim]) -> Node {
+fn node(
+    cluster: &str,
+    stated: &NodeStatus,
+    pods: &[Pod],
+    claims: &[PersistentVolumeClaim],
+) -> Node {
     let id = stated.id.to_string();
     let labelled = |labels: Option<&String>| labels == Some(&id);
-    let pod = pods.iter().find(|p| labelled(p.labels().get(names::LABEL_NODE_ID)) || p.name_any() == names::node(cluster, stated.id));
+    let pod = pods.iter().find(|p| {
+        labelled(p.labels().get(names::LABEL_NODE_ID))
+            || p.name_any() == names::node(cluster, stated.id)
+    });
     let status = pod.and_then(|p| p.status.as_ref());
     let spec = pod.and_then(|p| p.spec.as_ref());
     let kafka = spec.and_then(|s| s.containers.iter().find(|c| c.name == "kafka"));
-    let restarts = status.iter().flat_map(|s| s.container_statuses.iter().flatten()).map(|c| c.restart_count).max();
-    let mounted = spec.iter().flat_map(|s| s.volumes.iter().flatten()).filter_map(|v| v.persistent_volume_claim.as_ref());
+    let restarts = status
+        .iter()
+        .flat_map(|s| s.container_statuses.iter().flatten())
+        .map(|c| c.restart_count)
+        .max();
+    let mounted = spec
+        .iter()
+        .flat_map(|s| s.volumes.iter().flatten())
+        .filter_map(|v| v.persistent_volume_claim.as_ref());
     let size = |claim: &str| {
         let found = claims.iter().find(|c| c.name_any() == claim)?;
-        let bound = found.status.as_ref().and_then(|s| s.capacity.as_ref()).and_then(|c| c.get("storage"));
-        let asked = || found.spec.as_ref()?.resources.as_ref()?.requests.as_ref()?.get("storage");
+        let bound = found
+            .status
+            .as_ref()
+            .and_then(|s| s.capacity.as_ref())
+            .and_then(|c| c.get("storage"));
+        let asked = || {
+            found
+                .spec
+                .as_ref()?
+                .resources
+                .as_ref()?
+                .requests
+                .as_ref()?
+                .get("storage")
+        };
         bound.or_else(asked).map(|q| q.0.clone())
     };
     Node {
@@ -158,8 +203,20 @@ fn node(cluster: &str, stated: &NodeStatus, pods: &[Pod], claims: &[PersistentVo
         pod: pod.map(ResourceExt::name_any),
         kubernetes_node: spec.and_then(|s| s.node_name.clone()),
         restarts: restarts.unwrap_or(0),
-        memory: kafka.and_then(|c| c.resources.as_ref()?.limits.as_ref()?.get("memory").map(|q| q.0.clone())),
-        volumes: mounted.map(|v| Volume { size: size(&v.claim_name), claim: v.claim_name.clone() }).collect(),
+        memory: kafka.and_then(|c| {
+            c.resources
+                .as_ref()?
+                .limits
+                .as_ref()?
+                .get("memory")
+                .map(|q| q.0.clone())
+        }),
+        volumes: mounted
+            .map(|v| Volume {
+                size: size(&v.claim_name),
+                claim: v.claim_name.clone(),
+            })
+            .collect(),
         started: status.and_then(|s| s.start_time.as_ref()).map(|t| t.0),
     }
 }
@@ -167,14 +224,30 @@ fn node(cluster: &str, stated: &NodeStatus, pods: &[Pod], claims: &[PersistentVo
 impl Report for ClusterStatus {
     fn text(&self, out: &mut Text<'_>) -> io::Result<()> {
         let (ns, name) = (&self.metadata.namespace, &self.metadata.name);
-        let state = if self.ready { style::good("Ready") } else { style::bad("Not ready") };
-        let since = self.since.map(|t| format!(" for {}", age(Some(t), self.now))).unwrap_or_default();
-        out.line(format!("{} {state} ({}){since}", style::bold(&format!("{ns}/{name}")), self.reason))?;
+        let state = if self.ready {
+            style::good("Ready")
+        } else {
+            style::bad("Not ready")
+        };
+        let since = self
+            .since
+            .map(|t| format!(" for {}", age(Some(t), self.now)))
+            .unwrap_or_default();
+        out.line(format!(
+            "{} {state} ({}){since}",
+            style::bold(&format!("{ns}/{name}")),
+            self.reason
+        ))?;
         if !self.problems.is_empty() {
             out.line("")?;
             out.line(style::bold("Problems"))?;
             for problem in &self.problems {
-                out.line(format!("  {} {}: {}", style::bad("!"), problem.reason, style::plain(&problem.message)))?;
+                out.line(format!(
+                    "  {} {}: {}",
+                    style::bad("!"),
+                    problem.reason,
+                    style::plain(&problem.message)
+                ))?;
                 if let Some(hint) = &problem.hint {
                     out.line(format!("    {hint}"))?;
                 }
@@ -186,7 +259,11 @@ impl Report for ClusterStatus {
             for step in &self.plan {
                 out.line(format!("  {}: {}", step.step, style::plain(&step.reason)))?;
                 if let Some(wait) = &step.waits_for {
-                    out.line(format!("    {} {}", style::warn("waits for"), style::plain(wait)))?;
+                    out.line(format!(
+                        "    {} {}",
+                        style::warn("waits for"),
+                        style::plain(wait)
+                    ))?;
                 }
             }
         }
@@ -198,7 +275,10 @@ impl Report for ClusterStatus {
             out.line("")?;
             let mut table = Table::new(&["LISTENER", "BOOTSTRAP-SERVERS"]);
             for listener in &self.listeners {
-                table.row(vec![listener.name.as_str().into(), listener.bootstrap_servers.as_str().into()]);
+                table.row(vec![
+                    listener.name.as_str().into(),
+                    listener.bootstrap_servers.as_str().into(),
+                ]);
             }
             out.table(&table)?;
         }
@@ -219,8 +299,13 @@ impl ClusterStatus {
             out.line(format!("Nodes:       {ready} ready"))?;
         }
         if let Some(quorum) = &self.quorum {
-            let leader = quorum.leader_id.map_or_else(|| "none".to_owned(), |id| id.to_string());
-            out.line(format!("Quorum:      leader {leader}, voters {}", list(&quorum.voters)))?;
+            let leader = quorum
+                .leader_id
+                .map_or_else(|| "none".to_owned(), |id| id.to_string());
+            out.line(format!(
+                "Quorum:      leader {leader}, voters {}",
+                list(&quorum.voters)
+            ))?;
         }
         if let Some(live) = &self.kafka {
             out.line(format!(
@@ -233,7 +318,8 @@ impl ClusterStatus {
 
     fn node_table(&self) -> Table {
         let mut table = Table::new(&[
-            "ID", "POOL", "ROLES", "RACK", "PHASE", "RESTARTS", "AGE", "VOLUMES", "+MEMORY", "+POD", "+NODE", "WHY",
+            "ID", "POOL", "ROLES", "RACK", "PHASE", "RESTARTS", "AGE", "VOLUMES", "+MEMORY",
+            "+POD", "+NODE", "WHY",
         ]);
         for node in &self.nodes {
             let phase = format!("{:?}", node.phase);
@@ -242,8 +328,22 @@ impl ClusterStatus {
                 NodePhase::Failed => style::bad,
                 _ => style::warn,
             };
-            let sizes: Vec<&str> = node.volumes.iter().map(|v| v.size.as_deref().unwrap_or("?")).collect();
-            let roles: Vec<&str> = node.roles.iter().map(|r| if *r == NodeRole::Broker { "broker" } else { "controller" }).collect();
+            let sizes: Vec<&str> = node
+                .volumes
+                .iter()
+                .map(|v| v.size.as_deref().unwrap_or("?"))
+                .collect();
+            let roles: Vec<&str> = node
+                .roles
+                .iter()
+                .map(|r| {
+                    if *r == NodeRole::Broker {
+                        "broker"
+                    } else {
+                        "controller"
+                    }
+                })
+                .collect();
             table.row(vec![
                 node.id.to_string().into(),
                 node.pool.clone().unwrap_or_default().into(),
@@ -251,7 +351,11 @@ impl ClusterStatus {
                 node.rack.clone().unwrap_or_default().into(),
                 Cell::painted(phase, paint),
                 node.restarts.to_string().into(),
-                if node.pod.is_some() { age(node.started, self.now).into() } else { "".into() },
+                if node.pod.is_some() {
+                    age(node.started, self.now).into()
+                } else {
+                    "".into()
+                },
                 sizes.join(",").into(),
                 node.memory.clone().unwrap_or_default().into(),
                 node.pod.clone().unwrap_or_default().into(),
@@ -264,7 +368,14 @@ impl ClusterStatus {
 }
 
 fn list(ids: &[i32]) -> String {
-    if ids.is_empty() { "none".to_owned() } else { ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",") }
+    if ids.is_empty() {
+        "none".to_owned()
+    } else {
+        ids.iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(",")
+    }
 }
 
 #[cfg(test)]

@@ -55,7 +55,13 @@ fn text(format: Format, status: &ClusterStatus) -> String {
 }
 
 fn seen(cluster: &KafkaCluster, pods: &[Pod]) -> ClusterStatus {
-    build(cluster, pods, &[claim(0), claim(1)], None, NOW.parse().unwrap())
+    build(
+        cluster,
+        pods,
+        &[claim(0), claim(1)],
+        None,
+        NOW.parse().unwrap(),
+    )
 }
 
 #[test]
@@ -67,7 +73,13 @@ fn a_healthy_cluster_is_one_screen() {
         "listeners": [{"name": "clients", "bootstrapServers": "events-bootstrap.streaming.svc:9092"}]
     }));
     let running = json!({"running": {}});
-    let status = seen(&cluster, &[pod(0, container(0, running.clone())), pod(1, container(3, running))]);
+    let status = seen(
+        &cluster,
+        &[
+            pod(0, container(0, running.clone())),
+            pod(1, container(3, running)),
+        ],
+    );
     assert!(status.problems.is_empty(), "{:?}", status.problems);
     assert_eq!(
         text(Format::Table, &status),
@@ -85,9 +97,16 @@ fn a_healthy_cluster_is_one_screen() {
          LISTENER   BOOTSTRAP-SERVERS\n\
          clients    events-bootstrap.streaming.svc:9092\n"
     );
-    let json: serde_json::Value = serde_json::from_str(&Output::render(Format::Json, &status)).unwrap();
-    assert_eq!((json["apiVersion"].as_str(), json["kind"].as_str()), (Some(API_VERSION), Some("ClusterStatus")));
-    assert_eq!(json["nodes"][1]["volumes"][0], json!({"claim": "events-1-data", "size": "10Gi"}));
+    let json: serde_json::Value =
+        serde_json::from_str(&Output::render(Format::Json, &status)).unwrap();
+    assert_eq!(
+        (json["apiVersion"].as_str(), json["kind"].as_str()),
+        (Some(API_VERSION), Some("ClusterStatus"))
+    );
+    assert_eq!(
+        json["nodes"][1]["volumes"][0],
+        json!({"claim": "events-1-data", "size": "10Gi"})
+    );
 }
 
 #[test]
@@ -97,7 +116,16 @@ fn problems_come_first_with_what_to_run_next() {
         "brokers": [broker(0, "Running", None), broker(1, "Failed", Some("exit code 1"))],
         "plan": [{"step": "RestartNode/0", "reason": "config changed", "waitsFor": "node 1 to serve"}]
     }));
-    let status = seen(&cluster, &[pod(0, container(0, json!({"running": {}}))), pod(1, container(9, json!({"waiting": {"reason": "CrashLoopBackOff"}})))]);
+    let status = seen(
+        &cluster,
+        &[
+            pod(0, container(0, json!({"running": {}}))),
+            pod(
+                1,
+                container(9, json!({"waiting": {"reason": "CrashLoopBackOff"}})),
+            ),
+        ],
+    );
     let text = text(Format::Table, &status);
     assert!(
         text.starts_with(
@@ -123,7 +151,12 @@ fn a_cluster_nobody_looked_at_shows_what_it_asks_for() {
     let status = seen(&cluster(serde_json::Value::Null), &[]);
     assert_eq!(status.problems[0].reason, "NotObserved");
     let text = text(Format::Table, &status);
-    assert!(text.contains("0    nodes   broker,controller   <none>   Pending   0          <none>   <none>    -"), "{text}");
+    assert!(
+        text.contains(
+            "0    nodes   broker,controller   <none>   Pending   0          <none>   <none>    -"
+        ),
+        "{text}"
+    );
 }
 
 #[test]
@@ -134,5 +167,8 @@ fn a_pod_that_cannot_start_is_named_with_its_reason() {
     }));
     let waiting = json!({"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}});
     let status = seen(&cluster, &[pod(0, container(0, waiting))]);
-    assert_eq!(status.problems[1].message, "node 0: pod events-0: ImagePullBackOff: no such image");
+    assert_eq!(
+        status.problems[1].message,
+        "node 0: pod events-0: ImagePullBackOff: no such image"
+    );
 }

@@ -40,9 +40,22 @@ struct Line {
 
 impl Report for Summary {
     fn text(&self, out: &mut Text<'_>) -> io::Result<()> {
-        let mut table = Table::new(&["NAMESPACE", "NAME", "VERSION", "NODES", "READY", "REASON", "AGE", "+MESSAGE"]);
+        let mut table = Table::new(&[
+            "NAMESPACE",
+            "NAME",
+            "VERSION",
+            "NODES",
+            "READY",
+            "REASON",
+            "AGE",
+            "+MESSAGE",
+        ]);
         for line in &self.items {
-            let ready = if line.ready { Cell::painted("True", style::good) } else { Cell::painted("False", style::bad) };
+            let ready = if line.ready {
+                Cell::painted("True", style::good)
+            } else {
+                Cell::painted("False", style::bad)
+            };
             table.row(vec![
                 line.namespace.as_str().into(),
                 line.name.as_str().into(),
@@ -54,10 +67,17 @@ impl Report for Summary {
                 line.message.as_str().into(),
             ]);
         }
-        if table.is_empty() { Ok(()) } else { out.table(&table) }
+        if table.is_empty() {
+            Ok(())
+        } else {
+            out.table(&table)
+        }
     }
     fn names(&self) -> Vec<String> {
-        self.items.iter().map(|line| format!("kafkacluster/{}", line.name)).collect()
+        self.items
+            .iter()
+            .map(|line| format!("kafkacluster/{}", line.name))
+            .collect()
     }
 }
 
@@ -87,6 +107,15 @@ pub async fn run(session: &Session, exit_code: bool) -> Result<()> {
     if items.is_empty() {
         session.output.progress("no Kafka clusters found");
     }
-    session.output.report(&Summary { api_version: API_VERSION, kind: "ClusterStatusList", items, now: Timestamp::now() })?;
-    if exit_code && unhealthy { Err(Failure::silent(Code::Unhealthy)) } else { Ok(()) }
+    session.output.report(&Summary {
+        api_version: API_VERSION,
+        kind: "ClusterStatusList",
+        items,
+        now: Timestamp::now(),
+    })?;
+    if exit_code && unhealthy {
+        Err(Failure::silent(Code::Unhealthy))
+    } else {
+        Ok(())
+    }
 }

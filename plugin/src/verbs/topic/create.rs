@@ -16,7 +16,9 @@ use crate::session::Session;
 
 /// Arguments of `topic create`.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Examples:\n  kubectl kafka topic create orders --partitions 12 --replicas 3\n  kubectl kafka topic create audit --config retention.ms=-1 --config cleanup.policy=compact")]
+#[command(
+    after_help = "Examples:\n  kubectl kafka topic create orders --partitions 12 --replicas 3\n  kubectl kafka topic create audit --config retention.ms=-1 --config cleanup.policy=compact"
+)]
 pub struct Args {
     /// Names of the topics
     #[arg(required = true, value_name = "NAME")]
@@ -74,14 +76,20 @@ struct Item {
 
 impl Report for Created {
     fn text(&self, out: &mut Text<'_>) -> io::Result<()> {
-        let suffix = self.dry_run.map(|mode| format!(" (dry run, {mode})")).unwrap_or_default();
+        let suffix = self
+            .dry_run
+            .map(|mode| format!(" (dry run, {mode})"))
+            .unwrap_or_default();
         for item in &self.items {
             out.line(format!("topic/{} {}{suffix}", item.name, item.result))?;
         }
         Ok(())
     }
     fn names(&self) -> Vec<String> {
-        self.items.iter().map(|item| format!("topic/{}", item.name)).collect()
+        self.items
+            .iter()
+            .map(|item| format!("topic/{}", item.name))
+            .collect()
     }
 }
 
@@ -102,11 +110,18 @@ pub async fn run(session: &Session, args: Args) -> Result<()> {
         })
         .collect();
     if args.dry_run == DryRun::Client {
-        return session.output.report(&report(topics.iter().map(planned).collect(), Some("client")));
+        return session.output.report(&report(
+            topics.iter().map(planned).collect(),
+            Some("client"),
+        ));
     }
     let kafka = Kafka::open(session, &args.access).await?;
     let validate_only = args.dry_run == DryRun::Server;
-    let verdicts = kafka.client.create_topics(&topics, validate_only).await.map_err(|e| kafka.failed("create topics", e))?;
+    let verdicts = kafka
+        .client
+        .create_topics(&topics, validate_only)
+        .await
+        .map_err(|e| kafka.failed("create topics", e))?;
 
     let (mut items, mut failures) = (Vec::new(), Vec::new());
     for (name, verdict) in verdicts {
@@ -119,9 +134,17 @@ pub async fn run(session: &Session, args: Args) -> Result<()> {
                 replicas: created.replication_factor,
             }),
             Err(error) => {
-                let failure = Failure::from(error).doing(format!("create topic {name}")).at(kafka.place());
+                let failure = Failure::from(error)
+                    .doing(format!("create topic {name}"))
+                    .at(kafka.place());
                 if failure.code == Code::Conflict && args.if_not_exists {
-                    items.push(Item { name, result: "unchanged", id: None, partitions: None, replicas: None });
+                    items.push(Item {
+                        name,
+                        result: "unchanged",
+                        id: None,
+                        partitions: None,
+                        replicas: None,
+                    });
                 } else {
                     failures.push(failure);
                 }
@@ -129,23 +152,45 @@ pub async fn run(session: &Session, args: Args) -> Result<()> {
         }
     }
     if args.wait && !validate_only {
-        let created: Vec<&str> = items.iter().filter(|i| i.result == "created").map(|i| i.name.as_str()).collect();
+        let created: Vec<&str> = items
+            .iter()
+            .filter(|i| i.result == "created")
+            .map(|i| i.name.as_str())
+            .collect();
         led(&kafka, &created, args.timeout).await?;
     }
-    let unchanged = args.error_unchanged && !items.is_empty() && items.iter().all(|i| i.result == "unchanged");
+    let unchanged =
+        args.error_unchanged && !items.is_empty() && items.iter().all(|i| i.result == "unchanged");
     if !items.is_empty() || session.output.format != Format::Table {
-        session.output.report(&report(items, validate_only.then_some("server")))?;
+        session
+            .output
+            .report(&report(items, validate_only.then_some("server")))?;
     }
     finish(failures)?;
-    if unchanged { Err(Failure::silent(Code::Unchanged)) } else { Ok(()) }
+    if unchanged {
+        Err(Failure::silent(Code::Unchanged))
+    } else {
+        Ok(())
+    }
 }
 
 fn report(items: Vec<Item>, dry_run: Option<&'static str>) -> Created {
-    Created { api_version: API_VERSION, kind: "TopicCreation", dry_run, items }
+    Created {
+        api_version: API_VERSION,
+        kind: "TopicCreation",
+        dry_run,
+        items,
+    }
 }
 
 fn planned(topic: &NewTopic) -> Item {
-    Item { name: topic.name.clone(), result: "created", id: None, partitions: topic.partitions, replicas: topic.replication_factor }
+    Item {
+        name: topic.name.clone(),
+        result: "created",
+        id: None,
+        partitions: topic.partitions,
+        replicas: topic.replication_factor,
+    }
 }
 
 /// Prints all failures but the last one, which is the command's own.
@@ -164,13 +209,24 @@ async fn led(kafka: &Kafka, names: &[&str], timeout: Duration) -> Result<()> {
     }
     let deadline = Instant::now() + timeout;
     loop {
-        let seen = kafka.client.metadata(Some(names)).await.map_err(|e| kafka.failed("describe the new topics", e))?;
-        let led = |topic: &sdm_kafka::TopicMetadata| topic.error.is_none() && topic.partitions.iter().all(|p| p.leader.is_some());
+        let seen = kafka
+            .client
+            .metadata(Some(names))
+            .await
+            .map_err(|e| kafka.failed("describe the new topics", e))?;
+        let led = |topic: &sdm_kafka::TopicMetadata| {
+            topic.error.is_none() && topic.partitions.iter().all(|p| p.leader.is_some())
+        };
         match seen.topics.iter().find(|topic| !led(topic)) {
             None => return Ok(()),
             Some(topic) if Instant::now() >= deadline => {
-                let what = format!("topic {} was created, but not every partition has a leader yet", topic.name);
-                return Err(Failure::new(Code::TimedOut, what).at(kafka.place()).hint(format!("kubectl kafka topic describe {}", topic.name)));
+                let what = format!(
+                    "topic {} was created, but not every partition has a leader yet",
+                    topic.name
+                );
+                return Err(Failure::new(Code::TimedOut, what)
+                    .at(kafka.place())
+                    .hint(format!("kubectl kafka topic describe {}", topic.name)));
             }
             Some(_) => sleep(Duration::from_millis(50)).await,
         }

@@ -43,14 +43,20 @@ struct Deleted {
 
 impl Report for Deleted {
     fn text(&self, out: &mut Text<'_>) -> io::Result<()> {
-        let suffix = self.dry_run.map(|mode| format!(" (dry run, {mode})")).unwrap_or_default();
+        let suffix = self
+            .dry_run
+            .map(|mode| format!(" (dry run, {mode})"))
+            .unwrap_or_default();
         for name in &self.items {
             out.line(format!("topic/{name} deleted{suffix}"))?;
         }
         Ok(())
     }
     fn names(&self) -> Vec<String> {
-        self.items.iter().map(|name| format!("topic/{name}")).collect()
+        self.items
+            .iter()
+            .map(|name| format!("topic/{name}"))
+            .collect()
     }
 }
 
@@ -60,25 +66,60 @@ impl Report for Deleted {
 /// When one of them could not be deleted; the others are.
 pub async fn run(session: &Session, args: Args) -> Result<()> {
     let names: Vec<&str> = args.names.iter().map(|name| bare(name)).collect();
-    let report = |items, dry_run| Deleted { api_version: API_VERSION, kind: "TopicDeletion", dry_run, items };
+    let report = |items, dry_run| Deleted {
+        api_version: API_VERSION,
+        kind: "TopicDeletion",
+        dry_run,
+        items,
+    };
     if args.dry_run == DryRun::Client {
-        return session.output.report(&report(names.iter().map(|n| (*n).to_owned()).collect(), Some("client")));
+        return session.output.report(&report(
+            names.iter().map(|n| (*n).to_owned()).collect(),
+            Some("client"),
+        ));
     }
     let kafka = Kafka::open(session, &args.access).await?;
     let verdicts: Vec<(String, Result<()>)> = if args.dry_run == DryRun::Server {
-        let seen = kafka.client.metadata(Some(&names)).await.map_err(|e| kafka.failed("describe topics", e))?;
-        seen.topics.into_iter().map(|t| (t.name, t.error.map_or(Ok(()), |e| Err(e.into())))).collect()
+        let seen = kafka
+            .client
+            .metadata(Some(&names))
+            .await
+            .map_err(|e| kafka.failed("describe topics", e))?;
+        seen.topics
+            .into_iter()
+            .map(|t| (t.name, t.error.map_or(Ok(()), |e| Err(e.into()))))
+            .collect()
     } else {
         let (what, expected) = match names[..] {
-            [one] => (format!("topic {one} of {} will be deleted with all its records", kafka.place()), one.to_owned()),
+            [one] => (
+                format!(
+                    "topic {one} of {} will be deleted with all its records",
+                    kafka.place()
+                ),
+                one.to_owned(),
+            ),
             _ => {
                 let count = names.len();
-                (format!("{count} topics of {} will be deleted with all their records: {}", kafka.place(), names.join(", ")), count.to_string())
+                (
+                    format!(
+                        "{count} topics of {} will be deleted with all their records: {}",
+                        kafka.place(),
+                        names.join(", ")
+                    ),
+                    count.to_string(),
+                )
             }
         };
         prompt::confirm(args.yes, &what, &expected)?;
-        let verdicts = kafka.client.delete_topics(&names).await.map_err(|e| kafka.failed("delete topics", e))?;
-        verdicts.into_iter().map(|(name, verdict)| (name, verdict.map_err(Failure::from))).collect()
+        let verdicts = kafka
+            .client
+            .delete_topics(&names)
+            .await
+            .map_err(|e| kafka.failed("delete topics", e))?;
+        verdicts
+            .into_iter()
+            .map(|(name, verdict)| (name, verdict.map_err(Failure::from)))
+            .collect()
     };
     let (mut items, mut failures) = (Vec::new(), Vec::new());
     for (name, verdict) in verdicts {
@@ -89,7 +130,10 @@ pub async fn run(session: &Session, args: Args) -> Result<()> {
         }
     }
     if !items.is_empty() {
-        session.output.report(&report(items, (args.dry_run == DryRun::Server).then_some("server")))?;
+        session.output.report(&report(
+            items,
+            (args.dry_run == DryRun::Server).then_some("server"),
+        ))?;
     }
     super::create::finish(failures)
 }

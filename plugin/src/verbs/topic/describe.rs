@@ -51,7 +51,10 @@ impl Report for Topics {
         Ok(())
     }
     fn names(&self) -> Vec<String> {
-        self.items.iter().map(|topic| format!("topic/{}", topic.metadata.name)).collect()
+        self.items
+            .iter()
+            .map(|topic| format!("topic/{}", topic.metadata.name))
+            .collect()
     }
 }
 
@@ -65,12 +68,28 @@ impl Topic {
         }
         out.line(format!("Partitions:  {}", topic.partitions.len()))?;
         out.line(format!("Replicas:    {}", replicas(topic)))?;
-        out.line(format!("State:       {}", if good { style::good(&state) } else { style::bad(&state) }))?;
+        out.line(format!(
+            "State:       {}",
+            if good {
+                style::good(&state)
+            } else {
+                style::bad(&state)
+            }
+        ))?;
         if !self.configs.is_empty() {
             out.line("Config:")?;
             for entry in &self.configs {
-                let value = entry.value.as_deref().unwrap_or(if entry.sensitive { "<hidden>" } else { "<unset>" });
-                out.line(format!("  {}={}{}", entry.name, style::plain(value), source(entry.source)))?;
+                let value = entry.value.as_deref().unwrap_or(if entry.sensitive {
+                    "<hidden>"
+                } else {
+                    "<unset>"
+                });
+                out.line(format!(
+                    "  {}={}{}",
+                    entry.name,
+                    style::plain(value),
+                    source(entry.source)
+                ))?;
             }
         }
         let mut table = Table::new(&["PARTITION", "LEADER", "REPLICAS", "ISR", "STATE", "+EPOCH"]);
@@ -79,12 +98,16 @@ impl Topic {
                 (None, _) => Cell::painted("Offline", style::bad),
                 (_, false) => Cell::painted("UnderReplicated", style::bad),
                 // The preferred leader is the first replica; another one is legal, and worth seeing.
-                (leader, true) if p.replicas.first() != leader.as_ref() => "InSync,NotPreferred".into(),
+                (leader, true) if p.replicas.first() != leader.as_ref() => {
+                    "InSync,NotPreferred".into()
+                }
                 _ => "InSync".into(),
             };
             table.row(vec![
                 p.index.to_string().into(),
-                p.leader.map_or_else(|| "<none>".to_owned(), |id| id.to_string()).into(),
+                p.leader
+                    .map_or_else(|| "<none>".to_owned(), |id| id.to_string())
+                    .into(),
                 ids(&p.replicas).into(),
                 ids(&p.isr).into(),
                 state,
@@ -96,13 +119,18 @@ impl Topic {
 }
 
 fn ids(ids: &[i32]) -> String {
-    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+    ids.iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 fn source(source: ConfigSource) -> &'static str {
     match source {
         ConfigSource::Topic => "",
-        ConfigSource::DynamicBroker | ConfigSource::DynamicDefaultBroker | ConfigSource::StaticBroker => "  (from the brokers)",
+        ConfigSource::DynamicBroker
+        | ConfigSource::DynamicDefaultBroker
+        | ConfigSource::StaticBroker => "  (from the brokers)",
         ConfigSource::Default => "  (default)",
         ConfigSource::Other(_) => "  (other)",
     }
@@ -115,32 +143,56 @@ fn source(source: ConfigSource) -> &'static str {
 pub async fn run(session: &Session, args: Args) -> Result<()> {
     let kafka = Kafka::open(session, &args.access).await?;
     let names: Vec<&str> = args.names.iter().map(|name| bare(name)).collect();
-    let resources: Vec<ConfigResource> = names.iter().map(|name| ConfigResource::Topic((*name).to_owned())).collect();
-    let metadata = kafka.client.metadata(Some(&names)).await.map_err(|e| kafka.failed("describe topics", e))?;
-    let configs = kafka.client.describe_configs(&resources).await.map_err(|e| kafka.failed("describe topic configuration", e))?;
+    let resources: Vec<ConfigResource> = names
+        .iter()
+        .map(|name| ConfigResource::Topic((*name).to_owned()))
+        .collect();
+    let metadata = kafka
+        .client
+        .metadata(Some(&names))
+        .await
+        .map_err(|e| kafka.failed("describe topics", e))?;
+    let configs = kafka
+        .client
+        .describe_configs(&resources)
+        .await
+        .map_err(|e| kafka.failed("describe topic configuration", e))?;
 
     let (mut items, mut failures) = (Vec::new(), Vec::new());
     for topic in metadata.topics {
         if let Some(error) = &topic.error {
-            let failure = Failure::from(error.clone()).doing(format!("describe topic {}", topic.name)).at(kafka.place());
+            let failure = Failure::from(error.clone())
+                .doing(format!("describe topic {}", topic.name))
+                .at(kafka.place());
             failures.push(failure.hint("kubectl kafka topic list"));
             continue;
         }
-        let mine = configs.iter().find(|(resource, _)| *resource == ConfigResource::Topic(topic.name.clone()));
+        let mine = configs
+            .iter()
+            .find(|(resource, _)| *resource == ConfigResource::Topic(topic.name.clone()));
         let mut entries = match mine {
             Some((_, Ok(entries))) => entries.clone(),
             Some((_, Err(error))) => {
                 // Who may describe a topic may not always describe its configuration.
-                session.output.note(format!("no configuration of topic {}: {error}", topic.name));
+                session
+                    .output
+                    .note(format!("no configuration of topic {}: {error}", topic.name));
                 Vec::new()
             }
             None => Vec::new(),
         };
         entries.retain(|entry| args.all_configs || entry.source != ConfigSource::Default);
-        items.push(Topic { metadata: topic, configs: entries });
+        items.push(Topic {
+            metadata: topic,
+            configs: entries,
+        });
     }
     if !items.is_empty() {
-        session.output.report(&Topics { api_version: API_VERSION, kind: "TopicDescriptionList", items })?;
+        session.output.report(&Topics {
+            api_version: API_VERSION,
+            kind: "TopicDescriptionList",
+            items,
+        })?;
     }
     super::create::finish(failures)
 }
@@ -154,7 +206,14 @@ mod tests {
 
     #[test]
     fn a_description_shows_what_is_wrong_with_each_partition() {
-        let metadata = sample("orders", &[(Some(0), &[0, 1], &[0, 1]), (Some(1), &[0, 1], &[1]), (None, &[0, 1], &[])]);
+        let metadata = sample(
+            "orders",
+            &[
+                (Some(0), &[0, 1], &[0, 1]),
+                (Some(1), &[0, 1], &[1]),
+                (None, &[0, 1], &[]),
+            ],
+        );
         let configs = vec![ConfigEntry {
             name: "retention.ms".to_owned(),
             value: Some("1000".to_owned()),
@@ -162,7 +221,11 @@ mod tests {
             read_only: false,
             sensitive: false,
         }];
-        let report = Topics { api_version: API_VERSION, kind: "TopicDescriptionList", items: vec![Topic { metadata, configs }] };
+        let report = Topics {
+            api_version: API_VERSION,
+            kind: "TopicDescriptionList",
+            items: vec![Topic { metadata, configs }],
+        };
         assert_eq!(
             anstream::adapter::strip_str(&Output::render(Format::Table, &report)).to_string(),
             "Name:        orders\n\

@@ -46,15 +46,31 @@ impl Report for Topics {
                 topic.name.as_str().into(),
                 topic.partitions.len().to_string().into(),
                 replicas(topic).to_string().into(),
-                if good { state.into() } else { Cell::painted(state, style::bad) },
+                if good {
+                    state.into()
+                } else {
+                    Cell::painted(state, style::bad)
+                },
                 topic.id.map(|id| id.to_string()).unwrap_or_default().into(),
-                leaders.iter().map(ToString::to_string).collect::<Vec<_>>().join(",").into(),
+                leaders
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(",")
+                    .into(),
             ]);
         }
-        if table.is_empty() { Ok(()) } else { out.table(&table) }
+        if table.is_empty() {
+            Ok(())
+        } else {
+            out.table(&table)
+        }
     }
     fn names(&self) -> Vec<String> {
-        self.items.iter().map(|topic| format!("topic/{}", topic.name)).collect()
+        self.items
+            .iter()
+            .map(|topic| format!("topic/{}", topic.name))
+            .collect()
     }
 }
 
@@ -64,13 +80,29 @@ impl Report for Topics {
 /// When Kafka cannot be asked.
 pub async fn run(session: &Session, args: Args) -> Result<()> {
     let kafka = Kafka::open(session, &args.access).await?;
-    let mut items = kafka.client.list_topics().await.map_err(|e| kafka.failed("list topics", e))?;
-    items.retain(|topic| (args.internal || !topic.internal) && (!args.unhealthy || !health(topic).1));
+    let mut items = kafka
+        .client
+        .list_topics()
+        .await
+        .map_err(|e| kafka.failed("list topics", e))?;
+    items.retain(|topic| {
+        (args.internal || !topic.internal) && (!args.unhealthy || !health(topic).1)
+    });
     if items.is_empty() && matches!(session.output.format, Format::Table | Format::Wide) {
-        let what = if args.unhealthy { "every topic is whole" } else { "no topics found" };
-        session.output.progress(format!("{what} in cluster {}", kafka.cluster));
+        let what = if args.unhealthy {
+            "every topic is whole"
+        } else {
+            "no topics found"
+        };
+        session
+            .output
+            .progress(format!("{what} in cluster {}", kafka.cluster));
     }
-    session.output.report(&Topics { api_version: API_VERSION, kind: "TopicList", items })
+    session.output.report(&Topics {
+        api_version: API_VERSION,
+        kind: "TopicList",
+        items,
+    })
 }
 
 #[cfg(test)]
@@ -81,10 +113,20 @@ mod tests {
 
     fn topics() -> Topics {
         let items = vec![
-            sample("hello", &[(Some(0), &[0, 1, 2], &[0, 1, 2]), (Some(1), &[1, 2, 0], &[1, 2, 0])]),
+            sample(
+                "hello",
+                &[
+                    (Some(0), &[0, 1, 2], &[0, 1, 2]),
+                    (Some(1), &[1, 2, 0], &[1, 2, 0]),
+                ],
+            ),
             sample("limping", &[(None, &[0, 1, 2], &[])]),
         ];
-        Topics { api_version: API_VERSION, kind: "TopicList", items }
+        Topics {
+            api_version: API_VERSION,
+            kind: "TopicList",
+            items,
+        }
     }
 
     #[test]
@@ -95,14 +137,24 @@ mod tests {
              hello     2            3          InSync\n\
              limping   1            3          \u{1b}[31;1mOffline(1)\u{1b}[0m\n"
         );
-        assert_eq!(Output::render(Format::Name, &topics()), "topic/hello\ntopic/limping\n");
+        assert_eq!(
+            Output::render(Format::Name, &topics()),
+            "topic/hello\ntopic/limping\n"
+        );
     }
 
     #[test]
     fn json_is_a_versioned_list() {
-        let value: serde_json::Value = serde_json::from_str(&Output::render(Format::Json, &topics())).unwrap();
+        let value: serde_json::Value =
+            serde_json::from_str(&Output::render(Format::Json, &topics())).unwrap();
         assert_eq!(value["apiVersion"], API_VERSION);
-        assert_eq!(value["items"][0]["partitions"][1]["replicas"], serde_json::json!([1, 2, 0]));
-        assert!(Output::render(Format::Yaml, &topics()).starts_with("apiVersion: cli.kafka.sdm.dev/v1\nkind: TopicList\n"));
+        assert_eq!(
+            value["items"][0]["partitions"][1]["replicas"],
+            serde_json::json!([1, 2, 0])
+        );
+        assert!(
+            Output::render(Format::Yaml, &topics())
+                .starts_with("apiVersion: cli.kafka.sdm.dev/v1\nkind: TopicList\n")
+        );
     }
 }

@@ -52,8 +52,16 @@ fn health(topic: &TopicMetadata) -> (String, bool) {
     if let Some(error) = &topic.error {
         return (error.name.to_owned(), false);
     }
-    let offline = topic.partitions.iter().filter(|p| p.leader.is_none()).count();
-    let lagging = topic.partitions.iter().filter(|p| p.leader.is_some() && !p.is_in_sync()).count();
+    let offline = topic
+        .partitions
+        .iter()
+        .filter(|p| p.leader.is_none())
+        .count();
+    let lagging = topic
+        .partitions
+        .iter()
+        .filter(|p| p.leader.is_some() && !p.is_in_sync())
+        .count();
     match (offline, lagging) {
         (0, 0) => ("InSync".to_owned(), true),
         (0, n) => (format!("UnderReplicated({n})"), false),
@@ -69,16 +77,27 @@ fn replicas(topic: &TopicMetadata) -> usize {
 /// A topic as tests describe it: one `(leader, replicas, isr)` per partition.
 #[cfg(test)]
 fn sample(name: &str, partitions: &[(Option<i32>, &[i32], &[i32])]) -> TopicMetadata {
-    let partitions = partitions.iter().zip(0..).map(|((leader, replicas, isr), index)| sdm_kafka::PartitionMetadata {
-        index,
-        leader: *leader,
-        leader_epoch: 0,
-        replicas: replicas.to_vec(),
-        isr: isr.to_vec(),
-        offline: Vec::new(),
+    let partitions = partitions
+        .iter()
+        .zip(0..)
+        .map(
+            |((leader, replicas, isr), index)| sdm_kafka::PartitionMetadata {
+                index,
+                leader: *leader,
+                leader_epoch: 0,
+                replicas: replicas.to_vec(),
+                isr: isr.to_vec(),
+                offline: Vec::new(),
+                error: None,
+            },
+        );
+    TopicMetadata {
+        name: name.to_owned(),
+        id: None,
+        internal: name.starts_with("__"),
         error: None,
-    });
-    TopicMetadata { name: name.to_owned(), id: None, internal: name.starts_with("__"), error: None, partitions: partitions.collect() }
+        partitions: partitions.collect(),
+    }
 }
 
 #[cfg(test)]
@@ -91,8 +110,14 @@ mod tests {
         let lagging: (Option<i32>, &[i32], &[i32]) = (Some(0), &[0, 1], &[0]);
         let offline: (Option<i32>, &[i32], &[i32]) = (None, &[0, 1], &[]);
         assert_eq!(health(&sample("a", &[whole])), ("InSync".to_owned(), true));
-        assert_eq!(health(&sample("a", &[whole, lagging])), ("UnderReplicated(1)".to_owned(), false));
-        assert_eq!(health(&sample("a", &[offline, lagging])), ("Offline(1)".to_owned(), false));
+        assert_eq!(
+            health(&sample("a", &[whole, lagging])),
+            ("UnderReplicated(1)".to_owned(), false)
+        );
+        assert_eq!(
+            health(&sample("a", &[offline, lagging])),
+            ("Offline(1)".to_owned(), false)
+        );
     }
 
     #[test]
