@@ -147,6 +147,8 @@ pub enum ListenerTls {
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("self.roles.all(r, r in oldSelf.roles) && oldSelf.roles.all(r, r in self.roles)").message(Message::Message("a pool's roles cannot change: its nodes' volumes are formatted for them; add a pool with other node ids".into())).field_path(".roles"),
+    validation = Rule::new("oldSelf.storage.volumes.all(o, self.storage.volumes.exists(v, v.name == o.name))").message(Message::Message("a volume cannot be removed: it may hold records".into())).field_path(".storage"),
+    validation = Rule::new("self.storage.volumes[0].name == oldSelf.storage.volumes[0].name").message(Message::Message("the first volume holds the metadata and must stay first".into())).field_path(".storage"),
     validation = Rule::new("self.storage.volumes.all(v, oldSelf.storage.volumes.all(o, o.name != v.name || quantity(v.size).compareTo(quantity(o.size)) >= 0))").message(Message::Message("a volume may grow and not shrink".into())).field_path(".storage"),
     validation = Rule::new("self.storage.volumes.all(v, oldSelf.storage.volumes.all(o, o.name != v.name || (has(v.storageClassName) == has(o.storageClassName) && (!has(v.storageClassName) || v.storageClassName == o.storageClassName))))").message(Message::Message("a volume's storage class cannot change".into())).field_path(".storage")
 )]
