@@ -623,6 +623,8 @@ struct Log {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fault {
+    /// None: append and answer.
+    Fine,
     /// Append, then hang up.
     LoseAnswer,
     /// Append, then say nothing.
@@ -748,7 +750,10 @@ async fn a_batch_whose_answer_was_lost_is_repeated_and_written_once() {
 
 #[tokio::test]
 async fn after_an_unknown_outcome_the_sequence_is_not_reused() {
-    let (producer, log, _server) = producer(&[Fault::Swallow], 600).await;
+    let (producer, log, _server) = producer(&[Fault::Fine, Fault::Swallow], 600).await;
+    producer.send_all("t", three()).await.unwrap()[0]
+        .as_ref()
+        .unwrap();
     let outcome = producer.send_all("t", three()).await.unwrap();
     assert!(
         outcome.iter().all(|o| *o
@@ -767,12 +772,18 @@ async fn after_an_unknown_outcome_the_sequence_is_not_reused() {
             .iter()
             .all(Result::is_ok)
     );
-    assert_eq!(*log.appended.lock().unwrap(), [(0, 0, 3), (1, 0, 3)]);
+    assert_eq!(
+        *log.appended.lock().unwrap(),
+        [(0, 0, 3), (0, 3, 3), (1, 0, 3)]
+    );
 }
 
 #[tokio::test]
 async fn a_call_that_is_dropped_half_way_does_not_swallow_the_next() {
-    let (producer, log, _server) = producer(&[Fault::Swallow], 10_000).await;
+    let (producer, log, _server) = producer(&[Fault::Fine, Fault::Swallow], 10_000).await;
+    producer.send_all("t", three()).await.unwrap()[0]
+        .as_ref()
+        .unwrap();
     let dropped =
         tokio::time::timeout(Duration::from_millis(300), producer.send_all("t", three())).await;
     assert!(dropped.is_err());
@@ -784,7 +795,10 @@ async fn a_call_that_is_dropped_half_way_does_not_swallow_the_next() {
             .iter()
             .all(Result::is_ok)
     );
-    assert_eq!(*log.appended.lock().unwrap(), [(0, 0, 3), (1, 0, 3)]);
+    assert_eq!(
+        *log.appended.lock().unwrap(),
+        [(0, 0, 3), (0, 3, 3), (1, 0, 3)]
+    );
 }
 
 #[tokio::test]
