@@ -35,6 +35,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const STEADY: Duration = Duration::from_secs(10);
 /// An object that cannot be acted on: only a change of it helps, and changes wake us.
 const REFUSED: Duration = Duration::from_secs(300);
+/// When a step found the world changed under it: what we know of it must catch up first.
+const OVERTAKEN: Duration = Duration::from_millis(100);
 /// Kafka is not asked more often than this.
 const POLL: Duration = Duration::from_millis(400);
 /// An answer older than this counts for nothing, not even for the status.
@@ -66,6 +68,15 @@ pub struct Cluster {
     retries: HashMap<String, Retry>,
     moved: (String, Instant),
     reported_at: Option<Instant>,
+}
+
+/// What came of a plan.
+#[derive(Default)]
+struct Deeds {
+    /// Something was done.
+    done: bool,
+    /// Something was not, since the world had changed.
+    overtaken: bool,
 }
 
 /// A step that failed.
@@ -131,7 +142,7 @@ impl Cluster {
             }
         };
         let planned = plan(&snapshot, &resolved, state.as_ref());
-        let done = self.act(&cluster, &resolved, &planned).await?;
+        let Deeds { done, overtaken } = self.act(&cluster, &resolved, &planned).await?;
         let failures = self.failures(&planned);
         let busy = done && failures.is_empty();
         if !(busy && self.reported_at.is_some_and(|at| at.elapsed() < STATUS)) {
@@ -146,7 +157,7 @@ impl Cluster {
             let wanted = status(&snapshot, &resolved, state.as_ref(), &planned, &failures);
             self.reported_at = Some(Instant::now());
             report::write(&self.context, &self.key, &cluster, wanted).await?;
-            return Ok(self.pace(&planned, &snapshot, &failures, done));
+            return Ok(self.pace(&planned, &snapshot, &failures, done, overtaken));
         }
         self.count("working");
         Ok(Next::Now)
@@ -216,13 +227,12 @@ impl Cluster {
         Ok(kafka.look(resolved, pods).await?)
     }
 
-    /// Carries out every step that is ready and not waiting for a second attempt. Answers whether
-    /// anything was done.
-    async fn act(&mut self, cluster: &KafkaCluster, resolved: &Resolved, plan: &Plan) -> Result<bool, Error> {
+    /// Carries out every step that is ready and not waiting for a second attempt.
+    async fn act(&mut self, cluster: &KafkaCluster, resolved: &Resolved, plan: &Plan) -> Result<Deeds, Error> {
         let generation = cluster.metadata.generation;
         let now = Instant::now();
         self.retries.retain(|name, r| r.generation == generation && plan.steps.iter().any(|s| s.name == *name));
-        let mut done = false;
+        let mut deeds = Deeds::default();
         for step in plan.steps.iter().filter(|s| s.is_ready()) {
             if self.retries.get(&step.name).is_some_and(|r| r.at > now) {
                 continue;
@@ -233,7 +243,7 @@ impl Cluster {
             match self.carry_out(cluster, resolved, step).await {
                 Ok(false) => {}
                 Ok(true) => {
-                    done = true;
+                    deeds.done = true;
                     self.retries.remove(&step.name);
                     self.context.metrics.step(&step.name);
                     tracing::info!(cluster = %self.key, step = step.name, reason = step.reason, "done");
@@ -242,12 +252,12 @@ impl Cluster {
                 // The world moved on: look again.
                 Err(error) if error.is_race() => {
                     tracing::debug!(cluster = %self.key, step = step.name, %error, "overtaken");
-                    done = true;
+                    deeds.overtaken = true;
                 }
                 Err(error) => self.failed(step, &error, generation),
             }
         }
-        Ok(done)
+        Ok(deeds)
     }
 
     /// A step that takes a node down is looked at once more, against the world as it is right now.
@@ -282,13 +292,17 @@ impl Cluster {
     }
 
     /// When to look again.
-    fn pace(&mut self, plan: &Plan, snapshot: &Snapshot, failures: &[Failure], done: bool) -> Next {
+    fn pace(&mut self, plan: &Plan, snapshot: &Snapshot, failures: &[Failure], done: bool, overtaken: bool) -> Next {
         let ready = |c: &KafkaCluster| {
             c.status().is_some_and(|s| s.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True"))
         };
         if done && failures.is_empty() {
             self.count("working");
             return Next::Now;
+        }
+        if overtaken {
+            self.count("working");
+            return Next::After(OVERTAKEN);
         }
         if plan.is_empty() && ready(&snapshot.cluster) {
             self.count("settled");
