@@ -1,5 +1,7 @@
 //! Racks are spread evenly, whatever the cluster, and a decision once taken stays.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::type_complexity)]
+
 use std::collections::BTreeMap;
 
 use proptest::collection::{btree_map, btree_set, vec};

@@ -1,6 +1,8 @@
 //! The objects that a cluster becomes: whole, as snapshots of the examples that are shipped,
 //! and what must hold of any of them.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::type_complexity)]
+
 mod common;
 
 use common::{example, state_of};

@@ -1,6 +1,8 @@
 //! What is remembered is read back as it was written, or not at all; and what exists is held
 //! against it.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::type_complexity)]
+
 mod common;
 
 use std::collections::BTreeMap;

@@ -2,6 +2,8 @@
 //!
 //! The words are part of the product: they are what a user reads at `kubectl apply`.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::type_complexity)]
+
 use sdm_api::KafkaCluster;
 use sdm_core::{resolve, validate};
 use serde_json::{Value, json};
