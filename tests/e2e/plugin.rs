@@ -18,7 +18,7 @@ async fn a_thousand_keyed_records_go_through_the_plugin() -> Result<()> {
     let input: String = lines.iter().map(|l| format!("{l}\n")).collect();
     call(&["produce", &topic, "--key-separator", ":"], Some(&input))?;
     let read = call(
-        &["consume", &topic, "--from-beginning", "--until-end", "--print", "key,value", "--key-separator", ":"],
+        &["consume", &topic, "--from-beginning", "--until-end", "--print", "key,value", "--separator", ":"],
         None,
     )?;
     let read_lines: Vec<String> = read.lines().map(str::to_owned).collect();

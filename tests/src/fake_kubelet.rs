@@ -99,7 +99,7 @@ async fn boot(client: &Client, world: &Shared, pod: &Pod, ip: String) -> Result<
     let data = config.data.unwrap_or_default();
     let script = data.get("format.sh").context("no format.sh")?;
     let properties = data.get("server.properties").context("no server.properties")?;
-    let cluster_id = word_after(script, &["-t ", "--cluster-id "]).context("no cluster id in format.sh")?;
+    let cluster_id = word_after(script, &["cluster_id='"]).context("no cluster id in format.sh")?;
     let initial = word_after(script, &["--initial-controllers "]);
     let claims: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), &namespace);
     let mut directory_id = String::new();
