@@ -154,7 +154,10 @@ pub enum ListenerTls {
 )]
 pub struct NodePool {
     /// The pool's name, used in labels.
-    #[schemars(length(min = 1, max = 30), regex(pattern = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 30),
+        regex(pattern = r"^[a-z]([-a-z0-9]*[a-z0-9])?$")
+    )]
     pub name: String,
     /// What the nodes do: `broker`, `controller`, or both.
     #[serde(default = "default_roles")]
@@ -183,7 +186,9 @@ pub struct NodePool {
 }
 
 /// What a node does in the cluster.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(
+    JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum NodeRole {
     /// Stores and serves records.
@@ -229,7 +234,10 @@ pub struct JvmSpec {
     /// The heap (`-Xms` and `-Xmx`) as a Kubernetes quantity. Half of the memory limit, at most
     /// 6Gi, if not given; 512Mi when there is no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 20), regex(pattern = r"^[1-9][0-9]*(Ki|Mi|Gi|k|M|G)?$"))]
+    #[schemars(
+        length(min = 1, max = 20),
+        regex(pattern = r"^[1-9][0-9]*(Ki|Mi|Gi|k|M|G)?$")
+    )]
     pub heap: Option<String>,
     /// Further options of the `java` command, one each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -257,7 +265,11 @@ pub struct RackAwareness {
 
 impl Default for RackAwareness {
     fn default() -> Self {
-        Self { enabled: true, topology_key: default_topology_key(), zones: Vec::new() }
+        Self {
+            enabled: true,
+            topology_key: default_topology_key(),
+            zones: Vec::new(),
+        }
     }
 }
 
@@ -278,7 +290,10 @@ pub struct TlsSpec {
 
 impl Default for TlsSpec {
     fn default() -> Self {
-        Self { ca_validity_days: default_ca_days(), certificate_validity_days: default_certificate_days() }
+        Self {
+            ca_validity_days: default_ca_days(),
+            certificate_validity_days: default_certificate_days(),
+        }
     }
 }
 
@@ -296,7 +311,11 @@ fn default_version() -> String {
     crate::DEFAULT_VERSION.to_owned()
 }
 fn default_listeners() -> Vec<Listener> {
-    vec![Listener { name: "clients".to_owned(), port: 9092, tls: ListenerTls::Mtls }]
+    vec![Listener {
+        name: "clients".to_owned(),
+        port: 9092,
+        tls: ListenerTls::Mtls,
+    }]
 }
 fn default_roles() -> Vec<NodeRole> {
     vec![NodeRole::Broker, NodeRole::Controller]

@@ -26,7 +26,12 @@ pub struct Draft {
 /// Completes `draft` against what was reported before: `lastTransitionTime` moves only when the
 /// status flips, so that an unchanged world causes no write.
 #[must_use]
-pub fn merge(draft: Draft, previous: &[Condition], generation: Option<i64>, now: &Time) -> Condition {
+pub fn merge(
+    draft: Draft,
+    previous: &[Condition],
+    generation: Option<i64>,
+    now: &Time,
+) -> Condition {
     let status = if draft.status { "True" } else { "False" };
     let since = previous
         .iter()

@@ -27,8 +27,13 @@ pub const RESERVED_KEYS: [&str; 22] = [
 ];
 
 /// Beginnings of keys that are reserved.
-pub const RESERVED_PREFIXES: [&str; 5] =
-    ["controller.listener", "controller.quorum.", "listener.name.", "ssl.", "zookeeper."];
+pub const RESERVED_PREFIXES: [&str; 5] = [
+    "controller.listener",
+    "controller.quorum.",
+    "listener.name.",
+    "ssl.",
+    "zookeeper.",
+];
 
 /// Whether a user may not set `key`.
 #[must_use]
@@ -40,6 +45,8 @@ pub fn is_reserved(key: &str) -> bool {
 #[must_use]
 pub fn cel_rule() -> String {
     let keys = RESERVED_KEYS.map(|k| k.replace('.', "[.]")).join("|");
-    let prefixes = RESERVED_PREFIXES.map(|p| format!("{}.*", p.replace('.', "[.]"))).join("|");
+    let prefixes = RESERVED_PREFIXES
+        .map(|p| format!("{}.*", p.replace('.', "[.]")))
+        .join("|");
     format!("self.all(k, !k.matches('^({keys}|{prefixes})$'))")
 }

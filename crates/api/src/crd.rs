@@ -21,12 +21,22 @@ pub fn all() -> Result<Vec<CustomResourceDefinition>, serde_json::Error> {
 }
 
 /// Fields of a Pod template whose schema is Kubernetes' own.
-const EMBEDDED: [&str; 7] =
-    ["affinity", "tolerations", "env", "volumes", "volumeMounts", "containers", "conditions"];
+const EMBEDDED: [&str; 7] = [
+    "affinity",
+    "tolerations",
+    "env",
+    "volumes",
+    "volumeMounts",
+    "containers",
+    "conditions",
+];
 
 fn bounded(crd: CustomResourceDefinition) -> Result<CustomResourceDefinition, serde_json::Error> {
     let mut value = serde_json::to_value(crd)?;
-    if let Some(versions) = value.pointer_mut("/spec/versions").and_then(Value::as_array_mut) {
+    if let Some(versions) = value
+        .pointer_mut("/spec/versions")
+        .and_then(Value::as_array_mut)
+    {
         for version in versions {
             if let Some(schema) = version.pointer_mut("/schema/openAPIV3Schema") {
                 bound(schema, false);
@@ -37,7 +47,9 @@ fn bounded(crd: CustomResourceDefinition) -> Result<CustomResourceDefinition, se
 }
 
 fn bound(schema: &mut Value, embedded: bool) {
-    let Some(object) = schema.as_object_mut() else { return };
+    let Some(object) = schema.as_object_mut() else {
+        return;
+    };
     if embedded {
         object.remove("description");
     }
@@ -74,7 +86,9 @@ fn bound(schema: &mut Value, embedded: bool) {
 }
 
 fn is_storage(property: &Value) -> bool {
-    property.pointer("/items/properties/deletionPolicy").is_some()
+    property
+        .pointer("/items/properties/deletionPolicy")
+        .is_some()
 }
 
 fn set_default(object: &mut Map<String, Value>, key: &str, value: u64) {

@@ -90,7 +90,11 @@ pub fn state_config_map(cluster: &str) -> String {
 /// this name in its log.
 #[must_use]
 pub fn node_dns(cluster: &str, namespace: &str, id: i32) -> String {
-    format!("{}.{}.{namespace}.svc", node(cluster, id), nodes_service(cluster))
+    format!(
+        "{}.{}.{namespace}.svc",
+        node(cluster, id),
+        nodes_service(cluster)
+    )
 }
 /// DNS name that clients start from.
 #[must_use]

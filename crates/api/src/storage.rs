@@ -21,10 +21,16 @@ pub struct StorageSpec {
 #[serde(rename_all = "camelCase")]
 pub struct VolumeSpec {
     /// The volume's name; the claim is called `<cluster>-<id>-<name>`.
-    #[schemars(length(min = 1, max = 15), regex(pattern = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 15),
+        regex(pattern = r"^[a-z]([-a-z0-9]*[a-z0-9])?$")
+    )]
     pub name: String,
     /// Its size as a Kubernetes quantity. It may grow, if the storage class can, and never shrink.
-    #[schemars(length(min = 1, max = 20), regex(pattern = r"^[1-9][0-9]*(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)?$"))]
+    #[schemars(
+        length(min = 1, max = 20),
+        regex(pattern = r"^[1-9][0-9]*(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)?$")
+    )]
     pub size: String,
     /// The StorageClass; the Kubernetes cluster's default if not given. It cannot change.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -17,7 +17,11 @@ fn committed_definitions_are_current() {
         let text = serde_saphyr::to_string_with_options(&crd, options).unwrap();
         assert!(text.len() < 256 * 1024, "{name}: {} bytes", text.len());
         let json = serde_json::to_string(&crd).unwrap();
-        assert!(json.len() < 256 * 1024, "{name}: {} bytes as JSON", json.len());
+        assert!(
+            json.len() < 256 * 1024,
+            "{name}: {} bytes as JSON",
+            json.len()
+        );
         total += json.len();
         let path = dir().join(&name);
         if std::env::var_os("UPDATE_GENERATED").is_some() {
@@ -27,5 +31,8 @@ fn committed_definitions_are_current() {
         let committed = fs::read_to_string(&path).unwrap_or_default();
         assert!(committed == text, "{name} is stale: run `make generate`");
     }
-    assert!(total < 400 * 1024, "all definitions together: {total} bytes");
+    assert!(
+        total < 400 * 1024,
+        "all definitions together: {total} bytes"
+    );
 }

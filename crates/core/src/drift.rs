@@ -16,7 +16,9 @@ pub fn covers(desired: &Value, observed: &Value) -> bool {
     match (desired, observed) {
         (Value::Object(desired), Value::Object(observed)) => desired.iter().all(|(key, want)| {
             // An empty map or list means the same as none, and the API server drops it.
-            let Some(have) = observed.get(key) else { return is_empty(want) };
+            let Some(have) = observed.get(key) else {
+                return is_empty(want);
+            };
             match key.as_str() {
                 "requests" | "limits" => covers_quantities(want, have),
                 "sizeLimit" | "divisor" => same_quantity(want, have),
@@ -24,7 +26,11 @@ pub fn covers(desired: &Value, observed: &Value) -> bool {
             }
         }),
         (Value::Array(desired), Value::Array(observed)) => {
-            desired.len() == observed.len() && desired.iter().zip(observed).all(|(want, have)| covers(want, have))
+            desired.len() == observed.len()
+                && desired
+                    .iter()
+                    .zip(observed)
+                    .all(|(want, have)| covers(want, have))
         }
         (Value::Null, _) => true,
         _ => desired == observed,
@@ -45,11 +51,15 @@ pub(crate) fn hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
         digest.update((part.len() as u64).to_be_bytes());
         digest.update(part);
     }
-    digest.finalize().iter().take(8).fold(String::with_capacity(16), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    digest
+        .finalize()
+        .iter()
+        .take(8)
+        .fold(String::with_capacity(16), |mut text, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 fn is_empty(value: &Value) -> bool {
@@ -65,7 +75,11 @@ fn covers_quantities(desired: &Value, observed: &Value) -> bool {
     let (Some(desired), Some(observed)) = (desired.as_object(), observed.as_object()) else {
         return covers(desired, observed);
     };
-    desired.iter().all(|(key, want)| observed.get(key).is_some_and(|have| same_quantity(want, have)))
+    desired.iter().all(|(key, want)| {
+        observed
+            .get(key)
+            .is_some_and(|have| same_quantity(want, have))
+    })
 }
 
 fn same_quantity(desired: &Value, observed: &Value) -> bool {
@@ -83,9 +97,16 @@ mod tests {
 
     #[test]
     fn what_is_only_observed_does_not_count() {
-        let observed = json!({"a": 1, "b": {"c": [1, {"d": 2, "more": 3}], "uid": "x"}, "status": {}});
-        assert!(covers(&json!({"a": 1, "b": {"c": [1, {"d": 2}]}}), &observed));
-        assert!(covers(&json!({"none": {}, "nothing": null, "list": []}), &observed));
+        let observed =
+            json!({"a": 1, "b": {"c": [1, {"d": 2, "more": 3}], "uid": "x"}, "status": {}});
+        assert!(covers(
+            &json!({"a": 1, "b": {"c": [1, {"d": 2}]}}),
+            &observed
+        ));
+        assert!(covers(
+            &json!({"none": {}, "nothing": null, "list": []}),
+            &observed
+        ));
     }
 
     #[test]
@@ -111,13 +132,25 @@ mod tests {
         assert!(covers(&resources("1Gi"), &resources("1024Mi")));
         assert!(!covers(&resources("1Gi"), &resources("1G")));
         assert!(!covers(&json!({"env": "1Gi"}), &json!({"env": "1024Mi"})));
-        assert!(covers(&json!({"sizeLimit": "0.5"}), &json!({"sizeLimit": "500m"})));
+        assert!(covers(
+            &json!({"sizeLimit": "0.5"}),
+            &json!({"sizeLimit": "500m"})
+        ));
     }
 
     #[test]
     fn a_hash_depends_on_the_content_alone() {
-        assert_eq!(applied_hash(&json!({"a": 1, "b": 2})), applied_hash(&json!({"b": 2, "a": 1})));
-        assert_ne!(applied_hash(&json!({"a": 1})), applied_hash(&json!({"a": 2})));
-        assert_ne!(hash([b"ab".as_slice(), b"c"]), hash([b"a".as_slice(), b"bc"]));
+        assert_eq!(
+            applied_hash(&json!({"a": 1, "b": 2})),
+            applied_hash(&json!({"b": 2, "a": 1}))
+        );
+        assert_ne!(
+            applied_hash(&json!({"a": 1})),
+            applied_hash(&json!({"a": 2}))
+        );
+        assert_ne!(
+            hash([b"ab".as_slice(), b"c"]),
+            hash([b"a".as_slice(), b"bc"])
+        );
     }
 }

@@ -11,14 +11,20 @@ pub fn nanos(text: &str) -> Option<i128> {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
-    let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+    let end = rest
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(rest.len());
     let (number, suffix) = rest.split_at(end);
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     if (whole.is_empty() && fraction.is_empty()) || fraction.contains('.') {
         return None;
     }
     let (multiplier, divisor) = scale(suffix)?;
-    let mut value: i128 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    let mut value: i128 = if whole.is_empty() {
+        0
+    } else {
+        whole.parse().ok()?
+    };
     value = value.checked_mul(NANO)?;
     // Billionths are as fine as Kubernetes goes; it rounds up what is finer, and so do we.
     let mut unit = NANO;
@@ -97,9 +103,24 @@ mod tests {
         ] {
             assert_eq!(bytes(text), Some(want), "{text}");
         }
-        for text in ["", "Gi", "1gi", "1 Gi", "1.2.3", "-1", "1e", "99999999999999999999999999999999999999Ei", "."] {
+        for text in [
+            "",
+            "Gi",
+            "1gi",
+            "1 Gi",
+            "1.2.3",
+            "-1",
+            "1e",
+            "99999999999999999999999999999999999999Ei",
+            ".",
+        ] {
             assert_eq!(bytes(text), None, "{text}");
         }
-        assert!(same("0.5", "500m") && same("1Gi", "1024Mi") && !same("1Gi", "1G") && same("odd", "odd"));
+        assert!(
+            same("0.5", "500m")
+                && same("1Gi", "1024Mi")
+                && !same("1Gi", "1G")
+                && same("odd", "odd")
+        );
     }
 }

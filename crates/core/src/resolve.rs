@@ -7,7 +7,8 @@ mod merge;
 use std::collections::BTreeMap;
 
 use sdm_api::{
-    DeletionPolicy, JvmSpec, KafkaCluster, Listener, NodeRole, PodTemplate, RackAwareness, ResourceSpec, TlsSpec,
+    DeletionPolicy, JvmSpec, KafkaCluster, Listener, NodeRole, PodTemplate, RackAwareness,
+    ResourceSpec, TlsSpec,
 };
 
 use crate::validate;
@@ -99,7 +100,10 @@ impl Resolved {
     /// Whether any volume outlives the cluster.
     #[must_use]
     pub fn retains_volumes(&self) -> bool {
-        self.nodes.values().flat_map(|n| &n.volumes).any(|v| v.deletion_policy == DeletionPolicy::Retain)
+        self.nodes
+            .values()
+            .flat_map(|n| &n.volumes)
+            .any(|v| v.deletion_policy == DeletionPolicy::Retain)
     }
 }
 
@@ -107,11 +111,18 @@ impl Resolved {
 ///
 /// # Errors
 /// Every violation at once, together with the warnings.
-pub fn resolve(cluster: &KafkaCluster, old: Option<&KafkaCluster>) -> Result<(Resolved, Vec<String>), Review> {
+pub fn resolve(
+    cluster: &KafkaCluster,
+    old: Option<&KafkaCluster>,
+) -> Result<(Resolved, Vec<String>), Review> {
     let meant = merged(cluster);
     let before = old.map(merged);
     let review = validate::review(cluster, &meant, old.zip(before.as_ref()));
-    if review.violations.is_empty() { Ok((meant, review.warnings)) } else { Err(review) }
+    if review.violations.is_empty() {
+        Ok((meant, review.warnings))
+    } else {
+        Err(review)
+    }
 }
 
 /// Applies defaults and overrides. Of what is wrong nothing is noticed: where an id is in two pools,
@@ -121,7 +132,9 @@ fn merged(cluster: &KafkaCluster) -> Resolved {
     let mut nodes = BTreeMap::new();
     for pool in &spec.pools {
         for &id in &pool.node_ids {
-            nodes.entry(id).or_insert_with(|| merge::node(spec, pool, id));
+            nodes
+                .entry(id)
+                .or_insert_with(|| merge::node(spec, pool, id));
         }
     }
     Resolved {

@@ -28,7 +28,9 @@ pub struct ClusterState {
 
 /// The remembered decisions cannot be read. Going on would risk taking them anew.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("ConfigMap {name}, key {key}: {problem}; restore it, or delete the cluster's volumes with it to start anew")]
+#[error(
+    "ConfigMap {name}, key {key}: {problem}; restore it, or delete the cluster's volumes with it to start anew"
+)]
 pub struct StateError {
     /// The ConfigMap.
     pub name: String,
@@ -62,7 +64,10 @@ impl ClusterState {
         }
         let directory_ids: BTreeMap<i32, String> = reader.json(DIRECTORY_IDS)?;
         if let Some((id, directory)) = directory_ids.iter().find(|(_, d)| !is_kafka_uuid(d)) {
-            return Err(reader.error(DIRECTORY_IDS, format!("{directory:?} of node {id} is no Kafka id")));
+            return Err(reader.error(
+                DIRECTORY_IDS,
+                format!("{directory:?} of node {id} is no Kafka id"),
+            ));
         }
         let initial: Vec<i32> = reader.json(INITIAL_CONTROLLERS)?;
         // Volumes that were taken over were formatted by somebody else: nobody is a first voter then.
@@ -74,9 +79,18 @@ impl ClusterState {
         let bootstrapped = match reader.text(BOOTSTRAPPED)? {
             "true" => true,
             "false" => false,
-            other => return Err(reader.error(BOOTSTRAPPED, format!("{other:?} is neither true nor false"))),
+            other => {
+                return Err(
+                    reader.error(BOOTSTRAPPED, format!("{other:?} is neither true nor false"))
+                );
+            }
         };
-        Ok(Self { cluster_id: cluster_id.to_owned(), directory_ids, bootstrapped, racks: reader.json(RACKS)? })
+        Ok(Self {
+            cluster_id: cluster_id.to_owned(),
+            directory_ids,
+            bootstrapped,
+            racks: reader.json(RACKS)?,
+        })
     }
 
     /// The ConfigMap `<cluster>-state`. It outlives the cluster if a volume does.
@@ -107,7 +121,10 @@ impl ClusterState {
 /// Whether `text` is an id as Kafka writes it: a UUID in URL-safe base64 without padding.
 #[must_use]
 pub fn is_kafka_uuid(text: &str) -> bool {
-    text.len() == 22 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    text.len() == 22
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
 fn json(value: &impl Serialize) -> String {
@@ -122,7 +139,8 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn text(&self, key: &'static str) -> Result<&'a str, StateError> {
         let text = self.config_map.data.as_ref().and_then(|data| data.get(key));
-        text.map(String::as_str).ok_or_else(|| self.error(key, "is missing".to_owned()))
+        text.map(String::as_str)
+            .ok_or_else(|| self.error(key, "is missing".to_owned()))
     }
 
     fn json<T: DeserializeOwned>(&self, key: &'static str) -> Result<T, StateError> {

@@ -25,13 +25,20 @@ use crate::violation::Review;
 #[must_use]
 pub fn validate(new: &KafkaCluster, old: Option<&KafkaCluster>) -> Review {
     match resolve(new, old) {
-        Ok((_, warnings)) => Review { violations: Vec::new(), warnings },
+        Ok((_, warnings)) => Review {
+            violations: Vec::new(),
+            warnings,
+        },
         Err(review) => review,
     }
 }
 
 /// Reviews a cluster as written and as merged, against the one before.
-pub(crate) fn review(cluster: &KafkaCluster, meant: &Resolved, old: Option<(&KafkaCluster, &Resolved)>) -> Review {
+pub(crate) fn review(
+    cluster: &KafkaCluster,
+    meant: &Resolved,
+    old: Option<(&KafkaCluster, &Resolved)>,
+) -> Review {
     let mut review = Review::default();
     identity::check(cluster, &mut review);
     listeners::check(&cluster.spec, &mut review);
@@ -44,7 +51,9 @@ pub(crate) fn review(cluster: &KafkaCluster, meant: &Resolved, old: Option<(&Kaf
     }
     // A node merges what its pool and overrides say, so the same sentence may come up for many.
     let mut seen = std::collections::BTreeSet::new();
-    review.violations.retain(|v| seen.insert((v.path.clone(), v.message.clone())));
+    review
+        .violations
+        .retain(|v| seen.insert((v.path.clone(), v.message.clone())));
     let mut seen = std::collections::BTreeSet::new();
     review.warnings.retain(|w| seen.insert(w.clone()));
     review

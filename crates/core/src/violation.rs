@@ -27,11 +27,19 @@ pub struct Violation {
 impl Violation {
     /// An invalid value.
     pub fn invalid(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { path: path.into(), kind: ViolationKind::Invalid, message: message.into() }
+        Self {
+            path: path.into(),
+            kind: ViolationKind::Invalid,
+            message: message.into(),
+        }
     }
     /// A forbidden value.
     pub fn forbidden(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { path: path.into(), kind: ViolationKind::Forbidden, message: message.into() }
+        Self {
+            path: path.into(),
+            kind: ViolationKind::Forbidden,
+            message: message.into(),
+        }
     }
 }
 

@@ -43,7 +43,11 @@ impl Node {
         let resolved = example("heterogeneous");
         let text = render::format_script(&resolved, &state_of(&resolved), &resolved.nodes[&2]);
         let script = base.join("format.sh");
-        fs::write(&script, text.replace("/var/lib/kafka", base.to_str().unwrap())).unwrap();
+        fs::write(
+            &script,
+            text.replace("/var/lib/kafka", base.to_str().unwrap()),
+        )
+        .unwrap();
         for volume in ["data", "more"] {
             fs::create_dir(base.join(volume)).unwrap();
         }
@@ -51,13 +55,26 @@ impl Node {
     }
 
     fn run(&self, shell: &[&str]) -> Output {
-        let path = format!("{}:{}", self.base.join("bin").display(), std::env::var("PATH").unwrap());
+        let path = format!(
+            "{}:{}",
+            self.base.join("bin").display(),
+            std::env::var("PATH").unwrap()
+        );
         let mut command = Command::new(shell[0]);
-        command.args(&shell[1..]).arg(&self.script).env("PATH", path).env("BASE", &self.base).output().unwrap()
+        command
+            .args(&shell[1..])
+            .arg(&self.script)
+            .env("PATH", path)
+            .env("BASE", &self.base)
+            .output()
+            .unwrap()
     }
 
     fn calls(&self) -> usize {
-        fs::read_to_string(self.base.join("calls")).unwrap_or_default().lines().count()
+        fs::read_to_string(self.base.join("calls"))
+            .unwrap_or_default()
+            .lines()
+            .count()
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -67,8 +84,15 @@ impl Node {
 
 /// `sh` is there always, the others where somebody installed them.
 fn shells() -> Vec<Vec<&'static str>> {
-    let all = [vec!["sh"], vec!["dash"], vec!["busybox", "sh"], vec!["bash", "--posix"]];
-    all.into_iter().filter(|s| Command::new(s[0]).arg("--help").output().is_ok()).collect()
+    let all = [
+        vec!["sh"],
+        vec!["dash"],
+        vec!["busybox", "sh"],
+        vec!["bash", "--posix"],
+    ];
+    all.into_iter()
+        .filter(|s| Command::new(s[0]).arg("--help").output().is_ok())
+        .collect()
 }
 
 #[test]
@@ -81,9 +105,17 @@ fn blank_volumes_are_formatted_once() {
         }
         assert_eq!(node.calls(), 1, "{shell:?}");
         let call = fs::read_to_string(node.path("calls")).unwrap();
-        assert!(call.contains("-cp /opt/kafka/libs/* kafka.tools.StorageTool format --ignore-formatted"), "{call}");
+        assert!(
+            call.contains(
+                "-cp /opt/kafka/libs/* kafka.tools.StorageTool format --ignore-formatted"
+            ),
+            "{call}"
+        );
         for volume in ["data", "more"] {
-            assert!(!node.path(volume).join("data/.sdm-formatting").exists(), "{shell:?}");
+            assert!(
+                !node.path(volume).join("data/.sdm-formatting").exists(),
+                "{shell:?}"
+            );
         }
     }
 }
@@ -127,7 +159,10 @@ fn a_new_volume_is_formatted_beside_the_old_one() {
         fs::write(node.path("data/data/records"), "").unwrap();
         fs::remove_dir_all(node.path("more/data")).unwrap();
         assert!(node.run(&shell).status.success());
-        assert!(node.path("data/data/records").exists() && node.path("more/data/meta.properties").exists());
+        assert!(
+            node.path("data/data/records").exists()
+                && node.path("more/data/meta.properties").exists()
+        );
         assert_eq!(node.calls(), 2, "{shell:?}");
     }
 }
@@ -135,8 +170,16 @@ fn a_new_volume_is_formatted_beside_the_old_one() {
 #[test]
 fn foreign_volumes_are_refused() {
     let cases = [
-        ("cluster", "node.id=2\ncluster.id=Somebody_elses_cluster\n", "belongs to another cluster"),
-        ("node", "node.id=22\ncluster.id=MkU3OEVBNTcwNTJENDM2Qg\n", "belongs to another node"),
+        (
+            "cluster",
+            "node.id=2\ncluster.id=Somebody_elses_cluster\n",
+            "belongs to another cluster",
+        ),
+        (
+            "node",
+            "node.id=22\ncluster.id=MkU3OEVBNTcwNTJENDM2Qg\n",
+            "belongs to another node",
+        ),
     ];
     for shell in shells() {
         for (name, meta, message) in cases {
@@ -145,13 +188,19 @@ fn foreign_volumes_are_refused() {
             fs::write(node.path("data/data/meta.properties"), meta).unwrap();
             let output = node.run(&shell);
             assert!(!output.status.success());
-            assert!(String::from_utf8_lossy(&output.stderr).contains(message), "{output:?}");
+            assert!(
+                String::from_utf8_lossy(&output.stderr).contains(message),
+                "{output:?}"
+            );
             assert_eq!(node.calls(), 0);
         }
         let node = Node::new(&format!("records-{}", shell[0]));
         fs::create_dir_all(node.path("data/data/topic-0")).unwrap();
         let output = node.run(&shell);
         assert!(!output.status.success());
-        assert!(String::from_utf8_lossy(&output.stderr).contains("holds files and no meta.properties"), "{output:?}");
+        assert!(
+            String::from_utf8_lossy(&output.stderr).contains("holds files and no meta.properties"),
+            "{output:?}"
+        );
     }
 }

@@ -13,12 +13,23 @@ use serde_json::json;
 /// A cluster with ids of each kind: both roles, controllers only, brokers only.
 fn cluster(kinds: &BTreeMap<i32, u8>) -> Resolved {
     let pool = |kind: u8, roles: &[&str]| {
-        let ids: Vec<_> = kinds.iter().filter(|(_, k)| **k == kind).map(|(id, _)| *id).collect();
+        let ids: Vec<_> = kinds
+            .iter()
+            .filter(|(_, k)| **k == kind)
+            .map(|(id, _)| *id)
+            .collect();
         let volumes = json!([{"name": "data", "size": "1Gi"}]);
         json!({"name": format!("p{kind}"), "roles": roles, "nodeIds": ids, "storage": {"volumes": volumes}})
     };
-    let pools = [pool(0, &["broker", "controller"]), pool(1, &["controller"]), pool(2, &["broker"])];
-    let pools: Vec<_> = pools.into_iter().filter(|p| p["nodeIds"].as_array().is_some_and(|ids| !ids.is_empty())).collect();
+    let pools = [
+        pool(0, &["broker", "controller"]),
+        pool(1, &["controller"]),
+        pool(2, &["broker"]),
+    ];
+    let pools: Vec<_> = pools
+        .into_iter()
+        .filter(|p| p["nodeIds"].as_array().is_some_and(|ids| !ids.is_empty()))
+        .collect();
     let value = json!({"apiVersion": "kafka.sdm.dev/v1beta1", "kind": "KafkaCluster",
         "metadata": {"name": "c", "namespace": "n"}, "spec": {"pools": pools}});
     let cluster: KafkaCluster = serde_json::from_value(value).unwrap();
@@ -29,8 +40,18 @@ fn zones(n: usize) -> Vec<String> {
     (0..n).map(|i| format!("z{i}")).collect()
 }
 
-fn difference(resolved: &Resolved, racks: &BTreeMap<i32, String>, zones: &[String], role: fn(&Node) -> bool) -> usize {
-    let count = |zone: &String| racks.iter().filter(|(id, z)| *z == zone && role(&resolved.nodes[id])).count();
+fn difference(
+    resolved: &Resolved,
+    racks: &BTreeMap<i32, String>,
+    zones: &[String],
+    role: fn(&Node) -> bool,
+) -> usize {
+    let count = |zone: &String| {
+        racks
+            .iter()
+            .filter(|(id, z)| *z == zone && role(&resolved.nodes[id]))
+            .count()
+    };
     let counts: Vec<_> = zones.iter().map(count).collect();
     counts.iter().max().unwrap() - counts.iter().min().unwrap()
 }
@@ -93,9 +114,15 @@ proptest! {
 fn without_racks_nothing_is_decided() {
     let mut resolved = cluster(&BTreeMap::from([(0, 0), (1, 0)]));
     let mut racks = BTreeMap::new();
-    assert!(!decide_racks(&resolved, &[], &mut racks) && racks.is_empty(), "no Kubernetes node names one");
+    assert!(
+        !decide_racks(&resolved, &[], &mut racks) && racks.is_empty(),
+        "no Kubernetes node names one"
+    );
     resolved.rack_awareness.enabled = false;
-    assert!(!decide_racks(&resolved, &zones(3), &mut racks) && racks.is_empty(), "not wanted");
+    assert!(
+        !decide_racks(&resolved, &zones(3), &mut racks) && racks.is_empty(),
+        "not wanted"
+    );
     resolved.rack_awareness.enabled = true;
     resolved.rack_awareness.zones = vec!["only".into()];
     decide_racks(&resolved, &zones(3), &mut racks);

@@ -16,11 +16,17 @@ fn everything(name: &str) -> String {
     let state = state_of(&resolved);
     let mut text = serde_saphyr::to_string(&state.render(&resolved)).unwrap();
     for object in render::shared(&resolved, &state) {
-        text += &format!("---\n{}", serde_saphyr::to_string(&object.to_value()).unwrap());
+        text += &format!(
+            "---\n{}",
+            serde_saphyr::to_string(&object.to_value()).unwrap()
+        );
     }
     for &id in resolved.nodes.keys() {
         let objects = render::node(&resolved, &state, id, "certificate").unwrap();
-        text += &format!("---\n{}", serde_saphyr::to_string(&objects.config_map).unwrap());
+        text += &format!(
+            "---\n{}",
+            serde_saphyr::to_string(&objects.config_map).unwrap()
+        );
         for claim in &objects.claims {
             text += &format!("---\n{}", serde_saphyr::to_string(claim).unwrap());
         }
@@ -45,7 +51,10 @@ fn every_example_is_accepted() {
     let mut clusters = 0;
     for entry in std::fs::read_dir(dir).unwrap() {
         let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
-        for document in text.split("\n---\n").filter(|d| d.contains("kind: KafkaCluster")) {
+        for document in text
+            .split("\n---\n")
+            .filter(|d| d.contains("kind: KafkaCluster"))
+        {
             let cluster: KafkaCluster = serde_saphyr::from_str(document).unwrap();
             assert!(resolve(&cluster, None).is_ok(), "{document}");
             clusters += 1;
@@ -57,37 +66,72 @@ fn every_example_is_accepted() {
 fn revision(resolved: &Resolved, change: impl Fn(&mut sdm_core::ClusterState)) -> String {
     let mut state = state_of(resolved);
     change(&mut state);
-    render::node(resolved, &state, 0, "certificate").unwrap().revision
+    render::node(resolved, &state, 0, "certificate")
+        .unwrap()
+        .revision
 }
 
 #[test]
 fn what_needs_no_restart_leaves_the_revision_alone() {
     let resolved = example("events");
     let before = revision(&resolved, |_| {});
-    assert_eq!(before, revision(&resolved, |state| state.bootstrapped = true), "a formed quorum");
+    assert_eq!(
+        before,
+        revision(&resolved, |state| state.bootstrapped = true),
+        "a formed quorum"
+    );
     let mut grown = resolved.clone();
     grown.nodes.get_mut(&0).unwrap().volumes[0].size = "99Gi".to_owned();
     grown.nodes.get_mut(&0).unwrap().volumes[0].deletion_policy = DeletionPolicy::Delete;
     assert_eq!(before, revision(&grown, |_| {}), "a larger volume");
     let mut other = resolved.clone();
-    other.nodes.get_mut(&1).unwrap().config.insert("num.io.threads".into(), "9".into());
-    assert_eq!(before, revision(&other, |_| {}), "another node's configuration");
+    other
+        .nodes
+        .get_mut(&1)
+        .unwrap()
+        .config
+        .insert("num.io.threads".into(), "9".into());
+    assert_eq!(
+        before,
+        revision(&other, |_| {}),
+        "another node's configuration"
+    );
 }
 
 #[test]
 fn what_needs_a_restart_changes_the_revision() {
     let resolved = example("events");
     let before = revision(&resolved, |_| {});
-    assert_ne!(before, revision(&resolved, |state| drop(state.racks.insert(0, "elsewhere".into()))), "rack");
+    assert_ne!(
+        before,
+        revision(&resolved, |state| drop(
+            state.racks.insert(0, "elsewhere".into())
+        )),
+        "rack"
+    );
     type Edit = fn(&mut sdm_core::Node);
     let edits: [(&str, Edit); 7] = [
-        ("configuration", |n| drop(n.config.insert("num.io.threads".into(), "9".into()))),
+        ("configuration", |n| {
+            drop(n.config.insert("num.io.threads".into(), "9".into()))
+        }),
         ("image", |n| n.image = "other".into()),
         ("heap", |n| n.jvm.heap = Some("600Mi".into())),
         ("option", |n| n.jvm.options.push("-Da=b".into())),
-        ("memory", |n| drop(n.resources.limits.insert("memory".into(), "2Gi".into()))),
-        ("label", |n| drop(n.template.metadata.get_or_insert_default().labels.insert("a".into(), "b".into()))),
-        ("grace", |n| n.template.termination_grace_period_seconds = Some(60)),
+        ("memory", |n| {
+            drop(n.resources.limits.insert("memory".into(), "2Gi".into()))
+        }),
+        ("label", |n| {
+            drop(
+                n.template
+                    .metadata
+                    .get_or_insert_default()
+                    .labels
+                    .insert("a".into(), "b".into()),
+            )
+        }),
+        ("grace", |n| {
+            n.template.termination_grace_period_seconds = Some(60)
+        }),
     ];
     for (what, edit) in edits {
         let mut changed = resolved.clone();
@@ -102,18 +146,32 @@ fn what_needs_a_restart_changes_the_revision() {
 fn the_list_of_first_voters_is_rendered_until_the_quorum_was_formed_and_never_again() {
     let resolved = example("heterogeneous");
     let mut state = state_of(&resolved);
-    let script = |state: &sdm_core::ClusterState, id| render::format_script(&resolved, state, &resolved.nodes[&id]);
+    let script = |state: &sdm_core::ClusterState, id| {
+        render::format_script(&resolved, state, &resolved.nodes[&id])
+    };
     let voters = "--initial-controllers '100@mixed-100.mixed-nodes.streaming.svc:9090:";
     assert!(script(&state, 100).contains(voters));
-    assert!(script(&state, 0).contains("--no-initial-controllers"), "a broker is no voter");
+    assert!(
+        script(&state, 0).contains("--no-initial-controllers"),
+        "a broker is no voter"
+    );
     assert!(!script(&state, 0).contains(" --initial-controllers"));
     let late = state.directory_ids.remove(&101);
-    assert!(script(&state, 101).contains("--no-initial-controllers"), "a controller that came later");
+    assert!(
+        script(&state, 101).contains("--no-initial-controllers"),
+        "a controller that came later"
+    );
     state.directory_ids.insert(101, late.unwrap());
     state.bootstrapped = true;
     for id in resolved.nodes.keys() {
-        assert!(script(&state, *id).contains("--no-initial-controllers"), "{id}");
-        assert!(!script(&state, *id).contains(" --initial-controllers"), "{id}");
+        assert!(
+            script(&state, *id).contains("--no-initial-controllers"),
+            "{id}"
+        );
+        assert!(
+            !script(&state, *id).contains(" --initial-controllers"),
+            "{id}"
+        );
     }
 }
 
@@ -124,7 +182,10 @@ fn volumes_and_memory_of_the_cluster_outlive_it_unless_told_otherwise() {
     let owned = |resolved: &Resolved| {
         let claims = render::node(resolved, &state, 0, "").unwrap().claims;
         let claims = claims.iter().all(|c| c.metadata.owner_references.is_some());
-        (claims, state.render(resolved).metadata.owner_references.is_some())
+        (
+            claims,
+            state.render(resolved).metadata.owner_references.is_some(),
+        )
     };
     assert_eq!(owned(&resolved), (false, false));
     for (id, node) in &mut resolved.nodes {
@@ -132,7 +193,11 @@ fn volumes_and_memory_of_the_cluster_outlive_it_unless_told_otherwise() {
             node.volumes[0].deletion_policy = DeletionPolicy::Delete;
         }
     }
-    assert_eq!(owned(&resolved), (true, false), "node 2's volume still needs the cluster id");
+    assert_eq!(
+        owned(&resolved),
+        (true, false),
+        "node 2's volume still needs the cluster id"
+    );
     resolved.nodes.get_mut(&2).unwrap().volumes[0].deletion_policy = DeletionPolicy::Delete;
     assert_eq!(owned(&resolved), (true, true));
 }
@@ -144,7 +209,11 @@ fn text(secret: &Secret, key: &str) -> String {
 #[test]
 fn a_client_configuration_needs_no_other_file() {
     let mut resolved = example("events");
-    let pem = PemParts { certificate: "C\nC\n", key: "K\n", ca: "A\nA\n" };
+    let pem = PemParts {
+        certificate: "C\nC\n",
+        key: "K\n",
+        ca: "A\nA\n",
+    };
     let secret = render::admin_secret(&resolved, pem);
     assert_eq!(
         text(&secret, "client.properties"),
@@ -158,7 +227,10 @@ fn a_client_configuration_needs_no_other_file() {
     );
     resolved.listeners[0].tls = sdm_api::ListenerTls::None;
     let secret = render::admin_secret(&resolved, pem);
-    assert!(text(&secret, "client.properties").contains("=events-0.events-nodes.streaming.svc:9091,events-1."));
+    assert!(
+        text(&secret, "client.properties")
+            .contains("=events-0.events-nodes.streaming.svc:9091,events-1.")
+    );
     let node = render::node_tls_secret(&resolved, 0, PemParts { key: "K", ..pem });
     assert_eq!(text(&node, "keystore.pem"), "K\nC\nC\n");
     assert_eq!(text(&node, "truststore.pem"), "A\nA\n");
@@ -170,13 +242,26 @@ fn the_rack_is_demanded_in_every_alternative_of_the_users_affinity() {
     let affinity = serde_json::json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [
         {"matchExpressions": [{"key": "disk", "operator": "Exists"}]},
         {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["n"]}]}]}}});
-    resolved.nodes.get_mut(&0).unwrap().template.affinity = Some(serde_json::from_value(affinity).unwrap());
-    let pod = render::node(&resolved, &state_of(&resolved), 0, "").unwrap().pod;
+    resolved.nodes.get_mut(&0).unwrap().template.affinity =
+        Some(serde_json::from_value(affinity).unwrap());
+    let pod = render::node(&resolved, &state_of(&resolved), 0, "")
+        .unwrap()
+        .pod;
     let affinity = pod.spec.unwrap().affinity.unwrap();
-    let terms = affinity.node_affinity.unwrap().required_during_scheduling_ignored_during_execution.unwrap();
+    let terms = affinity
+        .node_affinity
+        .unwrap()
+        .required_during_scheduling_ignored_during_execution
+        .unwrap();
     assert_eq!(terms.node_selector_terms.len(), 2);
     for term in terms.node_selector_terms {
         let rack = term.match_expressions.unwrap().pop().unwrap();
-        assert_eq!((rack.key.as_str(), rack.values), ("topology.kubernetes.io/zone", Some(vec!["zone-a".to_owned()])));
+        assert_eq!(
+            (rack.key.as_str(), rack.values),
+            (
+                "topology.kubernetes.io/zone",
+                Some(vec!["zone-a".to_owned()])
+            )
+        );
     }
 }

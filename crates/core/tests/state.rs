@@ -15,7 +15,10 @@ fn what_was_written_is_read() {
     for name in ["events", "heterogeneous"] {
         let resolved = example(name);
         for bootstrapped in [false, true] {
-            let state = ClusterState { bootstrapped, ..state_of(&resolved) };
+            let state = ClusterState {
+                bootstrapped,
+                ..state_of(&resolved)
+            };
             assert_eq!(ClusterState::parse(&state.render(&resolved)), Ok(state));
         }
     }
@@ -46,7 +49,12 @@ fn nothing_is_guessed() {
         }
         let error = ClusterState::parse(&broken).unwrap_err();
         assert_eq!(error.key, key, "{value:?}: {error}");
-        assert!(error.to_string().starts_with(&format!("ConfigMap events-state, key {key}: ")), "{error}");
+        assert!(
+            error
+                .to_string()
+                .starts_with(&format!("ConfigMap events-state, key {key}: ")),
+            "{error}"
+        );
     }
 }
 
@@ -60,7 +68,13 @@ fn a_cluster_must_fit_what_exists_of_it() {
         .into_iter()
         .map(|c| (c.metadata.name.clone().unwrap(), c))
         .collect();
-    claims.get_mut("events-0-data").unwrap().spec.as_mut().unwrap().storage_class_name = Some("fast".into());
+    claims
+        .get_mut("events-0-data")
+        .unwrap()
+        .spec
+        .as_mut()
+        .unwrap()
+        .storage_class_name = Some("fast".into());
     let found = |resolved: &Resolved| {
         let all = against_observed(resolved, &state, &claims);
         all.iter().map(ToString::to_string).collect::<Vec<_>>()

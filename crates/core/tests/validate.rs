@@ -32,7 +32,9 @@ fn with(edits: &[(&str, Value)]) -> KafkaCluster {
     let mut value = base();
     for (pointer, new) in edits {
         let (parent, key) = pointer.rsplit_once('/').unwrap();
-        let parent = value.pointer_mut(parent).unwrap_or_else(|| panic!("{pointer}"));
+        let parent = value
+            .pointer_mut(parent)
+            .unwrap_or_else(|| panic!("{pointer}"));
         match parent {
             Value::Array(list) if key == "-" => list.push(new.clone()),
             Value::Array(list) => list[key.parse::<usize>().unwrap()] = new.clone(),
@@ -45,7 +47,11 @@ fn with(edits: &[(&str, Value)]) -> KafkaCluster {
 }
 
 fn violations(new: &KafkaCluster, old: Option<&KafkaCluster>) -> Vec<String> {
-    validate(new, old).violations.iter().map(ToString::to_string).collect()
+    validate(new, old)
+        .violations
+        .iter()
+        .map(ToString::to_string)
+        .collect()
 }
 
 /// Compares all cases before it fails, so that one run shows every difference.
@@ -53,7 +59,13 @@ fn check(cases: Vec<(Vec<String>, &[&str])>) {
     let wrong: Vec<_> = cases
         .iter()
         .filter(|(found, wanted)| found != wanted)
-        .map(|(found, wanted)| format!("wanted:\n  {}\nfound:\n  {}", wanted.join("\n  "), found.join("\n  ")))
+        .map(|(found, wanted)| {
+            format!(
+                "wanted:\n  {}\nfound:\n  {}",
+                wanted.join("\n  "),
+                found.join("\n  ")
+            )
+        })
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
@@ -64,21 +76,33 @@ const P1: &str = "/spec/pools/1";
 #[test]
 fn the_base_is_accepted_without_a_word() {
     let review = validate(&with(&[]), None);
-    assert_eq!((review.violations, review.warnings), (vec![], Vec::<String>::new()));
+    assert_eq!(
+        (review.violations, review.warnings),
+        (vec![], Vec::<String>::new())
+    );
 }
 
 #[test]
 fn one_object_alone() {
     let cases: &[(&[(&str, Value)], &[&str])] = &include!("cases/rejected.in");
     assert!(cases.len() >= 40, "{}", cases.len());
-    check(cases.iter().map(|(edits, wanted)| (violations(&with(edits), None), *wanted)).collect());
+    check(
+        cases
+            .iter()
+            .map(|(edits, wanted)| (violations(&with(edits), None), *wanted))
+            .collect(),
+    );
 }
 
 #[test]
 fn a_change() {
-    let cases: &[(&[(&str, Value)], &[(&str, Value)], &[&str])] = &include!("cases/refused_changes.in");
+    let cases: &[(&[(&str, Value)], &[(&str, Value)], &[&str])] =
+        &include!("cases/refused_changes.in");
     check(
-        cases.iter().map(|(old, new, wanted)| (violations(&with(new), Some(&with(old))), *wanted)).collect(),
+        cases
+            .iter()
+            .map(|(old, new, wanted)| (violations(&with(new), Some(&with(old))), *wanted))
+            .collect(),
     );
 }
 
@@ -90,16 +114,41 @@ fn legal_and_unwise() {
         assert_eq!(review.violations, vec![], "{edits:?}");
         review.warnings
     };
-    check(cases.iter().map(|(edits, wanted)| (found(edits), *wanted)).collect());
+    check(
+        cases
+            .iter()
+            .map(|(edits, wanted)| (found(edits), *wanted))
+            .collect(),
+    );
+}
+
+#[test]
+fn a_change_that_kafka_ignores_is_warned_of() {
+    let new = with(&[("/spec/config", json!({"min.insync.replicas": "1"}))]);
+    let warned = |old: &KafkaCluster| validate(&new, Some(old)).warnings;
+    assert_eq!(warned(&new), Vec::<String>::new());
+    assert!(
+        warned(&with(&[]))[0]
+            .starts_with("spec.config[min.insync.replicas]: a running cluster keeps the value")
+    );
 }
 
 #[test]
 fn accepted() {
     let fresh: &[&[(&str, Value)]] = &[
         &[("/spec/version", json!("4.2.2"))],
-        &[("/spec/image", json!("registry.example.com:5000/kafka/kafka:4.3.1-patched"))],
-        &[("/spec/config", json!({"log.retention.hours": "1", "min.insync.replicas": "1"}))],
-        &[("/spec/overrides", json!([{"nodeIds": [0, 1]}, {"nodeIds": [1], "config": {"num.io.threads": "9"}}]))],
+        &[(
+            "/spec/image",
+            json!("registry.example.com:5000/kafka/kafka:4.3.1-patched"),
+        )],
+        &[(
+            "/spec/config",
+            json!({"log.retention.hours": "1", "min.insync.replicas": "1"}),
+        )],
+        &[(
+            "/spec/overrides",
+            json!([{"nodeIds": [0, 1]}, {"nodeIds": [1], "config": {"num.io.threads": "9"}}]),
+        )],
         &[(&format!("{P1}/nodeIds"), json!([5, 3, 4]))],
         &[(
             &format!("{P1}/template"),
@@ -116,27 +165,56 @@ fn accepted() {
         &[("/spec/deletionPolicy", json!("Delete"))],
     ];
     for edits in fresh {
-        assert_eq!(violations(&with(edits), None), Vec::<String>::new(), "{edits:?}");
+        assert_eq!(
+            violations(&with(edits), None),
+            Vec::<String>::new(),
+            "{edits:?}"
+        );
     }
     let changes: &[(&[(&str, Value)], &[(&str, Value)])] = &[
         (&[("/spec/version", json!("4.2.2"))], &[]),
         (&[], &[(&format!("{P1}/nodeIds"), json!([0, 2, 3]))]),
-        (&[], &[(&format!("{P1}/storage/volumes/0/size"), json!("20Gi"))]),
-        (&[(&format!("{P1}/storage/volumes/0/size"), json!("1024Mi"))], &[(&format!("{P1}/storage/volumes/0/size"), json!("1Gi"))]),
-        (&[], &[(&format!("{P1}/storage/volumes/-"), json!({"name": "third", "size": "1Gi"}))]),
-        (&[], &[("/spec/overrides", json!([{"nodeIds": [1], "storage": {"volumes": [{"name": "data", "size": "11Gi"}]}}]))]),
+        (
+            &[],
+            &[(&format!("{P1}/storage/volumes/0/size"), json!("20Gi"))],
+        ),
+        (
+            &[(&format!("{P1}/storage/volumes/0/size"), json!("1024Mi"))],
+            &[(&format!("{P1}/storage/volumes/0/size"), json!("1Gi"))],
+        ),
+        (
+            &[],
+            &[(
+                &format!("{P1}/storage/volumes/-"),
+                json!({"name": "third", "size": "1Gi"}),
+            )],
+        ),
+        (
+            &[],
+            &[(
+                "/spec/overrides",
+                json!([{"nodeIds": [1], "storage": {"volumes": [{"name": "data", "size": "11Gi"}]}}]),
+            )],
+        ),
         // A node may move to a pool that does the same.
         (
             &[(&format!("{P1}/nodeIds"), json!([0, 1, 2]))],
             &[
                 (&format!("{P1}/nodeIds"), json!([0, 1])),
-                ("/spec/pools/-", json!({"name": "big", "roles": ["broker"], "nodeIds": [2], "storage": {"volumes": [
-                    {"name": "data", "size": "10Gi", "storageClassName": "fast"}, {"name": "more", "size": "10Gi"}]}})),
+                (
+                    "/spec/pools/-",
+                    json!({"name": "big", "roles": ["broker"], "nodeIds": [2], "storage": {"volumes": [
+                    {"name": "data", "size": "10Gi", "storageClassName": "fast"}, {"name": "more", "size": "10Gi"}]}}),
+                ),
             ],
         ),
     ];
     for (old, new) in changes {
-        assert_eq!(violations(&with(new), Some(&with(old))), Vec::<String>::new(), "{old:?} -> {new:?}");
+        assert_eq!(
+            violations(&with(new), Some(&with(old))),
+            Vec::<String>::new(),
+            "{old:?} -> {new:?}"
+        );
     }
 }
 
@@ -148,20 +226,39 @@ fn everything_wrong_is_said_at_once() {
         ("/spec/config", json!({"ssl.protocol": "x", "node.id": "1"})),
         (&format!("{P0}/nodeIds"), json!([0])),
     ]);
-    let paths: Vec<_> = validate(&cluster, None).violations.into_iter().map(|v| v.path).collect();
+    let paths: Vec<_> = validate(&cluster, None)
+        .violations
+        .into_iter()
+        .map(|v| v.path)
+        .collect();
     assert_eq!(
         paths,
-        ["metadata.name", "spec.version", "spec.pools[brokers].nodeIds", "spec.config[node.id]", "spec.config[ssl.protocol]"]
+        [
+            "metadata.name",
+            "spec.version",
+            "spec.pools[brokers].nodeIds",
+            "spec.config[node.id]",
+            "spec.config[ssl.protocol]"
+        ]
     );
 }
 
 #[test]
 fn what_is_meant_is_the_pool_with_the_overrides_in_their_order() {
     let cluster = with(&[
-        ("/spec/config", json!({"a": "cluster", "b": "cluster", "c": "cluster"})),
+        (
+            "/spec/config",
+            json!({"a": "cluster", "b": "cluster", "c": "cluster"}),
+        ),
         (&format!("{P1}/config"), json!({"b": "pool", "c": "pool"})),
-        (&format!("{P1}/resources"), json!({"limits": {"memory": "2Gi"}})),
-        (&format!("{P1}/template"), json!({"env": [{"name": "A", "value": "1"}, {"name": "B", "value": "1"}], "nodeSelector": {"x": "1"}})),
+        (
+            &format!("{P1}/resources"),
+            json!({"limits": {"memory": "2Gi"}}),
+        ),
+        (
+            &format!("{P1}/template"),
+            json!({"env": [{"name": "A", "value": "1"}, {"name": "B", "value": "1"}], "nodeSelector": {"x": "1"}}),
+        ),
         (
             "/spec/overrides",
             json!([
@@ -174,18 +271,48 @@ fn what_is_meant_is_the_pool_with_the_overrides_in_their_order() {
         ),
     ]);
     let (resolved, _) = resolve(&cluster, None).unwrap();
-    let (zero, one, two) = (&resolved.nodes[&0], &resolved.nodes[&1], &resolved.nodes[&2]);
-    let config = |node: &sdm_core::Node| node.config.values().cloned().collect::<Vec<_>>().join(" ");
+    let (zero, one, two) = (
+        &resolved.nodes[&0],
+        &resolved.nodes[&1],
+        &resolved.nodes[&2],
+    );
+    let config =
+        |node: &sdm_core::Node| node.config.values().cloned().collect::<Vec<_>>().join(" ");
     assert_eq!(config(zero), "cluster pool pool");
     assert_eq!(config(one), "cluster pool first first");
     assert_eq!(config(two), "cluster pool first second");
-    assert_eq!([&zero.image, &one.image, &two.image], ["apache/kafka:4.3.1", "a/first", "a/second"]);
+    assert_eq!(
+        [&zero.image, &one.image, &two.image],
+        ["apache/kafka:4.3.1", "a/first", "a/second"]
+    );
     // Half of the limit, and no more than 6Gi.
     assert_eq!(zero.jvm.heap.as_deref(), Some("1024Mi"));
     assert_eq!(two.jvm.heap.as_deref(), Some("6144Mi"));
-    let volumes: Vec<_> = two.volumes.iter().map(|v| (v.name.as_str(), v.size.as_str(), v.storage_class_name.as_deref())).collect();
-    assert_eq!(volumes, [("data", "99Gi", Some("fast")), ("more", "10Gi", None), ("new", "1Gi", None)]);
-    let env: Vec<_> = two.template.env.iter().map(|e| (e.name.as_str(), e.value.as_deref().unwrap())).collect();
+    let volumes: Vec<_> = two
+        .volumes
+        .iter()
+        .map(|v| {
+            (
+                v.name.as_str(),
+                v.size.as_str(),
+                v.storage_class_name.as_deref(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        volumes,
+        [
+            ("data", "99Gi", Some("fast")),
+            ("more", "10Gi", None),
+            ("new", "1Gi", None)
+        ]
+    );
+    let env: Vec<_> = two
+        .template
+        .env
+        .iter()
+        .map(|e| (e.name.as_str(), e.value.as_deref().unwrap()))
+        .collect();
     assert_eq!(env, [("A", "1"), ("B", "2"), ("C", "2")]);
     assert_eq!(two.template.node_selector.len(), 2);
 }

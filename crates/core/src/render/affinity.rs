@@ -1,7 +1,8 @@
 //! Where a node may run: in its rack, and rather not beside its peers.
 
 use k8s_openapi::api::core::v1::{
-    Affinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodAffinityTerm, WeightedPodAffinityTerm,
+    Affinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodAffinityTerm,
+    WeightedPodAffinityTerm,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use sdm_api::names;
@@ -28,7 +29,10 @@ pub(super) fn render(resolved: &Resolved, state: &ClusterState, node: &Node) -> 
         },
     };
     let apart = affinity.pod_anti_affinity.get_or_insert_default();
-    apart.preferred_during_scheduling_ignored_during_execution.get_or_insert_default().push(separate);
+    apart
+        .preferred_during_scheduling_ignored_during_execution
+        .get_or_insert_default()
+        .push(separate);
     affinity
 }
 
@@ -39,12 +43,21 @@ fn pin(affinity: &mut Affinity, topology_key: &str, rack: &str) {
         operator: "In".to_owned(),
         values: Some(vec![rack.to_owned()]),
     };
-    let required = &mut affinity.node_affinity.get_or_insert_default().required_during_scheduling_ignored_during_execution;
-    let selector = required.get_or_insert_with(|| NodeSelector { node_selector_terms: Vec::new() });
+    let required = &mut affinity
+        .node_affinity
+        .get_or_insert_default()
+        .required_during_scheduling_ignored_during_execution;
+    let selector = required.get_or_insert_with(|| NodeSelector {
+        node_selector_terms: Vec::new(),
+    });
     if selector.node_selector_terms.is_empty() {
-        selector.node_selector_terms.push(NodeSelectorTerm::default());
+        selector
+            .node_selector_terms
+            .push(NodeSelectorTerm::default());
     }
     for term in &mut selector.node_selector_terms {
-        term.match_expressions.get_or_insert_default().push(in_rack.clone());
+        term.match_expressions
+            .get_or_insert_default()
+            .push(in_rack.clone());
     }
 }

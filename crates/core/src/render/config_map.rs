@@ -17,13 +17,20 @@ pub(super) const FORMAT: &str = "format.sh";
 
 pub(super) fn render(resolved: &Resolved, state: &ClusterState, node: &Node) -> ConfigMap {
     let data = BTreeMap::from([
-        ("server.properties".to_owned(), server::text(resolved, state, node)),
+        (
+            "server.properties".to_owned(),
+            server::text(resolved, state, node),
+        ),
         ("log4j2.properties".to_owned(), jvm::LOG4J2.to_owned()),
         ("java.security".to_owned(), jvm::SECURITY.to_owned()),
         (FORMAT.to_owned(), format::script(resolved, state, node)),
     ]);
     ConfigMap {
-        metadata: meta::owned(resolved, names::node(&resolved.name, node.id), meta::node_labels(&resolved.name, node)),
+        metadata: meta::owned(
+            resolved,
+            names::node(&resolved.name, node.id),
+            meta::node_labels(&resolved.name, node),
+        ),
         data: Some(data),
         ..ConfigMap::default()
     }

@@ -2,7 +2,8 @@
 //! Each meets the restricted Pod Security Standard.
 
 use k8s_openapi::api::core::v1::{
-    Capabilities, Container, ContainerPort, Probe, ResourceRequirements, SecurityContext, TCPSocketAction, VolumeMount,
+    Capabilities, Container, ContainerPort, Probe, ResourceRequirements, SecurityContext,
+    TCPSocketAction, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -15,8 +16,14 @@ use crate::resolve::{Node, Resolved, Volume};
 /// Names of the Pod's volumes begin like this; a user's must not.
 pub(crate) const VOLUME_PREFIX: &str = "kafka-";
 /// Paths of the Kafka container that are ours.
-pub(crate) const RESERVED_PATHS: [&str; 6] =
-    [server::VOLUMES_DIR, CONFIG_DIR, server::TLS_DIR, "/opt/kafka", "/tmp", "/var/log/kafka"];
+pub(crate) const RESERVED_PATHS: [&str; 6] = [
+    server::VOLUMES_DIR,
+    CONFIG_DIR,
+    server::TLS_DIR,
+    "/opt/kafka",
+    "/tmp",
+    "/var/log/kafka",
+];
 /// Container names that are ours.
 pub(crate) const RESERVED_CONTAINERS: [&str; 2] = ["kafka", "format"];
 /// A node that replays its log after a crash may take hours; nothing may kill it for that.
@@ -39,9 +46,16 @@ pub(super) fn format(node: &Node) -> Container {
 
 /// The Kafka container.
 pub(super) fn kafka(resolved: &Resolved, node: &Node) -> Container {
-    let port = if node.is_broker() { names::REPLICATION_PORT } else { names::CONTROLLER_PORT };
+    let port = if node.is_broker() {
+        names::REPLICATION_PORT
+    } else {
+        names::CONTROLLER_PORT
+    };
     let probe = |period, threshold| Probe {
-        tcp_socket: Some(TCPSocketAction { host: None, port: IntOrString::Int(port) }),
+        tcp_socket: Some(TCPSocketAction {
+            host: None,
+            port: IntOrString::Int(port),
+        }),
         period_seconds: Some(period),
         failure_threshold: Some(threshold),
         timeout_seconds: Some(5),
@@ -83,7 +97,10 @@ fn base(node: &Node) -> Container {
         resources: Some(resources(&node.resources)),
         security_context: Some(SecurityContext {
             allow_privilege_escalation: Some(false),
-            capabilities: Some(Capabilities { add: None, drop: Some(vec!["ALL".to_owned()]) }),
+            capabilities: Some(Capabilities {
+                add: None,
+                drop: Some(vec!["ALL".to_owned()]),
+            }),
             read_only_root_filesystem: Some(true),
             ..SecurityContext::default()
         }),
@@ -106,7 +123,11 @@ fn mounts(node: &Node) -> Vec<VolumeMount> {
         mount(ours("tmp"), "/tmp", false),
         mount(ours("logs"), "/var/log/kafka", false),
     ];
-    mounts.extend(node.volumes.iter().map(|v| mount(volume_name(v), &server::mount_path(v), false)));
+    mounts.extend(
+        node.volumes
+            .iter()
+            .map(|v| mount(volume_name(v), &server::mount_path(v), false)),
+    );
     mounts
 }
 
@@ -130,9 +151,17 @@ fn ports(resolved: &Resolved, node: &Node) -> Vec<ContainerPort> {
 
 fn resources(spec: &ResourceSpec) -> ResourceRequirements {
     let quantities = |map: &std::collections::BTreeMap<String, String>| {
-        (!map.is_empty()).then(|| map.iter().map(|(k, v)| (k.clone(), Quantity(v.clone()))).collect())
+        (!map.is_empty()).then(|| {
+            map.iter()
+                .map(|(k, v)| (k.clone(), Quantity(v.clone())))
+                .collect()
+        })
     };
-    ResourceRequirements { claims: None, limits: quantities(&spec.limits), requests: quantities(&spec.requests) }
+    ResourceRequirements {
+        claims: None,
+        limits: quantities(&spec.limits),
+        requests: quantities(&spec.requests),
+    }
 }
 
 /// A list, or nothing where it is empty: the API server drops empty ones.

@@ -38,7 +38,11 @@ networkaddress.cache.negative.ttl=0
 /// begins the controlled shutdown.
 pub(super) fn kafka_command(node: &Node) -> Vec<String> {
     let heap = heap(node.jvm.heap.as_deref().unwrap_or_default());
-    let mut command = vec!["java".to_owned(), format!("-Xms{heap}"), format!("-Xmx{heap}")];
+    let mut command = vec![
+        "java".to_owned(),
+        format!("-Xms{heap}"),
+        format!("-Xmx{heap}"),
+    ];
     command.extend(
         [
             "-XX:+UseG1GC",
@@ -54,8 +58,12 @@ pub(super) fn kafka_command(node: &Node) -> Vec<String> {
         ]
         .map(str::to_owned),
     );
-    command.push(format!("-Djava.security.properties={CONFIG_DIR}/java.security"));
-    command.push(format!("-Dlog4j2.configurationFile={CONFIG_DIR}/log4j2.properties"));
+    command.push(format!(
+        "-Djava.security.properties={CONFIG_DIR}/java.security"
+    ));
+    command.push(format!(
+        "-Dlog4j2.configurationFile={CONFIG_DIR}/log4j2.properties"
+    ));
     command.extend(node.jvm.options.iter().cloned());
     command.extend(["-cp", CLASS_PATH, "kafka.Kafka"].map(str::to_owned));
     command.push(format!("{CONFIG_DIR}/server.properties"));
@@ -65,5 +73,9 @@ pub(super) fn kafka_command(node: &Node) -> Vec<String> {
 /// A quantity as Java writes sizes.
 fn heap(quantity: &str) -> String {
     let bytes = quantity::bytes(quantity).unwrap_or(512 << 20);
-    if bytes.is_multiple_of(1 << 20) { format!("{}m", bytes >> 20) } else { format!("{}k", (bytes >> 10).max(1)) }
+    if bytes.is_multiple_of(1 << 20) {
+        format!("{}m", bytes >> 20)
+    } else {
+        format!("{}k", (bytes >> 10).max(1))
+    }
 }

@@ -26,8 +26,18 @@ pub fn node_labels(cluster: &str, node: &Node) -> BTreeMap<String, String> {
     labels.extend(map([
         (names::LABEL_NODE_ID, node.id.to_string().as_str()),
         (names::LABEL_POOL, &node.pool),
-        (names::LABEL_BROKER, if node.is_broker() { "true" } else { "false" }),
-        (names::LABEL_CONTROLLER, if node.is_controller() { "true" } else { "false" }),
+        (
+            names::LABEL_BROKER,
+            if node.is_broker() { "true" } else { "false" },
+        ),
+        (
+            names::LABEL_CONTROLLER,
+            if node.is_controller() {
+                "true"
+            } else {
+                "false"
+            },
+        ),
     ]));
     labels
 }
@@ -46,12 +56,23 @@ pub fn owner(resolved: &Resolved) -> OwnerReference {
 }
 
 /// Metadata of an object that goes with its cluster.
-pub(super) fn owned(resolved: &Resolved, name: String, labels: BTreeMap<String, String>) -> ObjectMeta {
-    ObjectMeta { owner_references: Some(vec![owner(resolved)]), ..kept(resolved, name, labels) }
+pub(super) fn owned(
+    resolved: &Resolved,
+    name: String,
+    labels: BTreeMap<String, String>,
+) -> ObjectMeta {
+    ObjectMeta {
+        owner_references: Some(vec![owner(resolved)]),
+        ..kept(resolved, name, labels)
+    }
 }
 
 /// Metadata of an object that outlives its cluster.
-pub(crate) fn kept(resolved: &Resolved, name: String, labels: BTreeMap<String, String>) -> ObjectMeta {
+pub(crate) fn kept(
+    resolved: &Resolved,
+    name: String,
+    labels: BTreeMap<String, String>,
+) -> ObjectMeta {
     ObjectMeta {
         name: Some(name),
         namespace: Some(resolved.namespace.clone()),
@@ -61,6 +82,11 @@ pub(crate) fn kept(resolved: &Resolved, name: String, labels: BTreeMap<String, S
 }
 
 /// A map of strings from pairs.
-pub(super) fn map<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> BTreeMap<String, String> {
-    pairs.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
+pub(super) fn map<'a>(
+    pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> BTreeMap<String, String> {
+    pairs
+        .into_iter()
+        .map(|(k, v)| (k.to_owned(), v.to_owned()))
+        .collect()
 }

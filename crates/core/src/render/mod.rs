@@ -21,8 +21,8 @@ use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service,
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use serde_json::Value;
 
-pub use format::script as format_script;
 pub(crate) use containers::{RESERVED_CONTAINERS, RESERVED_PATHS, VOLUME_PREFIX};
+pub use format::script as format_script;
 pub(crate) use meta::kept;
 pub use meta::{labels, node_labels, owner};
 pub use secrets::{PemParts, admin_secret, ca_secret, certificate_names, node_tls_secret};
@@ -59,12 +59,22 @@ pub struct NodeObjects {
 /// The objects of node `id`; none if the cluster has no such node. `certificate_hash` stands for
 /// the node's certificate: another one is a reason to restart.
 #[must_use]
-pub fn node(resolved: &Resolved, state: &ClusterState, id: i32, certificate_hash: &str) -> Option<NodeObjects> {
+pub fn node(
+    resolved: &Resolved,
+    state: &ClusterState,
+    id: i32,
+    certificate_hash: &str,
+) -> Option<NodeObjects> {
     let node = resolved.nodes.get(&id)?;
     let config_map = config_map::render(resolved, state, node);
     let claims = claims::render(resolved, node);
     let (pod, revision) = pod::render(resolved, state, node, &config_map, certificate_hash);
-    Some(NodeObjects { config_map, claims, pod, revision })
+    Some(NodeObjects {
+        config_map,
+        claims,
+        pod,
+        revision,
+    })
 }
 
 impl KubeObject {

@@ -2,8 +2,8 @@
 
 use k8s_openapi::api::core::v1::{
     ConfigMap, ConfigMapVolumeSource, EmptyDirVolumeSource, KeyToPath, LocalObjectReference,
-    PersistentVolumeClaimVolumeSource, Pod, PodReadinessGate, PodSecurityContext, PodSpec, SeccompProfile,
-    SecretVolumeSource, Volume,
+    PersistentVolumeClaimVolumeSource, Pod, PodReadinessGate, PodSecurityContext, PodSpec,
+    SeccompProfile, SecretVolumeSource, Volume,
 };
 use sdm_api::names;
 
@@ -37,7 +37,14 @@ pub(super) fn render(
     annotations.insert(names::ANNOTATION_REVISION.to_owned(), revision.clone());
     let mut metadata = meta::owned(resolved, names::node(&resolved.name, node.id), labels);
     metadata.annotations = Some(annotations);
-    (Pod { metadata, spec: Some(spec), status: None }, revision)
+    (
+        Pod {
+            metadata,
+            spec: Some(spec),
+            status: None,
+        },
+        revision,
+    )
 }
 
 /// Volume sizes and how to format are not in it: neither needs a restart. The labels and
@@ -51,9 +58,21 @@ fn revision(
     // Kubernetes types always serialize: their maps have string keys.
     let spec = serde_json::to_string(spec).unwrap_or_default();
     let metadata = serde_json::to_string(metadata).unwrap_or_default();
-    let files = config_map.data.iter().flatten().filter(|(name, _)| *name != FORMAT);
+    let files = config_map
+        .data
+        .iter()
+        .flatten()
+        .filter(|(name, _)| *name != FORMAT);
     let files = files.flat_map(|(name, text)| [name.as_bytes(), text.as_bytes()]);
-    drift::hash([spec.as_bytes(), metadata.as_bytes(), certificate_hash.as_bytes()].into_iter().chain(files))
+    drift::hash(
+        [
+            spec.as_bytes(),
+            metadata.as_bytes(),
+            certificate_hash.as_bytes(),
+        ]
+        .into_iter()
+        .chain(files),
+    )
 }
 
 fn spec(resolved: &Resolved, state: &ClusterState, node: &Node) -> PodSpec {
@@ -67,12 +86,18 @@ fn spec(resolved: &Resolved, state: &ClusterState, node: &Node) -> PodSpec {
         enable_service_links: Some(false),
         hostname: Some(names::node(&resolved.name, node.id)),
         image_pull_secrets: some(
-            resolved.image_pull_secrets.iter().map(|name| LocalObjectReference { name: name.clone() }).collect(),
+            resolved
+                .image_pull_secrets
+                .iter()
+                .map(|name| LocalObjectReference { name: name.clone() })
+                .collect(),
         ),
         init_containers: Some(vec![containers::format(node)]),
         node_selector: (!template.node_selector.is_empty()).then(|| template.node_selector.clone()),
         priority_class_name: template.priority_class_name.clone(),
-        readiness_gates: Some(vec![PodReadinessGate { condition_type: names::GATE_SERVING.to_owned() }]),
+        readiness_gates: Some(vec![PodReadinessGate {
+            condition_type: names::GATE_SERVING.to_owned(),
+        }]),
         restart_policy: Some("Always".to_owned()),
         security_context: Some(PodSecurityContext {
             fs_group: Some(KAFKA_UID),
@@ -80,12 +105,19 @@ fn spec(resolved: &Resolved, state: &ClusterState, node: &Node) -> PodSpec {
             run_as_group: Some(KAFKA_UID),
             run_as_non_root: Some(true),
             run_as_user: Some(KAFKA_UID),
-            seccomp_profile: Some(SeccompProfile { localhost_profile: None, type_: "RuntimeDefault".to_owned() }),
+            seccomp_profile: Some(SeccompProfile {
+                localhost_profile: None,
+                type_: "RuntimeDefault".to_owned(),
+            }),
             ..PodSecurityContext::default()
         }),
         service_account_name: Some(names::service_account(&resolved.name)),
         subdomain: Some(names::nodes_service(&resolved.name)),
-        termination_grace_period_seconds: Some(template.termination_grace_period_seconds.unwrap_or(GRACE_SECONDS)),
+        termination_grace_period_seconds: Some(
+            template
+                .termination_grace_period_seconds
+                .unwrap_or(GRACE_SECONDS),
+        ),
         tolerations: some(template.tolerations.clone()),
         volumes: Some(volumes(resolved, node)),
         ..PodSpec::default()
@@ -93,9 +125,19 @@ fn spec(resolved: &Resolved, state: &ClusterState, node: &Node) -> PodSpec {
 }
 
 fn volumes(resolved: &Resolved, node: &Node) -> Vec<Volume> {
-    let ours = |name: &str| Volume { name: format!("{VOLUME_PREFIX}{name}"), ..Volume::default() };
-    let scratch = |name: &str| Volume { empty_dir: Some(EmptyDirVolumeSource::default()), ..ours(name) };
-    let item = |name: &str| KeyToPath { key: name.to_owned(), mode: None, path: name.to_owned() };
+    let ours = |name: &str| Volume {
+        name: format!("{VOLUME_PREFIX}{name}"),
+        ..Volume::default()
+    };
+    let scratch = |name: &str| Volume {
+        empty_dir: Some(EmptyDirVolumeSource::default()),
+        ..ours(name)
+    };
+    let item = |name: &str| KeyToPath {
+        key: name.to_owned(),
+        mode: None,
+        path: name.to_owned(),
+    };
     let mut volumes = vec![
         Volume {
             config_map: Some(ConfigMapVolumeSource {
@@ -128,4 +170,3 @@ fn volumes(resolved: &Resolved, node: &Node) -> Vec<Volume> {
     volumes.extend(node.template.volumes.iter().cloned());
     volumes
 }
-

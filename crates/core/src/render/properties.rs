@@ -48,6 +48,9 @@ mod tests {
     fn what_java_would_read_otherwise_is_escaped() {
         let properties = [("a b=c", " x\\y\nz"), ("k", "v = w: é 🦀"), ("z", "")];
         let properties = properties.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
-        assert_eq!(text(&properties), "a\\ b\\=c=\\ x\\\\y\\nz\nk=v = w: \\u00e9 \\ud83e\\udd80\nz=\n");
+        assert_eq!(
+            text(&properties),
+            "a\\ b\\=c=\\ x\\\\y\\nz\nk=v = w: \\u00e9 \\ud83e\\udd80\nz=\n"
+        );
     }
 }

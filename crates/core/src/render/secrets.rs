@@ -25,7 +25,11 @@ pub struct PemParts<'a> {
 #[must_use]
 pub fn certificate_names(resolved: &Resolved, id: i32) -> Vec<String> {
     let mut dns = vec![names::node_dns(&resolved.name, &resolved.namespace, id)];
-    if resolved.nodes.get(&id).is_some_and(crate::resolve::Node::is_broker) {
+    if resolved
+        .nodes
+        .get(&id)
+        .is_some_and(crate::resolve::Node::is_broker)
+    {
         dns.push(names::bootstrap_dns(&resolved.name, &resolved.namespace));
     }
     dns
@@ -38,10 +42,10 @@ pub fn node_tls_secret(resolved: &Resolved, id: i32, pem: PemParts<'_>) -> Secre
     // Kafka reads the key and the chain from one file, in this order.
     data.insert("keystore.pem".to_owned(), concat(pem.key, pem.certificate));
     data.insert("truststore.pem".to_owned(), pem.ca.to_owned());
-    let labels = resolved
-        .nodes
-        .get(&id)
-        .map_or_else(|| meta::labels(&resolved.name), |node| meta::node_labels(&resolved.name, node));
+    let labels = resolved.nodes.get(&id).map_or_else(
+        || meta::labels(&resolved.name),
+        |node| meta::node_labels(&resolved.name, node),
+    );
     secret(resolved, names::node_tls(&resolved.name, id), labels, data)
 }
 
@@ -49,8 +53,16 @@ pub fn node_tls_secret(resolved: &Resolved, id: i32, pem: PemParts<'_>) -> Secre
 #[must_use]
 pub fn admin_secret(resolved: &Resolved, pem: PemParts<'_>) -> Secret {
     let mut data = parts(pem);
-    data.insert("client.properties".to_owned(), client_properties(resolved, pem));
-    secret(resolved, names::admin_secret(&resolved.name), meta::labels(&resolved.name), data)
+    data.insert(
+        "client.properties".to_owned(),
+        client_properties(resolved, pem),
+    );
+    secret(
+        resolved,
+        names::admin_secret(&resolved.name),
+        meta::labels(&resolved.name),
+        data,
+    )
 }
 
 /// The Secret `<cluster>-ca`: the cluster's authority.
@@ -60,7 +72,12 @@ pub fn ca_secret(resolved: &Resolved, certificate: &str, key: &str) -> Secret {
         ("tls.crt".to_owned(), certificate.to_owned()),
         ("tls.key".to_owned(), key.to_owned()),
     ]);
-    secret(resolved, names::ca_secret(&resolved.name), meta::labels(&resolved.name), data)
+    secret(
+        resolved,
+        names::ca_secret(&resolved.name),
+        meta::labels(&resolved.name),
+        data,
+    )
 }
 
 /// Everything that a Java client needs, in one file and without paths.
@@ -79,18 +96,32 @@ fn client_properties(resolved: &Resolved, pem: PemParts<'_>) -> String {
 
 /// The first listener that asks for certificates; the brokers' own where there is none.
 fn bootstrap_servers(resolved: &Resolved) -> String {
-    if let Some(listener) = resolved.listeners.iter().find(|l| l.tls == ListenerTls::Mtls) {
-        return format!("{}:{}", names::bootstrap_dns(&resolved.name, &resolved.namespace), listener.port);
+    if let Some(listener) = resolved
+        .listeners
+        .iter()
+        .find(|l| l.tls == ListenerTls::Mtls)
+    {
+        return format!(
+            "{}:{}",
+            names::bootstrap_dns(&resolved.name, &resolved.namespace),
+            listener.port
+        );
     }
     let brokers = resolved.brokers().take(3);
     let dns = brokers.map(|b| names::node_dns(&resolved.name, &resolved.namespace, b.id));
-    dns.map(|dns| format!("{dns}:{}", names::REPLICATION_PORT)).collect::<Vec<_>>().join(",")
+    dns.map(|dns| format!("{dns}:{}", names::REPLICATION_PORT))
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 fn parts(pem: PemParts<'_>) -> BTreeMap<String, String> {
-    [("tls.crt", pem.certificate), ("tls.key", pem.key), ("ca.crt", pem.ca)]
-        .map(|(k, v)| (k.to_owned(), v.to_owned()))
-        .into()
+    [
+        ("tls.crt", pem.certificate),
+        ("tls.key", pem.key),
+        ("ca.crt", pem.ca),
+    ]
+    .map(|(k, v)| (k.to_owned(), v.to_owned()))
+    .into()
 }
 
 fn concat(first: &str, second: &str) -> String {
@@ -106,7 +137,11 @@ fn secret(
 ) -> Secret {
     Secret {
         metadata: meta::owned(resolved, name, labels),
-        data: Some(data.into_iter().map(|(k, v)| (k, ByteString(v.into_bytes()))).collect()),
+        data: Some(
+            data.into_iter()
+                .map(|(k, v)| (k, ByteString(v.into_bytes())))
+                .collect(),
+        ),
         type_: Some("Opaque".to_owned()),
         ..Secret::default()
     }

@@ -49,10 +49,22 @@ fn defaults(resolved: &Resolved, node: &Node) -> BTreeMap<String, String> {
         // Controllers need it too: the quorum takes the first value of the cluster from it.
         ("min.insync.replicas", min_isr.to_string()),
         ("offsets.topic.replication.factor", factor.to_string()),
-        ("share.coordinator.state.topic.min.isr", default_min_isr(share).to_string()),
-        ("share.coordinator.state.topic.replication.factor", factor.to_string()),
-        ("transaction.state.log.min.isr", default_min_isr(transactions).to_string()),
-        ("transaction.state.log.replication.factor", factor.to_string()),
+        (
+            "share.coordinator.state.topic.min.isr",
+            default_min_isr(share).to_string(),
+        ),
+        (
+            "share.coordinator.state.topic.replication.factor",
+            factor.to_string(),
+        ),
+        (
+            "transaction.state.log.min.isr",
+            default_min_isr(transactions).to_string(),
+        ),
+        (
+            "transaction.state.log.replication.factor",
+            factor.to_string(),
+        ),
     ]
     .into_iter()
     .map(|(k, v)| (k.to_owned(), v))
@@ -81,17 +93,26 @@ fn decided(resolved: &Resolved, state: &ClusterState, node: &Node) -> BTreeMap<S
         out.insert(key.to_owned(), value);
     };
 
-    let roles: Vec<_> = [(node.is_broker(), "broker"), (node.is_controller(), "controller")]
-        .into_iter()
-        .filter_map(|(is, role)| is.then_some(role))
-        .collect();
+    let roles: Vec<_> = [
+        (node.is_broker(), "broker"),
+        (node.is_controller(), "controller"),
+    ]
+    .into_iter()
+    .filter_map(|(is, role)| is.then_some(role))
+    .collect();
     set("process.roles", roles.join(","));
     set("node.id", node.id.to_string());
 
     let listeners = listeners(resolved, node);
     let dns = names::node_dns(&resolved.name, &resolved.namespace, node.id);
-    set("listeners", join(&listeners, |l| format!("{}://:{}", l.name, l.port)));
-    set("advertised.listeners", join(&listeners, |l| format!("{}://{dns}:{}", l.name, l.port)));
+    set(
+        "listeners",
+        join(&listeners, |l| format!("{}://:{}", l.name, l.port)),
+    );
+    set(
+        "advertised.listeners",
+        join(&listeners, |l| format!("{}://{dns}:{}", l.name, l.port)),
+    );
     set("controller.listener.names", CONTROLLER.to_owned());
     if node.is_broker() {
         set("inter.broker.listener.name", REPLICATION.to_owned());
@@ -101,18 +122,42 @@ fn decided(resolved: &Resolved, state: &ClusterState, node: &Node) -> BTreeMap<S
         // A broker is a client of this listener, and has to know how to speak to it.
         protocols.push(format!("{CONTROLLER}:SSL"));
     }
-    protocols.extend(listeners.iter().map(|l| format!("{}:{}", l.name, if l.tls == ListenerTls::None { "PLAINTEXT" } else { "SSL" })));
+    protocols.extend(listeners.iter().map(|l| {
+        format!(
+            "{}:{}",
+            l.name,
+            if l.tls == ListenerTls::None {
+                "PLAINTEXT"
+            } else {
+                "SSL"
+            }
+        )
+    }));
     set("listener.security.protocol.map", protocols.join(","));
     for listener in listeners.iter().filter(|l| l.tls != ListenerTls::None) {
-        let demand = if listener.tls == ListenerTls::Mtls { "required" } else { "none" };
-        set(&format!("listener.name.{}.ssl.client.auth", listener.name.to_lowercase()), demand.to_owned());
+        let demand = if listener.tls == ListenerTls::Mtls {
+            "required"
+        } else {
+            "none"
+        };
+        set(
+            &format!(
+                "listener.name.{}.ssl.client.auth",
+                listener.name.to_lowercase()
+            ),
+            demand.to_owned(),
+        );
     }
 
     let quorum: Vec<_> = resolved.controllers().collect();
     set(
         "controller.quorum.bootstrap.servers",
         join(&quorum, |c| {
-            format!("{}:{}", names::node_dns(&resolved.name, &resolved.namespace, c.id), names::CONTROLLER_PORT)
+            format!(
+                "{}:{}",
+                names::node_dns(&resolved.name, &resolved.namespace, c.id),
+                names::CONTROLLER_PORT
+            )
         }),
     );
 
@@ -127,14 +172,30 @@ fn decided(resolved: &Resolved, state: &ClusterState, node: &Node) -> BTreeMap<S
     set("ssl.keystore.type", "PEM".to_owned());
     set("ssl.keystore.location", format!("{TLS_DIR}/keystore.pem"));
     set("ssl.truststore.type", "PEM".to_owned());
-    set("ssl.truststore.location", format!("{TLS_DIR}/truststore.pem"));
+    set(
+        "ssl.truststore.location",
+        format!("{TLS_DIR}/truststore.pem"),
+    );
     set("ssl.enabled.protocols", "TLSv1.3,TLSv1.2".to_owned());
     // A subject of exactly one common name becomes that name. Anything else stays a distinguished
     // name, which no ACL and no super user has.
-    set("ssl.principal.mapping.rules", "RULE:^CN=([^,=+]+)$/$1/,DEFAULT".to_owned());
-    set("authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer".to_owned());
+    set(
+        "ssl.principal.mapping.rules",
+        "RULE:^CN=([^,=+]+)$/$1/,DEFAULT".to_owned(),
+    );
+    set(
+        "authorizer.class.name",
+        "org.apache.kafka.metadata.authorizer.StandardAuthorizer".to_owned(),
+    );
     set("allow.everyone.if.no.acl.found", "false".to_owned());
-    set("super.users", join(&[names::CN_NODE, names::CN_OPERATOR, names::CN_ADMIN], |cn| format!("User:{cn}")).replace(',', ";"));
+    set(
+        "super.users",
+        join(
+            &[names::CN_NODE, names::CN_OPERATOR, names::CN_ADMIN],
+            |cn| format!("User:{cn}"),
+        )
+        .replace(',', ";"),
+    );
     out
 }
 
@@ -146,7 +207,11 @@ struct NodeListener {
 }
 
 fn listeners(resolved: &Resolved, node: &Node) -> Vec<NodeListener> {
-    let internal = |name: &str, port| NodeListener { name: name.to_owned(), port, tls: ListenerTls::Mtls };
+    let internal = |name: &str, port| NodeListener {
+        name: name.to_owned(),
+        port,
+        tls: ListenerTls::Mtls,
+    };
     let mut list = Vec::new();
     if node.is_controller() {
         list.push(internal(CONTROLLER, names::CONTROLLER_PORT));

@@ -72,14 +72,20 @@ fn budget(resolved: &Resolved) -> PodDisruptionBudget {
         metadata: metadata(resolved, resolved.name.clone()),
         spec: Some(PodDisruptionBudgetSpec {
             min_available: Some(IntOrString::Int((nodes - 1).max(0))),
-            selector: Some(LabelSelector { match_labels: Some(selector(resolved)), match_expressions: None }),
+            selector: Some(LabelSelector {
+                match_labels: Some(selector(resolved)),
+                match_expressions: None,
+            }),
             ..PodDisruptionBudgetSpec::default()
         }),
         status: None,
     }
 }
 
-fn metadata(resolved: &Resolved, name: String) -> k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta {
+fn metadata(
+    resolved: &Resolved,
+    name: String,
+) -> k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta {
     meta::owned(resolved, name, meta::labels(&resolved.name))
 }
 

@@ -8,22 +8,34 @@ use crate::quantity;
 use crate::resolve::{Node, Resolved, Volume};
 use crate::violation::Review;
 
-pub(super) fn check(new: (&KafkaCluster, &Resolved), old: (&KafkaCluster, &Resolved), review: &mut Review) {
+pub(super) fn check(
+    new: (&KafkaCluster, &Resolved),
+    old: (&KafkaCluster, &Resolved),
+    review: &mut Review,
+) {
     let (cluster, meant) = new;
     let (_, before) = old;
     cluster_id(cluster, old.0, review);
     version(&meant.version, &before.version, review);
     controllers(meant, before, review);
+    min_isr(cluster, old.0, review);
     let mut found = Review::default();
     nodes(cluster, meant, before, &mut found);
     // A pool's mistake is one mistake, however many nodes it has: the first of them stands for all.
     let mut seen = BTreeSet::new();
-    review.violations.extend(found.violations.into_iter().filter(|v| seen.insert(v.path.clone())));
+    review.violations.extend(
+        found
+            .violations
+            .into_iter()
+            .filter(|v| seen.insert(v.path.clone())),
+    );
 }
 
 fn nodes(cluster: &KafkaCluster, meant: &Resolved, before: &Resolved, review: &mut Review) {
     for node in meant.nodes.values() {
-        let Some(was) = before.nodes.get(&node.id) else { continue };
+        let Some(was) = before.nodes.get(&node.id) else {
+            continue;
+        };
         if node.roles != was.roles {
             review.invalid(
                 format!("spec.pools[{}].nodeIds", node.pool),
@@ -41,12 +53,21 @@ fn nodes(cluster: &KafkaCluster, meant: &Resolved, before: &Resolved, review: &m
 }
 
 fn cluster_id(new: &KafkaCluster, old: &KafkaCluster, review: &mut Review) {
-    let running = old.spec.cluster_id.as_ref().or_else(|| old.status.as_ref().and_then(|s| s.cluster_id.as_ref()));
+    let running = old
+        .spec
+        .cluster_id
+        .as_ref()
+        .or_else(|| old.status.as_ref().and_then(|s| s.cluster_id.as_ref()));
     let Some(running) = running else { return };
     match &new.spec.cluster_id {
         Some(id) if id == running => {}
         None if old.spec.cluster_id.is_none() => {}
-        _ => review.invalid("spec.clusterId", format!("it cannot change, the volumes are formatted with it: set it to {running:?} again")),
+        _ => review.invalid(
+            "spec.clusterId",
+            format!(
+                "it cannot change, the volumes are formatted with it: set it to {running:?} again"
+            ),
+        ),
     }
 }
 
@@ -67,7 +88,12 @@ fn minor(version: &str) -> Option<(u32, u32)> {
 }
 
 fn controllers(meant: &Resolved, before: &Resolved, review: &mut Review) {
-    let ids = |resolved: &Resolved| resolved.controllers().map(|n| n.id).collect::<BTreeSet<_>>();
+    let ids = |resolved: &Resolved| {
+        resolved
+            .controllers()
+            .map(|n| n.id)
+            .collect::<BTreeSet<_>>()
+    };
     let (now, was) = (ids(meant), ids(before));
     if now != was && !was.is_empty() {
         review.invalid(
@@ -76,6 +102,19 @@ fn controllers(meant: &Resolved, before: &Resolved, review: &mut Review) {
                 "changing the controllers of a running cluster is not supported yet: they are {}, and must stay so",
                 list(&was)
             ),
+        );
+    }
+}
+
+/// With eligible leader replicas (KIP-966), which new clusters have, the quorum keeps a value of its
+/// own, taken from the files when it was formed, and it wins over them ever after.
+fn min_isr(new: &KafkaCluster, old: &KafkaCluster, review: &mut Review) {
+    const KEY: &str = "min.insync.replicas";
+    if new.spec.config.get(KEY) != old.spec.config.get(KEY) {
+        review.warn(
+            format!("spec.config[{KEY}]"),
+            "a running cluster keeps the value it was formed with, whatever is written here; change it with \
+             kafka-configs.sh --alter --entity-type brokers --entity-default, or per topic",
         );
     }
 }
@@ -97,7 +136,17 @@ fn volumes(cluster: &KafkaCluster, node: &Node, was: &Node, review: &mut Review)
             );
             continue;
         };
-        volume(&format!("{}.volumes[{}]", storage_path(cluster, node, &new.name), new.name), node.id, new, old, review);
+        volume(
+            &format!(
+                "{}.volumes[{}]",
+                storage_path(cluster, node, &new.name),
+                new.name
+            ),
+            node.id,
+            new,
+            old,
+            review,
+        );
     }
 }
 
@@ -107,7 +156,10 @@ fn volume(path: &str, id: i32, new: &Volume, old: &Volume, review: &mut Review) 
     {
         review.invalid(
             format!("{path}.size"),
-            format!("volume {:?} of node {id} has {} and cannot shrink to {}: set {} at least", new.name, old.size, new.size, old.size),
+            format!(
+                "volume {:?} of node {id} has {} and cannot shrink to {}: set {} at least",
+                new.name, old.size, new.size, old.size
+            ),
         );
     }
     if new.storage_class_name != old.storage_class_name {
@@ -117,7 +169,10 @@ fn volume(path: &str, id: i32, new: &Volume, old: &Volume, review: &mut Review) 
             format!(
                 "the storage class of volume {:?} of node {id} cannot change: {}",
                 new.name,
-                class.map_or_else(|| "leave it out again".to_owned(), |c| format!("set {c:?} again"))
+                class.map_or_else(
+                    || "leave it out again".to_owned(),
+                    |c| format!("set {c:?} again")
+                )
             ),
         );
     }
@@ -129,7 +184,10 @@ fn storage_path(cluster: &KafkaCluster, node: &Node, volume: &str) -> String {
         let mut volumes = o.storage.iter().flat_map(|s| &s.volumes);
         o.node_ids.contains(&node.id) && volumes.any(|v| v.name == volume)
     });
-    last.map_or_else(|| format!("spec.pools[{}].storage", node.pool), |i| format!("spec.overrides[{i}].storage"))
+    last.map_or_else(
+        || format!("spec.pools[{}].storage", node.pool),
+        |i| format!("spec.overrides[{i}].storage"),
+    )
 }
 
 fn roles(node: &Node) -> &'static str {
@@ -142,5 +200,8 @@ fn roles(node: &Node) -> &'static str {
 }
 
 pub(super) fn list(ids: &BTreeSet<i32>) -> String {
-    ids.iter().map(i32::to_string).collect::<Vec<_>>().join(", ")
+    ids.iter()
+        .map(i32::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
 }

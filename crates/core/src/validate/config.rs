@@ -27,19 +27,36 @@ const NUMBERS: [&str; 8] = [
     "transaction.state.log.replication.factor",
 ];
 /// Decided by the active controller for all: on a single node they would have no effect.
-const CLUSTER_WIDE: [&str; 3] = ["default.replication.factor", "min.insync.replicas", "num.partitions"];
+const CLUSTER_WIDE: [&str; 3] = [
+    "default.replication.factor",
+    "min.insync.replicas",
+    "num.partitions",
+];
 /// (copies that must confirm, copies there are)
 const PAIRS: [(&str, &str); 3] = [
     ("min.insync.replicas", "default.replication.factor"),
-    ("transaction.state.log.min.isr", "transaction.state.log.replication.factor"),
-    ("share.coordinator.state.topic.min.isr", "share.coordinator.state.topic.replication.factor"),
+    (
+        "transaction.state.log.min.isr",
+        "transaction.state.log.replication.factor",
+    ),
+    (
+        "share.coordinator.state.topic.min.isr",
+        "share.coordinator.state.topic.replication.factor",
+    ),
 ];
 
 pub(super) fn check(spec: &KafkaClusterSpec, meant: &Resolved, review: &mut Review) {
     let brokers = meant.brokers().count();
     one(&spec.config, "spec.config", brokers, review);
-    let pools = spec.pools.iter().map(|p| (format!("spec.pools[{}].config", p.name), &p.config));
-    let overrides = spec.overrides.iter().enumerate().map(|(i, o)| (format!("spec.overrides[{i}].config"), &o.config));
+    let pools = spec
+        .pools
+        .iter()
+        .map(|p| (format!("spec.pools[{}].config", p.name), &p.config));
+    let overrides = spec
+        .overrides
+        .iter()
+        .enumerate()
+        .map(|(i, o)| (format!("spec.overrides[{i}].config"), &o.config));
     for (path, config) in pools.chain(overrides) {
         one(config, &path, brokers, review);
         for key in CLUSTER_WIDE.iter().filter(|key| config.contains_key(**key)) {
@@ -57,10 +74,15 @@ fn one(config: &BTreeMap<String, String>, path: &str, brokers: usize, review: &m
     for (key, value) in config {
         let path = format!("{path}[{key}]");
         if config_keys::is_reserved(key) {
-            review.invalid(path, format!("{key} is reserved: {}; remove it", reserved_because(key)));
+            review.invalid(
+                path,
+                format!("{key} is reserved: {}; remove it", reserved_because(key)),
+            );
         } else if key.is_empty()
             || key.len() > 256
-            || !key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+            || !key
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
         {
             review.invalid(path, format!("{key:?} is no configuration key: use letters, digits, dots, dashes and underscores"));
         } else if NUMBERS.contains(&key.as_str()) {
@@ -82,7 +104,10 @@ fn one(config: &BTreeMap<String, String>, path: &str, brokers: usize, review: &m
 /// How many copies must confirm, of how many.
 fn copies(config: &BTreeMap<String, String>, brokers: usize, review: &mut Review) {
     if brokers == 1 {
-        review.warn("spec.pools", "one broker: every record has a single copy, and a restart interrupts everybody");
+        review.warn(
+            "spec.pools",
+            "one broker: every record has a single copy, and a restart interrupts everybody",
+        );
     }
     for (confirm, all) in PAIRS {
         let there = number(config, all).unwrap_or_else(|| default_replication_factor(brokers));
@@ -105,12 +130,15 @@ fn reserved_because(key: &str) -> &'static str {
         "listeners" | "advertised.listeners" | "listener.security.protocol.map" => {
             "listeners are what spec.listeners says"
         }
-        "log.dir" | "log.dirs" | "metadata.log.dir" => "log directories are the volumes of storage.volumes",
+        "log.dir" | "log.dirs" | "metadata.log.dir" => {
+            "log directories are the volumes of storage.volumes"
+        }
         "node.id" | "broker.id" | "process.roles" => "ids and roles are what the pools say",
         "cluster.id" => "it is what spec.clusterId says",
-        "super.users" | "authorizer.class.name" | "allow.everyone.if.no.acl.found" | "principal.builder.class" => {
-            "access control is always on"
-        }
+        "super.users"
+        | "authorizer.class.name"
+        | "allow.everyone.if.no.acl.found"
+        | "principal.builder.class" => "access control is always on",
         _ if key.starts_with("controller.quorum.") => "the operator forms the quorum",
         _ if key.starts_with("ssl.") || key.starts_with("listener.name.") => {
             "certificates and TLS of every listener are the operator's"

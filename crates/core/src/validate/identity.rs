@@ -48,9 +48,18 @@ fn version(version: &str, review: &mut Review) {
     if SUPPORTED_VERSIONS.contains(&version) {
         return;
     }
-    let common = |candidate: &str| version.bytes().zip(candidate.bytes()).take_while(|(a, b)| a == b).count();
+    let common = |candidate: &str| {
+        version
+            .bytes()
+            .zip(candidate.bytes())
+            .take_while(|(a, b)| a == b)
+            .count()
+    };
     // The default wins where two are equally close.
-    let close = SUPPORTED_VERSIONS.iter().max_by_key(|v| (common(v), **v == DEFAULT_VERSION)).unwrap_or(&DEFAULT_VERSION);
+    let close = SUPPORTED_VERSIONS
+        .iter()
+        .max_by_key(|v| (common(v), **v == DEFAULT_VERSION))
+        .unwrap_or(&DEFAULT_VERSION);
     review.invalid(
         "spec.version",
         format!(
@@ -67,7 +76,13 @@ fn pools(cluster: &KafkaCluster, review: &mut Review) {
     for pool in &cluster.spec.pools {
         let path = format!("spec.pools[{}]", pool.name);
         if !pool_names.insert(&pool.name) {
-            review.invalid(&path, format!("two pools are called {:?}: give each a name of its own", pool.name));
+            review.invalid(
+                &path,
+                format!(
+                    "two pools are called {:?}: give each a name of its own",
+                    pool.name
+                ),
+            );
         }
         if !syntax::dns_label_with_letter(&pool.name) {
             review.invalid(
@@ -76,13 +91,24 @@ fn pools(cluster: &KafkaCluster, review: &mut Review) {
             );
         }
         if pool.node_ids.is_empty() {
-            review.invalid(format!("{path}.nodeIds"), "a pool needs a node: list at least one id, or remove the pool");
+            review.invalid(
+                format!("{path}.nodeIds"),
+                "a pool needs a node: list at least one id, or remove the pool",
+            );
         }
         if pool.roles.is_empty() {
-            review.invalid(format!("{path}.roles"), "list 'broker', 'controller' or both");
+            review.invalid(
+                format!("{path}.roles"),
+                "list 'broker', 'controller' or both",
+            );
         }
-        if pool.roles.len() > 1 && pool.roles.iter().collect::<BTreeSet<_>>().len() < pool.roles.len() {
-            review.invalid(format!("{path}.roles"), "a role is listed twice: list it once");
+        if pool.roles.len() > 1
+            && pool.roles.iter().collect::<BTreeSet<_>>().len() < pool.roles.len()
+        {
+            review.invalid(
+                format!("{path}.roles"),
+                "a role is listed twice: list it once",
+            );
         }
         if !pool.node_ids.is_empty() {
             roles.extend(pool.roles.iter().copied());
@@ -109,7 +135,10 @@ fn ids<'a>(
 ) {
     let path = format!("{path}.nodeIds");
     if !(0..=NODE_ID_AT_MOST).contains(&id) {
-        review.invalid(&path, format!("{id} is no node id: use a number from 0 to {NODE_ID_AT_MOST}"));
+        review.invalid(
+            &path,
+            format!("{id} is no node id: use a number from 0 to {NODE_ID_AT_MOST}"),
+        );
     }
     match owners.insert(id, pool) {
         Some(other) if other == pool => review.invalid(&path, format!("node {id} is listed twice: list it once")),
@@ -121,23 +150,39 @@ fn ids<'a>(
     }
     let derived = names::node(cluster.metadata.name.as_deref().unwrap_or_default(), id);
     if derived.len() > 63 {
-        review.invalid(path, format!("the pod name {derived:?} has more than 63 characters: use a shorter cluster name"));
+        review.invalid(
+            path,
+            format!(
+                "the pod name {derived:?} has more than 63 characters: use a shorter cluster name"
+            ),
+        );
     }
 }
 
 fn overrides(cluster: &KafkaCluster, review: &mut Review) {
-    let known: BTreeSet<i32> = cluster.spec.pools.iter().flat_map(|p| p.node_ids.iter().copied()).collect();
+    let known: BTreeSet<i32> = cluster
+        .spec
+        .pools
+        .iter()
+        .flat_map(|p| p.node_ids.iter().copied())
+        .collect();
     for (i, entry) in cluster.spec.overrides.iter().enumerate() {
         let path = format!("spec.overrides[{i}].nodeIds");
         if entry.node_ids.is_empty() {
-            review.invalid(&path, "it is meant for no node: list the ids it is for, or remove it");
+            review.invalid(
+                &path,
+                "it is meant for no node: list the ids it is for, or remove it",
+            );
         }
         let mut seen = BTreeSet::new();
         for id in &entry.node_ids {
             if !seen.insert(id) {
                 review.invalid(&path, format!("node {id} is listed twice: list it once"));
             } else if !known.contains(id) {
-                review.invalid(&path, format!("node {id} is in no pool: add it to one, or remove it here"));
+                review.invalid(
+                    &path,
+                    format!("node {id} is in no pool: add it to one, or remove it here"),
+                );
             }
         }
     }
@@ -148,7 +193,10 @@ fn racks(cluster: &KafkaCluster, review: &mut Review) {
     if !syntax::label_key(&racks.topology_key) {
         review.invalid(
             "spec.rackAwareness.topologyKey",
-            format!("{:?} cannot be the key of a label; topology.kubernetes.io/zone is the usual one", racks.topology_key),
+            format!(
+                "{:?} cannot be the key of a label; topology.kubernetes.io/zone is the usual one",
+                racks.topology_key
+            ),
         );
     }
     let mut seen = BTreeSet::new();
@@ -159,11 +207,19 @@ fn racks(cluster: &KafkaCluster, review: &mut Review) {
                 format!("{zone:?} cannot be the value of a node's label: name a zone as the nodes do, or remove it"),
             );
         } else if !seen.insert(zone) {
-            review.invalid("spec.rackAwareness.zones", format!("{zone:?} is listed twice: list it once"));
+            review.invalid(
+                "spec.rackAwareness.zones",
+                format!("{zone:?} is listed twice: list it once"),
+            );
         }
     }
-    let controllers: usize =
-        cluster.spec.pools.iter().filter(|p| p.roles.contains(&NodeRole::Controller)).map(|p| p.node_ids.len()).sum();
+    let controllers: usize = cluster
+        .spec
+        .pools
+        .iter()
+        .filter(|p| p.roles.contains(&NodeRole::Controller))
+        .map(|p| p.node_ids.len())
+        .sum();
     if controllers > 0 && controllers.is_multiple_of(2) {
         review.warn(
             "spec.pools",

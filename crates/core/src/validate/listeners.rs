@@ -13,18 +13,30 @@ const RESERVED_PORTS: [i32; 2] = [names::CONTROLLER_PORT, names::REPLICATION_POR
 
 pub(super) fn check(spec: &KafkaClusterSpec, review: &mut Review) {
     if spec.listeners.is_empty() {
-        review.invalid("spec.listeners", "clients need a listener: list one, or leave the field out for the default");
+        review.invalid(
+            "spec.listeners",
+            "clients need a listener: list one, or leave the field out for the default",
+        );
     }
     let (mut seen_names, mut seen_ports) = (BTreeSet::new(), BTreeSet::new());
     for listener in &spec.listeners {
         let path = format!("spec.listeners[{}]", listener.name);
         if !seen_names.insert(&listener.name) {
-            review.invalid(&path, format!("two listeners are called {:?}: give each a name of its own", listener.name));
+            review.invalid(
+                &path,
+                format!(
+                    "two listeners are called {:?}: give each a name of its own",
+                    listener.name
+                ),
+            );
         }
         if RESERVED_NAMES.contains(&listener.name.as_str()) {
             review.invalid(
                 format!("{path}.name"),
-                format!("{:?} is the operator's own listener: choose another name", listener.name),
+                format!(
+                    "{:?} is the operator's own listener: choose another name",
+                    listener.name
+                ),
             );
         } else if !is_name(&listener.name) {
             review.invalid(
@@ -40,12 +52,18 @@ pub(super) fn check(spec: &KafkaClusterSpec, review: &mut Review) {
         } else if !(1024..=65535).contains(&listener.port) {
             review.invalid(
                 format!("{path}.port"),
-                format!("{} is out of range: use a port from 1024 to 65535", listener.port),
+                format!(
+                    "{} is out of range: use a port from 1024 to 65535",
+                    listener.port
+                ),
             );
         } else if !seen_ports.insert(listener.port) {
             review.invalid(
                 format!("{path}.port"),
-                format!("another listener has port {}: give each a port of its own", listener.port),
+                format!(
+                    "another listener has port {}: give each a port of its own",
+                    listener.port
+                ),
             );
         }
         match listener.tls {
@@ -65,5 +83,7 @@ pub(super) fn check(spec: &KafkaClusterSpec, review: &mut Review) {
 fn is_name(text: &str) -> bool {
     text.len() <= NAME_AT_MOST
         && text.starts_with(|c: char| c.is_ascii_lowercase())
-        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
 }

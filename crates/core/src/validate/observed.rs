@@ -20,7 +20,11 @@ pub fn against_observed(
     claims: &BTreeMap<String, PersistentVolumeClaim>,
 ) -> Vec<Violation> {
     let mut review = Review::default();
-    if let Some(id) = resolved.cluster_id.as_ref().filter(|id| **id != state.cluster_id) {
+    if let Some(id) = resolved
+        .cluster_id
+        .as_ref()
+        .filter(|id| **id != state.cluster_id)
+    {
         review.invalid(
             "spec.clusterId",
             format!("{id:?} is not the cluster's id, the volumes are formatted with {0:?}: set {0:?}, or leave it out", state.cluster_id),
@@ -40,19 +44,26 @@ pub fn against_observed(
     for node in resolved.nodes.values() {
         for volume in &node.volumes {
             let name = names::claim(&resolved.name, node.id, &volume.name);
-            let Some(claim) = claims.get(&name).and_then(|c| c.spec.as_ref()) else { continue };
+            let Some(claim) = claims.get(&name).and_then(|c| c.spec.as_ref()) else {
+                continue;
+            };
             let path = format!("spec.pools[{}].storage.volumes[{}]", node.pool, volume.name);
             let requests = claim.resources.as_ref().and_then(|r| r.requests.as_ref());
             if let Some(has) = requests.and_then(|r| r.get("storage"))
-                && let (Some(wanted), Some(size)) = (quantity::nanos(&volume.size), quantity::nanos(&has.0))
+                && let (Some(wanted), Some(size)) =
+                    (quantity::nanos(&volume.size), quantity::nanos(&has.0))
                 && wanted < size
             {
                 review.invalid(
                     format!("{path}.size"),
-                    format!("claim {name} has {} and cannot shrink to {}: set {} at least", has.0, volume.size, has.0),
+                    format!(
+                        "claim {name} has {} and cannot shrink to {}: set {} at least",
+                        has.0, volume.size, has.0
+                    ),
                 );
             }
-            if let (Some(wanted), Some(class)) = (&volume.storage_class_name, &claim.storage_class_name)
+            if let (Some(wanted), Some(class)) =
+                (&volume.storage_class_name, &claim.storage_class_name)
                 && wanted != class
             {
                 review.invalid(

@@ -16,7 +16,11 @@ const SIZE_AT_LEAST: u64 = 16 << 20;
 pub(super) fn check(cluster: &KafkaCluster, meant: &Resolved, review: &mut Review) {
     let spec = &cluster.spec;
     for pool in &spec.pools {
-        volumes(&pool.storage, &format!("spec.pools[{}].storage", pool.name), review);
+        volumes(
+            &pool.storage,
+            &format!("spec.pools[{}].storage", pool.name),
+            review,
+        );
     }
     for (i, entry) in spec.overrides.iter().enumerate() {
         if let Some(storage) = &entry.storage {
@@ -30,13 +34,22 @@ pub(super) fn check(cluster: &KafkaCluster, meant: &Resolved, review: &mut Revie
 
 fn volumes(storage: &StorageSpec, path: &str, review: &mut Review) {
     if storage.volumes.is_empty() {
-        review.invalid(format!("{path}.volumes"), "a node needs a volume for its metadata: list at least one");
+        review.invalid(
+            format!("{path}.volumes"),
+            "a node needs a volume for its metadata: list at least one",
+        );
     }
     let mut seen = BTreeSet::new();
     for volume in &storage.volumes {
         let path = format!("{path}.volumes[{}]", volume.name);
         if !seen.insert(&volume.name) {
-            review.invalid(&path, format!("two volumes are called {:?}: give each a name of its own", volume.name));
+            review.invalid(
+                &path,
+                format!(
+                    "two volumes are called {:?}: give each a name of its own",
+                    volume.name
+                ),
+            );
         }
         if volume.name.len() > NAME_AT_MOST || !syntax::dns_label_with_letter(&volume.name) {
             review.invalid(
@@ -51,12 +64,18 @@ fn volumes(storage: &StorageSpec, path: &str, review: &mut Review) {
             ),
             Some(bytes) if bytes < SIZE_AT_LEAST => review.invalid(
                 format!("{path}.size"),
-                format!("{} is too small for a log directory: give it 16Mi at least", volume.size),
+                format!(
+                    "{} is too small for a log directory: give it 16Mi at least",
+                    volume.size
+                ),
             ),
             Some(_) => {}
         }
         if volume.storage_class_name.as_deref() == Some("") {
-            review.invalid(format!("{path}.storageClassName"), "name a StorageClass, or leave it out for the default one");
+            review.invalid(
+                format!("{path}.storageClassName"),
+                "name a StorageClass, or leave it out for the default one",
+            );
         }
     }
 }
@@ -67,8 +86,13 @@ fn derived_names(meant: &Resolved, review: &mut Review) {
             let claim = names::claim(&meant.name, node.id, &volume.name);
             if claim.len() > 63 {
                 review.invalid(
-                    format!("spec.pools[{}].storage.volumes[{}].name", node.pool, volume.name),
-                    format!("the claim's name {claim:?} has more than 63 characters: use a shorter name"),
+                    format!(
+                        "spec.pools[{}].storage.volumes[{}].name",
+                        node.pool, volume.name
+                    ),
+                    format!(
+                        "the claim's name {claim:?} has more than 63 characters: use a shorter name"
+                    ),
                 );
             }
         }
@@ -79,7 +103,10 @@ fn derived_names(meant: &Resolved, review: &mut Review) {
 /// is on them.
 fn kept_without_metadata(meant: &Resolved, review: &mut Review) {
     let kept = meant.brokers().find_map(|node| {
-        let volume = node.volumes.iter().find(|v| v.deletion_policy == DeletionPolicy::Retain)?;
+        let volume = node
+            .volumes
+            .iter()
+            .find(|v| v.deletion_policy == DeletionPolicy::Retain)?;
         Some((node.id, &volume.name))
     });
     let Some((id, kept)) = kept else { return };
@@ -98,20 +125,41 @@ fn kept_without_metadata(meant: &Resolved, review: &mut Review) {
 }
 
 fn deleted(cluster: &KafkaCluster, review: &mut Review) {
-    const TEXT: &str = "Delete: the records on it go when the cluster is deleted, and nothing brings them back";
+    const TEXT: &str =
+        "Delete: the records on it go when the cluster is deleted, and nothing brings them back";
     if cluster.spec.deletion_policy == DeletionPolicy::Delete {
-        review.warn("spec.deletionPolicy", "Delete: all records go when the cluster is deleted, and nothing brings them back");
+        review.warn(
+            "spec.deletionPolicy",
+            "Delete: all records go when the cluster is deleted, and nothing brings them back",
+        );
         return;
     }
     for pool in &cluster.spec.pools {
-        for volume in pool.storage.volumes.iter().filter(|v| v.deletion_policy == Some(DeletionPolicy::Delete)) {
-            review.warn(format!("spec.pools[{}].storage.volumes[{}].deletionPolicy", pool.name, volume.name), TEXT);
+        for volume in pool
+            .storage
+            .volumes
+            .iter()
+            .filter(|v| v.deletion_policy == Some(DeletionPolicy::Delete))
+        {
+            review.warn(
+                format!(
+                    "spec.pools[{}].storage.volumes[{}].deletionPolicy",
+                    pool.name, volume.name
+                ),
+                TEXT,
+            );
         }
     }
     for (i, entry) in cluster.spec.overrides.iter().enumerate() {
         let volumes = entry.storage.iter().flat_map(|s| &s.volumes);
         for volume in volumes.filter(|v| v.deletion_policy == Some(DeletionPolicy::Delete)) {
-            review.warn(format!("spec.overrides[{i}].storage.volumes[{}].deletionPolicy", volume.name), TEXT);
+            review.warn(
+                format!(
+                    "spec.overrides[{i}].storage.volumes[{}].deletionPolicy",
+                    volume.name
+                ),
+                TEXT,
+            );
         }
     }
 }

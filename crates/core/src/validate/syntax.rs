@@ -31,7 +31,9 @@ pub(super) fn label_value(text: &str) -> bool {
     let bytes = text.as_bytes();
     let edge = |b: Option<&u8>| b.is_none_or(u8::is_ascii_alphanumeric);
     text.len() <= 63
-        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        && bytes
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
         && edge(bytes.first())
         && edge(bytes.last())
 }
@@ -49,12 +51,17 @@ pub(super) fn image(text: &str) -> bool {
     };
     let is_tag = |tag: &str| {
         (1..=128).contains(&tag.len())
-            && tag.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
+            && tag
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
             && !tag.starts_with(['.', '-'])
     };
     let is_digest = |digest: &str| {
         digest.strip_prefix("sha256:").is_some_and(|hex| {
-            hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+            hex.len() == 64
+                && hex
+                    .bytes()
+                    .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
         })
     };
     let mut parts = name.split('/').peekable();
@@ -72,7 +79,9 @@ pub(super) fn image(text: &str) -> bool {
 }
 
 fn is_host(text: &str) -> bool {
-    let (host, port) = text.split_once(':').map_or((text, None), |(h, p)| (h, Some(p)));
+    let (host, port) = text
+        .split_once(':')
+        .map_or((text, None), |(h, p)| (h, Some(p)));
     let label = |l: &str| {
         !l.is_empty()
             && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
@@ -84,7 +93,8 @@ fn is_host(text: &str) -> bool {
 
 fn is_path_part(text: &str) -> bool {
     let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
-    text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.'))
+    text.bytes()
+        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.'))
         && edge(text.chars().next())
         && edge(text.chars().last())
 }
@@ -96,14 +106,29 @@ mod tests {
     #[test]
     fn images() {
         let digest = format!("a/b@sha256:{}", "0f".repeat(32));
-        for good in
-            ["apache/kafka:4.3.1", "kafka", "localhost:5000/kafka", "r.example.com/a/b_c-d:v1.0-x", "host.io:443/a", &digest]
-        {
+        for good in [
+            "apache/kafka:4.3.1",
+            "kafka",
+            "localhost:5000/kafka",
+            "r.example.com/a/b_c-d:v1.0-x",
+            "host.io:443/a",
+            &digest,
+        ] {
             assert!(image(good), "{good}");
         }
-        for bad in
-            ["", "Apache/Kafka", "apache/kafka:", "a b", "/kafka", "kafka/", "a//b", "k:a:b", "a@sha256:00", "-a/b", "k:.x"]
-        {
+        for bad in [
+            "",
+            "Apache/Kafka",
+            "apache/kafka:",
+            "a b",
+            "/kafka",
+            "kafka/",
+            "a//b",
+            "k:a:b",
+            "a@sha256:00",
+            "-a/b",
+            "k:.x",
+        ] {
             assert!(!image(bad), "{bad}");
         }
     }

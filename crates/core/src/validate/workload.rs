@@ -12,14 +12,23 @@ use crate::violation::Review;
 /// A JVM below this does not start Kafka.
 const HEAP_AT_LEAST: u64 = 128 << 20;
 /// Options that other fields decide.
-const HEAP_OPTIONS: [&str; 6] =
-    ["-Xmx", "-Xms", "-XX:MaxHeapSize", "-XX:InitialHeapSize", "-XX:MaxRAMPercentage", "-XX:InitialRAMPercentage"];
+const HEAP_OPTIONS: [&str; 6] = [
+    "-Xmx",
+    "-Xms",
+    "-XX:MaxHeapSize",
+    "-XX:InitialHeapSize",
+    "-XX:MaxRAMPercentage",
+    "-XX:InitialRAMPercentage",
+];
 
 pub(super) fn check(spec: &KafkaClusterSpec, meant: &Resolved, review: &mut Review) {
     image(spec.image.as_ref(), "spec.image", review);
     for (i, name) in spec.image_pull_secrets.iter().enumerate() {
         if name.is_empty() || name.len() > 253 || !name.split('.').all(syntax::dns_label) {
-            review.invalid(format!("spec.imagePullSecrets[{i}]"), format!("{name:?} is no name of a Secret"));
+            review.invalid(
+                format!("spec.imagePullSecrets[{i}]"),
+                format!("{name:?} is no name of a Secret"),
+            );
         }
     }
     for pool in &spec.pools {
@@ -48,16 +57,24 @@ fn resources(resources: Option<&ResourceSpec>, path: &str, review: &mut Review) 
         for (name, value) in map {
             let path = format!("{path}.resources.{field}[{name}]");
             if quantity::nanos(value).is_none_or(|n| n < 0) {
-                review.invalid(path, format!("{value:?} is no quantity: write it as 500m, 2 or 4Gi"));
+                review.invalid(
+                    path,
+                    format!("{value:?} is no quantity: write it as 500m, 2 or 4Gi"),
+                );
             } else if !syntax::label_key(name) {
-                review.invalid(path, format!("{name:?} is no resource: cpu and memory are the usual ones"));
+                review.invalid(
+                    path,
+                    format!("{name:?} is no resource: cpu and memory are the usual ones"),
+                );
             }
         }
     };
     known(&resources.requests, "requests");
     known(&resources.limits, "limits");
     for (name, request) in &resources.requests {
-        let Some(limit) = resources.limits.get(name) else { continue };
+        let Some(limit) = resources.limits.get(name) else {
+            continue;
+        };
         if let (Some(wanted), Some(most)) = (quantity::nanos(request), quantity::nanos(limit))
             && wanted > most
         {
@@ -73,7 +90,10 @@ fn jvm(jvm: Option<&JvmSpec>, path: &str, review: &mut Review) {
     let Some(jvm) = jvm else { return };
     if let Some(heap) = &jvm.heap {
         match quantity::bytes(heap) {
-            None => review.invalid(format!("{path}.jvm.heap"), format!("{heap:?} is no quantity: write it as 4Gi")),
+            None => review.invalid(
+                format!("{path}.jvm.heap"),
+                format!("{heap:?} is no quantity: write it as 4Gi"),
+            ),
             Some(bytes) if bytes < HEAP_AT_LEAST => review.invalid(
                 format!("{path}.jvm.heap"),
                 format!("Kafka does not start with a heap of {heap}: give it 128Mi at least"),
@@ -83,7 +103,10 @@ fn jvm(jvm: Option<&JvmSpec>, path: &str, review: &mut Review) {
     }
     for (i, option) in jvm.options.iter().enumerate() {
         let path = format!("{path}.jvm.options[{i}]");
-        if HEAP_OPTIONS.iter().any(|reserved| option.starts_with(reserved)) {
+        if HEAP_OPTIONS
+            .iter()
+            .any(|reserved| option.starts_with(reserved))
+        {
             review.invalid(path, format!("{option:?} sets the heap: use jvm.heap"));
         } else if !option.starts_with('-') {
             review.invalid(path, format!("{option:?} is no option of java: each begins with a dash and is an item of its own"));
@@ -97,12 +120,26 @@ fn jvm(jvm: Option<&JvmSpec>, path: &str, review: &mut Review) {
 fn heaps(spec: &KafkaClusterSpec, meant: &Resolved, review: &mut Review) {
     let mut seen = BTreeSet::new();
     for node in meant.nodes.values() {
-        let (Some(heap), Some(limit)) = (&node.jvm.heap, node.resources.limits.get("memory")) else { continue };
-        let (Some(heap_bytes), Some(limit_bytes)) = (quantity::bytes(heap), quantity::bytes(limit)) else { continue };
-        let last = spec.overrides.iter().rposition(|o| o.node_ids.contains(&node.id) && o.jvm.is_some());
-        let path = last.map_or_else(|| format!("spec.pools[{}].jvm.heap", node.pool), |i| format!("spec.overrides[{i}].jvm.heap"));
+        let (Some(heap), Some(limit)) = (&node.jvm.heap, node.resources.limits.get("memory"))
+        else {
+            continue;
+        };
+        let (Some(heap_bytes), Some(limit_bytes)) = (quantity::bytes(heap), quantity::bytes(limit))
+        else {
+            continue;
+        };
+        let last = spec
+            .overrides
+            .iter()
+            .rposition(|o| o.node_ids.contains(&node.id) && o.jvm.is_some());
+        let path = last.map_or_else(
+            || format!("spec.pools[{}].jvm.heap", node.pool),
+            |i| format!("spec.overrides[{i}].jvm.heap"),
+        );
         // A pool's mistake is one mistake, however many nodes it has.
-        if heap_bytes.saturating_mul(4) > limit_bytes.saturating_mul(3) && !seen.insert(path.clone()) {
+        if heap_bytes.saturating_mul(4) > limit_bytes.saturating_mul(3)
+            && !seen.insert(path.clone())
+        {
             continue;
         }
         if heap_bytes >= limit_bytes {
