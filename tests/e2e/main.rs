@@ -12,6 +12,7 @@ mod heterogeneous;
 mod operator;
 mod plugin;
 mod quiet;
+mod versions;
 
 use std::time::Duration;
 
