@@ -58,9 +58,12 @@ impl ControlPlane {
         )
         .start()?;
 
-        let key = rcgen::KeyPair::generate()?.serialize_pem();
+        let key = rcgen::KeyPair::generate()?;
         let service_account_key = dir.join("sa.key");
-        std::fs::write(&service_account_key, key)?;
+        std::fs::write(&service_account_key, key.serialize_pem())?;
+        // The API server does not find the public half of an ECDSA key in PKCS#8.
+        let service_account_public = dir.join("sa.pub");
+        std::fs::write(&service_account_public, key.public_key_pem())?;
         std::fs::write(dir.join("tokens.csv"), format!("{TOKEN},admin,admin,system:masters\n"))?;
         let url = format!("https://127.0.0.1:{api_port}");
         let apiserver = Spawn::new(
@@ -72,7 +75,7 @@ impl ControlPlane {
                 format!("--cert-dir={}", dir.join("certs").display()),
                 format!("--token-auth-file={}", dir.join("tokens.csv").display()),
                 "--authorization-mode=RBAC".to_owned(),
-                format!("--service-account-key-file={}", service_account_key.display()),
+                format!("--service-account-key-file={}", service_account_public.display()),
                 format!("--service-account-signing-key-file={}", service_account_key.display()),
                 "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
                 "--service-cluster-ip-range=10.77.0.0/16".to_owned(),
