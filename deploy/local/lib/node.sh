@@ -93,6 +93,8 @@ healthzPort: $((10240 + n))
 containerRuntimeEndpoint: unix://$(containerd_socket "$n")
 cgroupDriver: cgroupfs
 cgroupRoot: /$(node_name "$n")
+# Kubelets that share a directory take each other's logs for leftovers and delete them.
+podLogsDir: $dir/logs
 failCgroupV1: false
 failSwapOn: false
 makeIPTablesUtilChains: false
