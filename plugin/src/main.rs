@@ -51,8 +51,8 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<(), Failure> {
-    if cli.global.verbose >= 7 {
-        log(cli.global.verbose);
+    if cli.global.verbose >= 8 {
+        log();
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -63,17 +63,12 @@ fn run(cli: Cli) -> Result<(), Failure> {
     outcome
 }
 
-/// The libraries' own log, for bug reports.
-fn log(level: u8) {
-    use tracing::level_filters::LevelFilter;
-    let level = if level >= 9 {
-        LevelFilter::TRACE
-    } else {
-        LevelFilter::DEBUG
-    };
+/// The libraries' own log, for bug reports. No deeper than this: below it, libraries log what they send.
+fn log() {
     let subscriber = tracing_subscriber::fmt()
-        .with_max_level(level)
+        .with_max_level(tracing::level_filters::LevelFilter::DEBUG)
         .with_writer(std::io::stderr)
+        .with_ansi(false)
         .without_time();
     let _ = subscriber.try_init();
 }

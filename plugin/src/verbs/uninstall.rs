@@ -206,7 +206,7 @@ impl Removing<'_> {
     fn params(&self) -> DeleteParams {
         DeleteParams {
             dry_run: self.dry == DryRun::Server,
-            ..DeleteParams::foreground()
+            ..DeleteParams::background()
         }
     }
 

@@ -95,7 +95,7 @@ async fn attempt(session: &Session) -> Result<(), String> {
 /// A node id that is in no pool.
 const STRANGER: i32 = 99;
 
-/// A cluster of one node, and an override for node `overridden`.
+/// A cluster of three nodes, which no rule warns of, and an override for node `overridden`.
 fn cluster(name: &str, overridden: i32) -> Option<KafkaCluster> {
     serde_json::from_value(json!({
         "apiVersion": "kafka.sdm.dev/v1beta1",
@@ -105,7 +105,7 @@ fn cluster(name: &str, overridden: i32) -> Option<KafkaCluster> {
             "pools": [{
                 "name": "nodes",
                 "roles": ["broker", "controller"],
-                "nodeIds": [0],
+                "nodeIds": [0, 1, 2],
                 "storage": {"volumes": [{"name": "data", "size": "1Gi"}]}
             }],
             "overrides": [{"nodeIds": [overridden], "config": {"num.io.threads": "8"}}]
@@ -125,7 +125,8 @@ mod tests {
             cluster.metadata.namespace = Some(NAMESPACE.to_owned());
             sdm_core::resolve(&cluster, None)
         };
-        assert!(resolved(0).is_ok());
+        let (_, warnings) = resolved(0).unwrap();
+        assert!(warnings.is_empty(), "a user would see them: {warnings:?}");
         let review = resolved(STRANGER).unwrap_err();
         assert!(
             review
