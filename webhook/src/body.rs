@@ -35,15 +35,25 @@ impl Default for Budget {
 
 impl Budget {
     /// Reads `body` whole.
-    pub async fn read(&self, headers: &HeaderMap, mut body: Body) -> Result<Counted, (StatusCode, &'static str)> {
-        const TOO_LARGE: (StatusCode, &str) = (StatusCode::PAYLOAD_TOO_LARGE, "a review may have 8 MiB\n");
+    pub async fn read(
+        &self,
+        headers: &HeaderMap,
+        mut body: Body,
+    ) -> Result<Counted, (StatusCode, &'static str)> {
+        const TOO_LARGE: (StatusCode, &str) =
+            (StatusCode::PAYLOAD_TOO_LARGE, "a review may have 8 MiB\n");
         if announced(headers).is_some_and(|length| length > LIMIT) {
             return Err(TOO_LARGE);
         }
-        let mut counted = Counted { bytes: Vec::new(), _permit: None };
+        let mut counted = Counted {
+            bytes: Vec::new(),
+            _permit: None,
+        };
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|_| (StatusCode::BAD_REQUEST, "the body broke off\n"))?;
-            let Ok(data) = frame.into_data() else { continue };
+            let Ok(data) = frame.into_data() else {
+                continue;
+            };
             if counted.bytes.len() + data.len() > LIMIT {
                 return Err(TOO_LARGE);
             }
@@ -66,5 +76,10 @@ impl Budget {
 }
 
 fn announced(headers: &HeaderMap) -> Option<usize> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+    headers
+        .get(header::CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()
 }

@@ -20,8 +20,16 @@ pub struct Verdict {
 }
 
 impl From<Review> for Verdict {
-    fn from(Review { violations, warnings }: Review) -> Self {
-        Self { violations, warnings }
+    fn from(
+        Review {
+            violations,
+            warnings,
+        }: Review,
+    ) -> Self {
+        Self {
+            violations,
+            warnings,
+        }
     }
 }
 
@@ -57,17 +65,26 @@ pub fn kind_label(request: &Request<'_>) -> &'static str {
 #[must_use]
 pub fn decide(request: &Request<'_>) -> Verdict {
     if !matches!(request.operation.as_str(), "CREATE" | "UPDATE")
-        || request.sub_resource.as_deref().is_some_and(|sub| !sub.is_empty())
+        || request
+            .sub_resource
+            .as_deref()
+            .is_some_and(|sub| !sub.is_empty())
     {
         return Verdict::default();
     }
     let Some(known) = find(request) else {
         // A registration newer than this process, in the middle of an upgrade. The controller validates as well.
         let kind = &request.kind.kind;
-        return Verdict { warnings: vec![format!("not validated: this webhook does not know {kind}")], ..Verdict::default() };
+        return Verdict {
+            warnings: vec![format!("not validated: this webhook does not know {kind}")],
+            ..Verdict::default()
+        };
     };
     let Some(object) = request.object else {
-        return Verdict { violations: vec![Violation::invalid("", "the review carries no object")], ..Verdict::default() };
+        return Verdict {
+            violations: vec![Violation::invalid("", "the review carries no object")],
+            ..Verdict::default()
+        };
     };
     if is_going(object) {
         return Verdict::default();
@@ -77,7 +94,9 @@ pub fn decide(request: &Request<'_>) -> Verdict {
 }
 
 fn find(request: &Request<'_>) -> Option<&'static Known> {
-    KINDS.iter().find(|known| request.kind.group == sdm_api::GROUP && request.kind.kind == known.kind)
+    KINDS
+        .iter()
+        .find(|known| request.kind.group == sdm_api::GROUP && request.kind.kind == known.kind)
 }
 
 /// Whether the object is being deleted: then nothing may keep its finalizers from being removed.
@@ -91,7 +110,8 @@ fn is_going(object: &RawValue) -> bool {
     struct Head {
         metadata: Metadata,
     }
-    serde_json::from_str::<Head>(object.get()).is_ok_and(|head| head.metadata.deletion_timestamp.is_some())
+    serde_json::from_str::<Head>(object.get())
+        .is_ok_and(|head| head.metadata.deletion_timestamp.is_some())
 }
 
 /// Validates an object of kind `K`. `same` says whether two objects ask for the same thing.
@@ -103,14 +123,22 @@ fn judge<K: DeserializeOwned>(
 ) -> Verdict {
     let new: K = match parse(new) {
         Ok(new) => new,
-        Err(violation) => return Verdict { violations: vec![violation], ..Verdict::default() },
+        Err(violation) => {
+            return Verdict {
+                violations: vec![violation],
+                ..Verdict::default()
+            };
+        }
     };
     // An old object that does not parse was stored by another version; what replaces it may only be better.
     let old: Option<K> = old.and_then(|old| parse(old).ok());
     let mut verdict = Verdict::from(validate(&new, old.as_ref()));
     if old.is_some_and(|old| same(&old, &new)) {
         // Stored under older rules, and only labels or the like change: refusing that would leave no way out.
-        let stored = verdict.violations.drain(..).map(|violation| format!("stored, but invalid: {violation}"));
+        let stored = verdict
+            .violations
+            .drain(..)
+            .map(|violation| format!("stored, but invalid: {violation}"));
         verdict.warnings.splice(0..0, stored.collect::<Vec<_>>());
     }
     verdict
@@ -123,7 +151,9 @@ fn parse<K: DeserializeOwned>(object: &RawValue) -> Result<K, Violation> {
         let path = if path == "." { String::new() } else { path };
         // Line and column mean nothing to whoever wrote YAML.
         let text = error.into_inner().to_string();
-        let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
+        let text = text
+            .rsplit_once(" at line ")
+            .map_or(text.as_str(), |(text, _)| text);
         Violation::invalid(path, format!("does not fit the schema: {text}"))
     })
 }

@@ -51,21 +51,32 @@ struct Url {
 }
 
 fn parse_url(text: &str) -> Result<Url, String> {
-    let authority = text.strip_prefix("https://").map(|rest| rest.trim_end_matches('/'));
-    let authority = authority.filter(|rest| !rest.contains(['/', '?', '#', '@'])).ok_or("expected https://HOST:PORT")?;
-    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+    let authority = text
+        .strip_prefix("https://")
+        .map(|rest| rest.trim_end_matches('/'));
+    let authority = authority
+        .filter(|rest| !rest.contains(['/', '?', '#', '@']))
+        .ok_or("expected https://HOST:PORT")?;
+    let host = authority
+        .rsplit_once(':')
+        .map_or(authority, |(host, _)| host);
     let host = host.trim_start_matches('[').trim_end_matches(']');
     if host.is_empty() {
         return Err("expected https://HOST:PORT".to_owned());
     }
-    Ok(Url { text: text.to_owned(), host: host.to_owned() })
+    Ok(Url {
+        text: text.to_owned(),
+        host: host.to_owned(),
+    })
 }
 
 fn main() -> ExitCode {
     crypto::install();
     let args = Args::parse();
     telemetry::init();
-    let result = telemetry::runtime().context("starting the async runtime").and_then(|runtime| runtime.block_on(run(args)));
+    let result = telemetry::runtime()
+        .context("starting the async runtime")
+        .and_then(|runtime| runtime.block_on(run(args)));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -85,14 +96,21 @@ async fn run(args: Args) -> anyhow::Result<()> {
         webhook_ca::register_metrics(registry);
         server::register_metrics(registry);
     });
-    let (certificate, registered) = (health.register("certificate"), health.register("registration"));
-    let plain = TcpListener::bind(args.health_address).await.with_context(|| format!("listening on {}", args.health_address))?;
+    let (certificate, registered) = (
+        health.register("certificate"),
+        health.register("registration"),
+    );
+    let plain = TcpListener::bind(args.health_address)
+        .await
+        .with_context(|| format!("listening on {}", args.health_address))?;
     let health_server = tokio::spawn({
         let (health, stop) = (health.clone(), stop_health.clone());
         async move { health.serve_on(plain, stop).await }
     });
 
-    let client = kube_client::client_for_server("sdm-webhook").await.context("connecting to Kubernetes")?;
+    let client = kube_client::client_for_server("sdm-webhook")
+        .await
+        .context("connecting to Kubernetes")?;
     let mut config = CaConfig::new(&args.namespace);
     config.host = args.url.as_ref().map(|url| url.host.clone());
     let ca = WebhookCa::new(client.clone(), config);
@@ -101,7 +119,9 @@ async fn run(args: Args) -> anyhow::Result<()> {
     }
     certificate.set_ready(true, "");
 
-    let listener = TcpListener::bind(args.address).await.with_context(|| format!("listening on {}", args.address))?;
+    let listener = TcpListener::bind(args.address)
+        .await
+        .with_context(|| format!("listening on {}", args.address))?;
     tracing::info!(address = %args.address, "serving");
     let mut server = tokio::spawn(tls_server::serve(
         listener,
@@ -112,7 +132,9 @@ async fn run(args: Args) -> anyhow::Result<()> {
     ));
     let endpoint = match args.url {
         Some(url) => Endpoint::Url(url.text),
-        None => Endpoint::Service { namespace: args.namespace },
+        None => Endpoint::Service {
+            namespace: args.namespace,
+        },
     };
     let registration = Registration::new(client, &endpoint, args.manage_registration, registered);
     tokio::select! {
@@ -127,7 +149,10 @@ async fn run(args: Args) -> anyhow::Result<()> {
     health.set_draining();
     tokio::time::sleep(LINGER).await;
     stop_serving.cancel();
-    server.await.context("the server task")?.context("serving")?;
+    server
+        .await
+        .context("the server task")?
+        .context("serving")?;
     stop_health.cancel();
     health_server.await.context("the health task")?;
     tracing::info!("stopped");
@@ -153,7 +178,11 @@ mod tests {
             ("https://host/validate", None),
             ("https://:9443", None),
         ] {
-            assert_eq!(parse_url(text).ok().map(|url| url.host).as_deref(), host, "{text}");
+            assert_eq!(
+                parse_url(text).ok().map(|url| url.host).as_deref(),
+                host,
+                "{text}"
+            );
         }
     }
 }

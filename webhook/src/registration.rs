@@ -6,8 +6,8 @@
 use k8s_openapi::{
     ByteString,
     api::admissionregistration::v1::{
-        MatchCondition, RuleWithOperations, ServiceReference, ValidatingWebhook, ValidatingWebhookConfiguration,
-        WebhookClientConfig,
+        MatchCondition, RuleWithOperations, ServiceReference, ValidatingWebhook,
+        ValidatingWebhookConfiguration, WebhookClientConfig,
     },
 };
 use kube::{Api, Client, api::ObjectMeta};
@@ -76,11 +76,18 @@ pub fn desired(endpoint: &Endpoint) -> ValidatingWebhookConfiguration {
         }]),
         ..ValidatingWebhook::default()
     };
-    let labels = [("app.kubernetes.io/name", "sdm"), ("app.kubernetes.io/component", "sdm-webhook")];
+    let labels = [
+        ("app.kubernetes.io/name", "sdm"),
+        ("app.kubernetes.io/component", "sdm-webhook"),
+    ];
     ValidatingWebhookConfiguration {
         metadata: ObjectMeta {
             name: Some(NAME.to_owned()),
-            labels: Some(labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
+            labels: Some(
+                labels
+                    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                    .into(),
+            ),
             ..ObjectMeta::default()
         },
         webhooks: Some(vec![webhook]),
@@ -101,17 +108,28 @@ impl Registration {
     #[must_use]
     pub fn new(client: Client, endpoint: &Endpoint, managed: bool, seen: CheckHandle) -> Self {
         if managed {
-            seen.set_ready(false, format!("ValidatingWebhookConfiguration {NAME} not written yet"));
+            seen.set_ready(
+                false,
+                format!("ValidatingWebhookConfiguration {NAME} not written yet"),
+            );
         } else {
             seen.set_ready(true, "");
         }
-        Self { api: Api::all(client), desired: desired(endpoint), managed, seen }
+        Self {
+            api: Api::all(client),
+            desired: desired(endpoint),
+            managed,
+            seen,
+        }
     }
 
     /// Whether `observed` says all that it should, certificates aside.
     fn is_current(&self, observed: &ValidatingWebhookConfiguration) -> bool {
         // Neither can fail: both are plain data.
-        match (serde_json::to_value(&self.desired), serde_json::to_value(observed)) {
+        match (
+            serde_json::to_value(&self.desired),
+            serde_json::to_value(observed),
+        ) {
             (Ok(desired), Ok(observed)) => sdm_core::covers(&desired, &observed),
             _ => false,
         }
@@ -119,14 +137,22 @@ impl Registration {
 }
 
 fn bundle(configuration: &ValidatingWebhookConfiguration) -> String {
-    let webhook = configuration.webhooks.iter().flatten().find(|webhook| webhook.name == WEBHOOK);
+    let webhook = configuration
+        .webhooks
+        .iter()
+        .flatten()
+        .find(|webhook| webhook.name == WEBHOOK);
     let bundle = webhook.and_then(|webhook| webhook.client_config.ca_bundle.as_ref());
-    bundle.map(|bundle| String::from_utf8_lossy(&bundle.0).into_owned()).unwrap_or_default()
+    bundle
+        .map(|bundle| String::from_utf8_lossy(&bundle.0).into_owned())
+        .unwrap_or_default()
 }
 
 impl webhook_ca::Registration for Registration {
     async fn observed(&self) -> Result<Option<Vec<String>>, kube::Error> {
-        let Some(observed) = self.api.get_opt(NAME).await? else { return Ok(None) };
+        let Some(observed) = self.api.get_opt(NAME).await? else {
+            return Ok(None);
+        };
         if self.managed && !self.is_current(&observed) {
             // As good as none: it is written anew. During an upgrade both versions do so for a minute, and the newer
             // one stays.
@@ -138,9 +164,13 @@ impl webhook_ca::Registration for Registration {
 
     async fn publish(&self, pem: &str) -> Result<(), kube::Error> {
         let observed = self.api.get_opt(NAME).await?;
-        let current = observed.is_some_and(|observed| self.is_current(&observed) && bundle(&observed) == pem);
+        let current =
+            observed.is_some_and(|observed| self.is_current(&observed) && bundle(&observed) == pem);
         if !current && !self.managed {
-            tracing::warn!(object = NAME, "the registration does not trust the webhook's certificates yet");
+            tracing::warn!(
+                object = NAME,
+                "the registration does not trust the webhook's certificates yet"
+            );
         } else if !current {
             let mut object = self.desired.clone();
             for webhook in object.webhooks.iter_mut().flatten() {

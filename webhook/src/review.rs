@@ -102,7 +102,9 @@ pub fn read(body: &[u8]) -> Incoming<'_> {
         Err(error) => error.to_string(),
     };
     match serde_json::from_slice::<Envelope<Uid>>(body) {
-        Ok(Envelope { request: Uid { uid } }) if !uid.is_empty() => Incoming::Unreadable { uid, why },
+        Ok(Envelope {
+            request: Uid { uid },
+        }) if !uid.is_empty() => Incoming::Unreadable { uid, why },
         _ => Incoming::Garbage { why },
     }
 }
@@ -135,6 +137,10 @@ pub struct Outgoing {
 
 impl From<Response> for Outgoing {
     fn from(response: Response) -> Self {
-        Self { api_version: API_VERSION, kind: KIND, response }
+        Self {
+            api_version: API_VERSION,
+            kind: KIND,
+            response,
+        }
     }
 }

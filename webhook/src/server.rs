@@ -54,18 +54,31 @@ struct Labels {
 }
 
 static REQUESTS: LazyLock<Family<Labels, Counter>> = LazyLock::new(Family::default);
-static DURATION: LazyLock<Histogram> =
-    LazyLock::new(|| Histogram::new([0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 5.0]));
+static DURATION: LazyLock<Histogram> = LazyLock::new(|| {
+    Histogram::new([
+        0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 5.0,
+    ])
+});
 
 /// Makes the webhook's metrics part of `registry`.
 pub fn register_metrics(registry: &mut Registry) {
-    registry.register(METRIC_REQUESTS, "Admission reviews answered", REQUESTS.clone());
-    registry.register(METRIC_DURATION, "Time to answer an admission review", DURATION.clone());
+    registry.register(
+        METRIC_REQUESTS,
+        "Admission reviews answered",
+        REQUESTS.clone(),
+    );
+    registry.register(
+        METRIC_DURATION,
+        "Time to answer an admission review",
+        DURATION.clone(),
+    );
 }
 
 /// The routes.
 pub fn router() -> Router {
-    Router::new().route(PATH, post(validate)).with_state(Budget::default())
+    Router::new()
+        .route(PATH, post(validate))
+        .with_state(Budget::default())
 }
 
 async fn validate(
@@ -76,22 +89,39 @@ async fn validate(
 ) -> HttpResponse {
     let began = Instant::now();
     if !is_json(&headers) {
-        return (StatusCode::UNSUPPORTED_MEDIA_TYPE, "expected application/json\n").into_response();
+        return (
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "expected application/json\n",
+        )
+            .into_response();
     }
     let body = match timeout(patience(query.as_deref()), budget.read(&headers, body)).await {
         Ok(Ok(body)) => body,
         Ok(Err(refused)) => return refused.into_response(),
-        Err(_) => return (StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time\n").into_response(),
+        Err(_) => {
+            return (
+                StatusCode::REQUEST_TIMEOUT,
+                "the body did not arrive in time\n",
+            )
+                .into_response();
+        }
     };
     let (labels, response) = match review::read(&body.bytes) {
         Incoming::Request(request) => review(&request),
         Incoming::Unreadable { uid, why } => {
             let message = format!("the admission review cannot be read: {why}");
-            (Labels::unread(), verdict::failure(&uid, 400, "BadRequest", message))
+            (
+                Labels::unread(),
+                verdict::failure(&uid, 400, "BadRequest", message),
+            )
         }
         Incoming::Garbage { why } => {
             REQUESTS.get_or_create(&Labels::unread()).inc();
-            let message = format!("expected an {} of {}: {why}\n", review::KIND, review::API_VERSION);
+            let message = format!(
+                "expected an {} of {}: {why}\n",
+                review::KIND,
+                review::API_VERSION
+            );
             return (StatusCode::BAD_REQUEST, message).into_response();
         }
     };
@@ -114,7 +144,9 @@ fn review(request: &Request<'_>) -> (Labels, Response) {
     let _entered = span.enter();
     // A fault in one rule must not take down other reviews, nor look like a network failure.
     let (decision, response) = match catch_unwind(AssertUnwindSafe(|| decide::decide(request))) {
-        Ok(verdict) if verdict.violations.is_empty() => ("allowed", verdict::answer(request, &verdict)),
+        Ok(verdict) if verdict.violations.is_empty() => {
+            ("allowed", verdict::answer(request, &verdict))
+        }
         Ok(verdict) => {
             span.record("decision", "denied");
             tracing::info!(fields = paths(&verdict), "refused");
@@ -123,18 +155,35 @@ fn review(request: &Request<'_>) -> (Labels, Response) {
         Err(_) => {
             span.record("decision", "error");
             tracing::error!("the review failed inside the webhook");
-            let message = format!("internal error in the webhook, review {}; its log says more", request.uid);
-            ("error", verdict::failure(&request.uid, 500, "InternalError", message))
+            let message = format!(
+                "internal error in the webhook, review {}; its log says more",
+                request.uid
+            );
+            (
+                "error",
+                verdict::failure(&request.uid, 500, "InternalError", message),
+            )
         }
     };
     span.record("decision", decision);
     tracing::debug!("answered");
-    (Labels { kind: decide::kind_label(request), op: operation(&request.operation), decision }, response)
+    (
+        Labels {
+            kind: decide::kind_label(request),
+            op: operation(&request.operation),
+            decision,
+        },
+        response,
+    )
 }
 
 fn object(request: &Request<'_>) -> String {
     let (namespace, name) = (request.namespace.as_deref(), request.name.as_deref());
-    format!("{}/{}", namespace.unwrap_or_default(), name.unwrap_or_default())
+    format!(
+        "{}/{}",
+        namespace.unwrap_or_default(),
+        name.unwrap_or_default()
+    )
 }
 
 /// Which fields were refused; their values are nobody's business.
@@ -150,7 +199,11 @@ fn paths(verdict: &decide::Verdict) -> String {
 
 impl Labels {
     fn unread() -> Self {
-        Self { kind: "other", op: "other", decision: "error" }
+        Self {
+            kind: "other",
+            op: "other",
+            decision: "error",
+        }
     }
 }
 
@@ -166,7 +219,9 @@ fn operation(operation: &str) -> &'static str {
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let value = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
     value
         .and_then(|value| value.split(';').next())
         .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
@@ -174,9 +229,19 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 /// How long the caller waits, as it says in `?timeout=`, less what the answer needs to travel.
 fn patience(query: Option<&str>) -> Duration {
-    let parameter = query.unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("timeout="));
-    let timeout = parameter.and_then(go_duration).unwrap_or(DEFAULT_TIMEOUT).min(MAX_TIMEOUT);
-    if timeout > 2 * MARGIN { timeout - MARGIN } else { timeout / 2 }
+    let parameter = query
+        .unwrap_or_default()
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("timeout="));
+    let timeout = parameter
+        .and_then(go_duration)
+        .unwrap_or(DEFAULT_TIMEOUT)
+        .min(MAX_TIMEOUT);
+    if timeout > 2 * MARGIN {
+        timeout - MARGIN
+    } else {
+        timeout / 2
+    }
 }
 
 /// A duration as Go prints it: `5s`, `1m30s`, `1.5s`, `500ms`.
@@ -186,7 +251,9 @@ fn go_duration(text: &str) -> Option<Duration> {
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let (number, tail) = rest.split_at(digits);
-        let unit = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
+        let unit = tail
+            .find(|c: char| c.is_ascii_digit())
+            .unwrap_or(tail.len());
         let (unit, tail) = tail.split_at(unit);
         seconds += number.parse::<f64>().ok()?
             * match unit {
@@ -198,7 +265,9 @@ fn go_duration(text: &str) -> Option<Duration> {
             };
         rest = tail;
     }
-    Duration::try_from_secs_f64(seconds).ok().filter(|duration| !duration.is_zero())
+    Duration::try_from_secs_f64(seconds)
+        .ok()
+        .filter(|duration| !duration.is_zero())
 }
 
 #[cfg(test)]

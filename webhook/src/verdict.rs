@@ -38,14 +38,23 @@ pub fn failure(uid: &str, code: i32, reason: &str, message: String) -> Response 
         message: Some(message),
         ..Status::default()
     };
-    Response { uid: uid.to_owned(), allowed: false, status: Some(status), warnings: Vec::new() }
+    Response {
+        uid: uid.to_owned(),
+        allowed: false,
+        status: Some(status),
+        warnings: Vec::new(),
+    }
 }
 
 fn refusal(request: &Request<'_>, violations: &[Violation]) -> Status {
     let name = request.name.clone().filter(|name| !name.is_empty());
     let kind = &request.kind.kind;
-    let forbidden = violations.iter().all(|violation| violation.kind == ViolationKind::Forbidden);
-    let what = name.as_ref().map_or_else(|| kind.clone(), |name| format!("{kind} {name:?}"));
+    let forbidden = violations
+        .iter()
+        .all(|violation| violation.kind == ViolationKind::Forbidden);
+    let what = name
+        .as_ref()
+        .map_or_else(|| kind.clone(), |name| format!("{kind} {name:?}"));
     let headline = match (forbidden, violations.len()) {
         (true, _) => format!("{what} is forbidden"),
         (false, 1) => format!("{what} is invalid"),
@@ -67,13 +76,24 @@ fn refusal(request: &Request<'_>, violations: &[Violation]) -> Status {
         causes: Some(shown.iter().map(cause).collect()),
         ..StatusDetails::default()
     };
-    let (code, reason) = if forbidden { (403, "Forbidden") } else { (422, "Invalid") };
+    let (code, reason) = if forbidden {
+        (403, "Forbidden")
+    } else {
+        (422, "Invalid")
+    };
     let Response { status, .. } = failure("", code, reason, message);
-    Status { details: Some(details), ..status.unwrap_or_default() }
+    Status {
+        details: Some(details),
+        ..status.unwrap_or_default()
+    }
 }
 
 fn line(violation: &Violation) -> String {
-    if violation.path.is_empty() { violation.message.clone() } else { violation.to_string() }
+    if violation.path.is_empty() {
+        violation.message.clone()
+    } else {
+        violation.to_string()
+    }
 }
 
 fn cause(violation: &Violation) -> StatusCause {
@@ -90,7 +110,10 @@ fn cause(violation: &Violation) -> StatusCause {
 
 /// Each at most 120 characters (a longer sentence goes on in the next warning) and all below 4 KiB.
 fn warnings(sentences: &[String]) -> Vec<String> {
-    let mut lines: Vec<String> = sentences.iter().flat_map(|sentence| wrapped(sentence)).collect();
+    let mut lines: Vec<String> = sentences
+        .iter()
+        .flat_map(|sentence| wrapped(sentence))
+        .collect();
     let mut bytes = 0;
     let fitting = lines.iter().take_while(|line| {
         bytes += line.len();
@@ -106,7 +129,10 @@ fn warnings(sentences: &[String]) -> Vec<String> {
 }
 
 fn wrapped(sentence: &str) -> Vec<String> {
-    let clean: String = sentence.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let clean: String = sentence
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
     let mut lines: Vec<String> = Vec::new();
     let mut line = String::new();
     for word in clean.split_whitespace() {
@@ -147,20 +173,39 @@ mod tests {
 
     #[test]
     fn a_short_warning_stays_as_it_is_and_a_long_one_goes_on() {
-        assert_eq!(warnings(&["one replica only".to_owned()]), ["one replica only"]);
+        assert_eq!(
+            warnings(&["one replica only".to_owned()]),
+            ["one replica only"]
+        );
         let long = "word ".repeat(60);
         let lines = warnings(std::slice::from_ref(&long));
-        assert!(lines.len() > 1 && lines.iter().all(|line| line.chars().count() <= 120), "{lines:?}");
-        let words = lines.iter().flat_map(|line| line.split(' ')).filter(|word| *word != "...").count();
+        assert!(
+            lines.len() > 1 && lines.iter().all(|line| line.chars().count() <= 120),
+            "{lines:?}"
+        );
+        let words = lines
+            .iter()
+            .flat_map(|line| line.split(' '))
+            .filter(|word| *word != "...")
+            .count();
         assert_eq!(words, 60);
     }
 
     #[test]
     fn no_input_breaks_the_limits_of_headers() {
-        let hostile = ["x".repeat(100_000), "é".repeat(5_000), "a\r\nInjected: yes".to_owned(), "\u{1}".to_owned()];
+        let hostile = [
+            "x".repeat(100_000),
+            "é".repeat(5_000),
+            "a\r\nInjected: yes".to_owned(),
+            "\u{1}".to_owned(),
+        ];
         for sentence in hostile {
             let lines = warnings(&[sentence]);
-            assert!(lines.iter().all(|line| line.chars().count() <= 120 && !line.chars().any(char::is_control)));
+            assert!(
+                lines
+                    .iter()
+                    .all(|line| line.chars().count() <= 120 && !line.chars().any(char::is_control))
+            );
             assert!(lines.iter().map(String::len).sum::<usize>() < 4096);
         }
     }
@@ -168,25 +213,54 @@ mod tests {
     #[test]
     fn many_violations_are_counted_and_not_all_listed() {
         let body = br#"{"request":{"uid":"u","kind":{"group":"kafka.sdm.dev","kind":"KafkaCluster"},"name":"events","operation":"CREATE"}}"#;
-        let crate::review::Incoming::Request(request) = crate::review::read(body) else { panic!("a good request") };
-        let violations = (0..100).map(|n| Violation::invalid(format!("spec.f{n}"), "is wrong")).collect();
-        let answer = answer(&request, &Verdict { violations, warnings: Vec::new() });
+        let crate::review::Incoming::Request(request) = crate::review::read(body) else {
+            panic!("a good request")
+        };
+        let violations = (0..100)
+            .map(|n| Violation::invalid(format!("spec.f{n}"), "is wrong"))
+            .collect();
+        let answer = answer(
+            &request,
+            &Verdict {
+                violations,
+                warnings: Vec::new(),
+            },
+        );
         let status = answer.status.unwrap();
         let message = status.message.unwrap();
-        assert!(message.starts_with("KafkaCluster \"events\" is invalid in 100 places\nspec.f0: is wrong\n"), "{message}");
+        assert!(
+            message.starts_with(
+                "KafkaCluster \"events\" is invalid in 100 places\nspec.f0: is wrong\n"
+            ),
+            "{message}"
+        );
         assert!(message.ends_with("\nand 36 more"), "{message}");
         assert_eq!(status.details.unwrap().causes.unwrap().len(), 64);
     }
 
     #[test]
     fn policy_is_403_and_a_mixture_is_422() {
-        let body = br#"{"request":{"uid":"u","kind":{"kind":"KafkaCluster"},"operation":"CREATE"}}"#;
-        let crate::review::Incoming::Request(request) = crate::review::read(body) else { panic!("a good request") };
+        let body =
+            br#"{"request":{"uid":"u","kind":{"kind":"KafkaCluster"},"operation":"CREATE"}}"#;
+        let crate::review::Incoming::Request(request) = crate::review::read(body) else {
+            panic!("a good request")
+        };
         let code = |violations: Vec<Violation>| {
-            let status = answer(&request, &Verdict { violations, warnings: Vec::new() }).status.unwrap();
+            let status = answer(
+                &request,
+                &Verdict {
+                    violations,
+                    warnings: Vec::new(),
+                },
+            )
+            .status
+            .unwrap();
             (status.code.unwrap(), status.reason.unwrap())
         };
-        let (no, bad) = (Violation::forbidden("spec.image", "no"), Violation::invalid("spec.version", "bad"));
+        let (no, bad) = (
+            Violation::forbidden("spec.image", "no"),
+            Violation::invalid("spec.version", "bad"),
+        );
         assert_eq!(code(vec![no.clone()]), (403, "Forbidden".to_owned()));
         assert_eq!(code(vec![no, bad]), (422, "Invalid".to_owned()));
     }

@@ -28,7 +28,14 @@ fn sources(path: &str) -> Vec<String> {
     assert!(!found.is_empty(), "{path} holds no source");
     let text = |path: PathBuf| fs::read_to_string(path).unwrap();
     // Tests below the code may invent words.
-    let code = |text: String| text.split("#[cfg(test)]").next().unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+    let code = |text: String| {
+        text.split("#[cfg(test)]")
+            .next()
+            .unwrap()
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
     found.into_iter().map(text).map(code).collect()
 }
 
@@ -48,15 +55,31 @@ fn literals(path: &str, openings: &[&str]) -> BTreeSet<String> {
 }
 
 fn is_reason(word: &str) -> bool {
-    word.starts_with(|c: char| c.is_ascii_uppercase()) && word.chars().all(|c| c.is_ascii_alphanumeric())
+    word.starts_with(|c: char| c.is_ascii_uppercase())
+        && word.chars().all(|c| c.is_ascii_alphanumeric())
 }
 
 #[test]
 fn every_reason_is_explained() {
-    let mut reasons = literals("crates/core/src/status.rs", &["draft(true,", "draft(false,", "stalled.status {", "busy {", "else {"]);
-    reasons.extend(literals("crates/core/src/status.rs", &["blocked(cluster, now,"]));
+    let mut reasons = literals(
+        "crates/core/src/status.rs",
+        &[
+            "draft(true,",
+            "draft(false,",
+            "stalled.status {",
+            "busy {",
+            "else {",
+        ],
+    );
+    reasons.extend(literals(
+        "crates/core/src/status.rs",
+        &["blocked(cluster, now,"],
+    ));
     reasons.extend(literals("crates/core/src/plan", &["reason:", "stalled("]));
-    reasons.extend(literals("crates/core/src/state.rs", &["REASON: &'static str ="]));
+    reasons.extend(literals(
+        "crates/core/src/state.rs",
+        &["REASON: &'static str ="],
+    ));
     reasons.extend(literals("controller/src/error.rs", &["=>"]));
     reasons.extend(literals("crates/kafka/src/error.rs", &["=>"]));
     reasons.retain(|word| is_reason(word));
@@ -66,19 +89,38 @@ fn every_reason_is_explained() {
     }
     assert!(reasons.len() > 20, "the search found only {reasons:?}");
     let page = fs::read_to_string(repository().join("docs/operations.md")).unwrap();
-    let missing: Vec<_> = reasons.iter().filter(|word| !page.contains(&format!("`{word}`"))).collect();
-    assert!(missing.is_empty(), "docs/operations.md does not explain {missing:?}");
+    let missing: Vec<_> = reasons
+        .iter()
+        .filter(|word| !page.contains(&format!("`{word}`")))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "docs/operations.md does not explain {missing:?}"
+    );
 }
 
 #[test]
 fn every_metric_is_explained() {
     let mut metrics = BTreeSet::new();
     for path in ["controller/src", "webhook/src", "crates/runtime/src"] {
-        metrics.extend(literals(path, &["registry.register(", "registry.register_collector(", ": &str ="]));
+        metrics.extend(literals(
+            path,
+            &[
+                "registry.register(",
+                "registry.register_collector(",
+                ": &str =",
+            ],
+        ));
     }
     metrics.retain(|word| word.starts_with("sdm_") || word.starts_with("process_"));
     assert!(metrics.len() > 10, "the search found only {metrics:?}");
     let page = fs::read_to_string(repository().join("docs/operations.md")).unwrap();
-    let missing: Vec<_> = metrics.iter().filter(|word| !page.contains(&format!("`{word}"))).collect();
-    assert!(missing.is_empty(), "docs/operations.md does not explain {missing:?}");
+    let missing: Vec<_> = metrics
+        .iter()
+        .filter(|word| !page.contains(&format!("`{word}")))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "docs/operations.md does not explain {missing:?}"
+    );
 }

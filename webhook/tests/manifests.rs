@@ -23,7 +23,8 @@ fn yaml(object: &impl Serialize) -> String {
 
 fn roles(name: &str, table: &[Permission]) -> String {
     [
-        "# Generated from crates/runtime/src/permissions.rs; `make generate` writes it anew.\n".to_owned()
+        "# Generated from crates/runtime/src/permissions.rs; `make generate` writes it anew.\n"
+            .to_owned()
             + &yaml(&permissions::cluster_role(name, table)),
         yaml(&permissions::cluster_role_binding(name, NAMESPACE)),
         yaml(&permissions::role(name, NAMESPACE, table)),
@@ -42,7 +43,10 @@ fn committed_roles_are_current() {
             fs::write(&path, &text).unwrap();
         }
         let committed = fs::read_to_string(&path).unwrap_or_default();
-        assert!(committed == text, "{name}.yaml is stale: run `make generate`");
+        assert!(
+            committed == text,
+            "{name}.yaml is stale: run `make generate`"
+        );
     }
 }
 
@@ -65,8 +69,17 @@ fn deployments_run_this_version_and_meet_the_restricted_standard() {
         for (key, value) in spec.selector.match_labels.unwrap() {
             assert_eq!(labels.get(&key), Some(&value), "{file}");
         }
-        let pod = Pod { spec: spec.template.spec, ..Pod::default() }.spec.unwrap();
-        assert_eq!(pod.security_context.unwrap().run_as_non_root, Some(true), "{file}");
+        let pod = Pod {
+            spec: spec.template.spec,
+            ..Pod::default()
+        }
+        .spec
+        .unwrap();
+        assert_eq!(
+            pod.security_context.unwrap().run_as_non_root,
+            Some(true),
+            "{file}"
+        );
         for container in pod.containers {
             assert_eq!(container.image.as_deref(), Some(image), "{file}");
             let security = container.security_context.unwrap();

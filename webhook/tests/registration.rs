@@ -11,7 +11,8 @@ use sdm_runtime::{health::Health, webhook_ca::Registration as _};
 use sdm_webhook::registration::{Endpoint, Registration, WEBHOOK, desired};
 use serde_json::{Value, json};
 
-const PATH: &str = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/sdm-webhook";
+const PATH: &str =
+    "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/sdm-webhook";
 
 /// An API server that holds one object, fills in defaults as the real one does, and counts writes.
 #[derive(Clone, Default)]
@@ -27,7 +28,12 @@ impl Server {
                 let method = request.method().clone();
                 let body = request.into_body().collect().await.unwrap().to_bytes();
                 let (code, body) = server.handle(&method, &body);
-                Ok::<_, std::io::Error>(Response::builder().status(code).body(Body::from(body.to_string().into_bytes())).unwrap())
+                Ok::<_, std::io::Error>(
+                    Response::builder()
+                        .status(code)
+                        .body(Body::from(body.to_string().into_bytes()))
+                        .unwrap(),
+                )
             }
         };
         kube::Client::new(tower::service_fn(answer), "default")
@@ -44,7 +50,12 @@ impl Server {
             state.1 += 1;
         }
         let gone = json!({"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404, "message": "gone"});
-        state.0.clone().map_or((StatusCode::NOT_FOUND, gone), |object| (StatusCode::OK, object))
+        state
+            .0
+            .clone()
+            .map_or((StatusCode::NOT_FOUND, gone), |object| {
+                (StatusCode::OK, object)
+            })
     }
 
     fn writes(&self) -> usize {
@@ -57,13 +68,18 @@ impl Server {
 }
 
 fn service() -> Endpoint {
-    Endpoint::Service { namespace: "sdm-system".to_owned() }
+    Endpoint::Service {
+        namespace: "sdm-system".to_owned(),
+    }
 }
 
 fn registration(server: &Server, managed: bool) -> (Registration, Health) {
     let health = Health::new();
     let seen = health.register("registration");
-    (Registration::new(server.client(), &service(), managed, seen), health)
+    (
+        Registration::new(server.client(), &service(), managed, seen),
+        health,
+    )
 }
 
 #[tokio::test]
@@ -74,7 +90,10 @@ async fn it_is_written_once_and_again_when_certificates_change() {
     assert_eq!(registration.observed().await.unwrap(), None);
     for (pem, writes) in [("one", 1), ("one", 1), ("one two", 2), ("one two", 2)] {
         registration.publish(pem).await.unwrap();
-        assert_eq!((server.writes(), registration.observed().await.unwrap()), (writes, Some(vec![pem.to_owned()])));
+        assert_eq!(
+            (server.writes(), registration.observed().await.unwrap()),
+            (writes, Some(vec![pem.to_owned()]))
+        );
     }
     assert!(health.is_ready());
     let (after_restart, _) = self::registration(&server, true);
@@ -88,10 +107,17 @@ async fn what_somebody_weakened_is_put_right() {
     let (registration, _) = registration(&server, true);
     registration.publish("pem").await.unwrap();
     server.edit(|object| object["webhooks"][0]["failurePolicy"] = json!("Ignore"));
-    assert_eq!(registration.observed().await.unwrap(), None, "it counts as missing, so it is published");
+    assert_eq!(
+        registration.observed().await.unwrap(),
+        None,
+        "it counts as missing, so it is published"
+    );
     registration.publish("pem").await.unwrap();
     assert_eq!(server.writes(), 2);
-    assert_eq!(registration.observed().await.unwrap(), Some(vec!["pem".to_owned()]));
+    assert_eq!(
+        registration.observed().await.unwrap(),
+        Some(vec!["pem".to_owned()])
+    );
 }
 
 #[tokio::test]
@@ -108,13 +134,25 @@ fn nothing_but_our_own_kinds_ever_waits_for_us() {
     let object = serde_json::to_value(desired(&service())).unwrap();
     let webhook = &object["webhooks"][0];
     assert_eq!(webhook["name"], WEBHOOK);
-    assert_eq!(webhook["rules"], json!([{
-        "apiGroups": ["kafka.sdm.dev"], "apiVersions": ["v1beta1"], "resources": ["kafkaclusters"],
-        "operations": ["CREATE", "UPDATE"], "scope": "*",
-    }]));
-    assert_eq!(webhook["matchConditions"][0]["expression"], "!has(object.metadata.deletionTimestamp)");
-    assert_eq!(webhook["clientConfig"]["service"]["namespace"], "sdm-system");
+    assert_eq!(
+        webhook["rules"],
+        json!([{
+            "apiGroups": ["kafka.sdm.dev"], "apiVersions": ["v1beta1"], "resources": ["kafkaclusters"],
+            "operations": ["CREATE", "UPDATE"], "scope": "*",
+        }])
+    );
+    assert_eq!(
+        webhook["matchConditions"][0]["expression"],
+        "!has(object.metadata.deletionTimestamp)"
+    );
+    assert_eq!(
+        webhook["clientConfig"]["service"]["namespace"],
+        "sdm-system"
+    );
     let url = desired(&Endpoint::Url("https://127.0.0.1:9443/".to_owned()));
     let url = serde_json::to_value(url).unwrap();
-    assert_eq!(url["webhooks"][0]["clientConfig"], json!({"url": "https://127.0.0.1:9443/validate"}));
+    assert_eq!(
+        url["webhooks"][0]["clientConfig"],
+        json!({"url": "https://127.0.0.1:9443/validate"})
+    );
 }

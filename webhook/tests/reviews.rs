@@ -15,11 +15,15 @@ use tower::ServiceExt;
 const MIB: usize = 1024 * 1024;
 
 async fn send(content_type: &str, body: Body) -> (StatusCode, Value) {
-    let request = Request::post("/validate?timeout=2s").header("content-type", content_type).body(body).unwrap();
+    let request = Request::post("/validate?timeout=2s")
+        .header("content-type", content_type)
+        .body(body)
+        .unwrap();
     let response = server::router().oneshot(request).await.unwrap();
     let status = response.status();
     let body = response.into_body().collect().await.unwrap().to_bytes();
-    let body = serde_json::from_slice(&body).unwrap_or_else(|_| String::from_utf8_lossy(&body).into());
+    let body =
+        serde_json::from_slice(&body).unwrap_or_else(|_| String::from_utf8_lossy(&body).into());
     (status, body)
 }
 
@@ -27,7 +31,10 @@ async fn send(content_type: &str, body: Body) -> (StatusCode, Value) {
 async fn review(review: &Value) -> Value {
     let (status, mut body) = send("application/json", review.to_string().into()).await;
     assert_eq!(status, StatusCode::OK, "{body}");
-    assert_eq!((&body["apiVersion"], &body["kind"]), (&json!("admission.k8s.io/v1"), &json!("AdmissionReview")));
+    assert_eq!(
+        (&body["apiVersion"], &body["kind"]),
+        (&json!("admission.k8s.io/v1"), &json!("AdmissionReview"))
+    );
     body["response"].take()
 }
 
@@ -76,20 +83,57 @@ fn with(mut object: Value, pointer: &str, key: &str, value: Value) -> Value {
 async fn what_may_be_stored_is_let_through() {
     let good = cluster();
     let unknown_field = with(cluster(), "/spec", "fromTheFuture", json!({"a": 1}));
-    let going = with(bad_cluster(), "/metadata", "deletionTimestamp", json!("2026-01-01T00:00:00Z"));
+    let going = with(
+        bad_cluster(),
+        "/metadata",
+        "deletionTimestamp",
+        json!("2026-01-01T00:00:00Z"),
+    );
     let labelled = with(bad_cluster(), "/metadata", "labels", json!({"team": "a"}));
     for (name, asked) in [
         ("a good cluster", asked("CREATE", good.clone(), Value::Null)),
-        ("an unchanged one", asked("UPDATE", good.clone(), good.clone())),
-        ("a field we do not know", asked("UPDATE", unknown_field, good.clone())),
-        ("an old object that is a mess", asked("UPDATE", good.clone(), json!({"spec": [1, 2]}))),
-        ("an old object of another type", asked("UPDATE", good.clone(), json!("text"))),
-        ("a bad one that is mended", asked("UPDATE", good.clone(), bad_cluster())),
+        (
+            "an unchanged one",
+            asked("UPDATE", good.clone(), good.clone()),
+        ),
+        (
+            "a field we do not know",
+            asked("UPDATE", unknown_field, good.clone()),
+        ),
+        (
+            "an old object that is a mess",
+            asked("UPDATE", good.clone(), json!({"spec": [1, 2]})),
+        ),
+        (
+            "an old object of another type",
+            asked("UPDATE", good.clone(), json!("text")),
+        ),
+        (
+            "a bad one that is mended",
+            asked("UPDATE", good.clone(), bad_cluster()),
+        ),
         ("a deletion", asked("DELETE", Value::Null, good.clone())),
-        ("a deletion of a bad one", asked("DELETE", Value::Null, bad_cluster())),
-        ("a bad one on its way out", asked("UPDATE", going, bad_cluster())),
-        ("a bad one, stored earlier, that gets a label", asked("UPDATE", labelled, bad_cluster())),
-        ("a subresource", with(asked("UPDATE", bad_cluster(), good.clone()), "/request", "subResource", json!("status"))),
+        (
+            "a deletion of a bad one",
+            asked("DELETE", Value::Null, bad_cluster()),
+        ),
+        (
+            "a bad one on its way out",
+            asked("UPDATE", going, bad_cluster()),
+        ),
+        (
+            "a bad one, stored earlier, that gets a label",
+            asked("UPDATE", labelled, bad_cluster()),
+        ),
+        (
+            "a subresource",
+            with(
+                asked("UPDATE", bad_cluster(), good.clone()),
+                "/request",
+                "subResource",
+                json!("status"),
+            ),
+        ),
         ("a connection", asked("CONNECT", Value::Null, Value::Null)),
     ] {
         let answer = review(&asked).await;
@@ -104,18 +148,42 @@ async fn what_is_wrong_is_refused_with_path_and_sentence() {
     for (name, asked) in [
         ("created", asked("CREATE", bad.clone(), Value::Null)),
         ("changed", asked("UPDATE", bad.clone(), cluster())),
-        ("dry run", with(asked("CREATE", bad.clone(), Value::Null), "/request", "dryRun", json!(true))),
-        ("changed from an unparsable one", asked("UPDATE", bad, json!({"spec": 1}))),
+        (
+            "dry run",
+            with(
+                asked("CREATE", bad.clone(), Value::Null),
+                "/request",
+                "dryRun",
+                json!(true),
+            ),
+        ),
+        (
+            "changed from an unparsable one",
+            asked("UPDATE", bad, json!({"spec": 1})),
+        ),
     ] {
         let answer = review(&asked).await;
         assert_eq!(answer["allowed"], false, "{name}");
         let status = &answer["status"];
-        assert_eq!((&status["code"], &status["reason"]), (&json!(422), &json!("Invalid")), "{name}: {status}");
+        assert_eq!(
+            (&status["code"], &status["reason"]),
+            (&json!(422), &json!("Invalid")),
+            "{name}: {status}"
+        );
         let cause = &status["details"]["causes"][0];
-        assert!(cause["field"].as_str().unwrap().starts_with("spec.overrides"), "{name}: {status}");
+        assert!(
+            cause["field"]
+                .as_str()
+                .unwrap()
+                .starts_with("spec.overrides"),
+            "{name}: {status}"
+        );
         let sentence = cause["message"].as_str().unwrap();
         let message = status["message"].as_str().unwrap();
-        assert!(message.starts_with("KafkaCluster \"events\" is invalid\nspec.overrides"), "{name}: {message}");
+        assert!(
+            message.starts_with("KafkaCluster \"events\" is invalid\nspec.overrides"),
+            "{name}: {message}"
+        );
         assert!(message.contains(sentence), "{name}: {message}");
     }
 }
@@ -125,9 +193,18 @@ async fn every_violation_is_named_at_once() {
     let bad = with(bad_cluster(), "/spec", "version", json!("9.9.9"));
     let status = &review(&asked("CREATE", bad, Value::Null)).await["status"];
     let causes = status["details"]["causes"].as_array().unwrap();
-    let fields: Vec<_> = causes.iter().map(|cause| cause["field"].as_str().unwrap_or_default()).collect();
-    assert!(fields.contains(&"spec.version") && fields.iter().any(|f| f.starts_with("spec.overrides")), "{fields:?}");
-    assert_eq!(status["message"].as_str().unwrap().lines().count(), 1 + causes.len());
+    let fields: Vec<_> = causes
+        .iter()
+        .map(|cause| cause["field"].as_str().unwrap_or_default())
+        .collect();
+    assert!(
+        fields.contains(&"spec.version") && fields.iter().any(|f| f.starts_with("spec.overrides")),
+        "{fields:?}"
+    );
+    assert_eq!(
+        status["message"].as_str().unwrap().lines().count(),
+        1 + causes.len()
+    );
 }
 
 #[tokio::test]
@@ -135,11 +212,21 @@ async fn an_object_that_does_not_fit_the_types_is_refused_with_the_field() {
     let bad = with(cluster(), "/spec/pools/0", "nodeIds", json!(["zero"]));
     let status = &review(&asked("CREATE", bad, Value::Null)).await["status"];
     assert_eq!(status["code"], 422, "{status}");
-    assert_eq!(status["details"]["causes"][0]["field"], "spec.pools[0].nodeIds[0]", "{status}");
-    assert!(!status["message"].as_str().unwrap().contains(" at line "), "{status}");
+    assert_eq!(
+        status["details"]["causes"][0]["field"], "spec.pools[0].nodeIds[0]",
+        "{status}"
+    );
+    assert!(
+        !status["message"].as_str().unwrap().contains(" at line "),
+        "{status}"
+    );
     for object in [json!(null), json!(7), json!("text"), json!([]), json!({})] {
         let answer = review(&asked("CREATE", object, Value::Null)).await;
-        assert_eq!((&answer["allowed"], &answer["status"]["code"]), (&json!(false), &json!(422)), "{answer}");
+        assert_eq!(
+            (&answer["allowed"], &answer["status"]["code"]),
+            (&json!(false), &json!(422)),
+            "{answer}"
+        );
     }
 }
 
@@ -148,8 +235,19 @@ async fn a_stored_object_that_became_invalid_can_be_labelled_and_says_so() {
     let labelled = with(bad_cluster(), "/metadata", "labels", json!({"team": "a"}));
     let answer = review(&asked("UPDATE", labelled, bad_cluster())).await;
     let warnings = answer["warnings"].as_array().unwrap();
-    assert!(warnings[0].as_str().unwrap().starts_with("stored, but invalid: spec.overrides"), "{answer}");
-    assert!(warnings.iter().all(|warning| warning.as_str().unwrap().chars().count() <= 120), "{answer}");
+    assert!(
+        warnings[0]
+            .as_str()
+            .unwrap()
+            .starts_with("stored, but invalid: spec.overrides"),
+        "{answer}"
+    );
+    assert!(
+        warnings
+            .iter()
+            .all(|warning| warning.as_str().unwrap().chars().count() <= 120),
+        "{answer}"
+    );
 }
 
 #[tokio::test]
@@ -158,23 +256,40 @@ async fn kinds_of_others_are_none_of_our_business() {
     foreign["request"]["kind"] = json!({"group": "apps", "version": "v1", "kind": "KafkaCluster"});
     let answer = review(&foreign).await;
     assert_eq!(answer["allowed"], true);
-    assert_eq!(answer["warnings"][0], "not validated: this webhook does not know KafkaCluster");
+    assert_eq!(
+        answer["warnings"][0],
+        "not validated: this webhook does not know KafkaCluster"
+    );
 }
 
 #[tokio::test]
 async fn with_a_uid_there_is_always_a_review_for_an_answer() {
     for (name, broken) in [
         ("no operation", json!({"request": {"uid": "u"}})),
-        ("an operation that is no text", json!({"request": {"uid": "u", "kind": {}, "operation": 7}})),
-        ("a kind that is no object", json!({"request": {"uid": "u", "kind": "x", "operation": "CREATE"}})),
+        (
+            "an operation that is no text",
+            json!({"request": {"uid": "u", "kind": {}, "operation": 7}}),
+        ),
+        (
+            "a kind that is no object",
+            json!({"request": {"uid": "u", "kind": "x", "operation": "CREATE"}}),
+        ),
     ] {
         let answer = review(&broken).await;
-        assert_eq!((&answer["uid"], &answer["allowed"]), (&json!("u"), &json!(false)), "{name}");
+        assert_eq!(
+            (&answer["uid"], &answer["allowed"]),
+            (&json!("u"), &json!(false)),
+            "{name}"
+        );
         assert_eq!(answer["status"]["code"], 400, "{name}");
     }
     let twice = br#"{"request":{"uid":"u","kind":{},"operation":"CREATE","object":1,"object":2}}"#;
     let (status, body) = send("application/json", Body::from(&twice[..])).await;
-    assert_eq!((status, &body["response"]["allowed"]), (StatusCode::OK, &json!(false)), "{body}");
+    assert_eq!(
+        (status, &body["response"]["allowed"]),
+        (StatusCode::OK, &json!(false)),
+        "{body}"
+    );
 }
 
 #[tokio::test]
@@ -189,8 +304,14 @@ async fn garbage_is_an_http_error() {
         ("null", b"null"),
         ("no request", b"{}"),
         ("no uid", br#"{"request":{"operation":"CREATE"}}"#),
-        ("an empty uid", br#"{"request":{"uid":"","kind":{},"operation":"CREATE"}}"#),
-        ("a uid that is no text", br#"{"request":{"uid":{},"kind":{},"operation":"CREATE"}}"#),
+        (
+            "an empty uid",
+            br#"{"request":{"uid":"","kind":{},"operation":"CREATE"}}"#,
+        ),
+        (
+            "a uid that is no text",
+            br#"{"request":{"uid":{},"kind":{},"operation":"CREATE"}}"#,
+        ),
         ("truncated", truncated.as_bytes()),
         ("no text", b"{\"request\":{\"uid\":\"\xff\xfe\"}}"),
         ("bottomless", deep.as_bytes()),
@@ -203,15 +324,23 @@ async fn garbage_is_an_http_error() {
         let (status, _) = send(content_type, good.clone().into()).await;
         assert_eq!(status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{content_type}");
     }
-    assert_eq!(send("application/json; charset=utf-8", good.into()).await.0, StatusCode::OK);
+    assert_eq!(
+        send("application/json; charset=utf-8", good.into()).await.0,
+        StatusCode::OK
+    );
 }
 
 #[tokio::test]
 async fn an_object_nested_without_end_is_refused_and_harms_nobody() {
     let nested = "[".repeat(100_000) + &"]".repeat(100_000);
-    let text = asked("CREATE", json!("HERE"), Value::Null).to_string().replace("\"HERE\"", &nested);
+    let text = asked("CREATE", json!("HERE"), Value::Null)
+        .to_string()
+        .replace("\"HERE\"", &nested);
     let (status, body) = send("application/json", text.into()).await;
-    assert_eq!((status, &body["response"]["allowed"]), (StatusCode::OK, &json!(false)));
+    assert_eq!(
+        (status, &body["response"]["allowed"]),
+        (StatusCode::OK, &json!(false))
+    );
 }
 
 /// A good review, blown up to exactly `size` bytes by an annotation.
@@ -233,25 +362,51 @@ async fn eight_mebibytes_are_read_and_not_a_byte_more() {
         (20 * MIB, StatusCode::PAYLOAD_TOO_LARGE),
     ] {
         let body = sized(size);
-        assert_eq!(send("application/json", body.clone().into()).await.0, want, "{size}");
+        assert_eq!(
+            send("application/json", body.clone().into()).await.0,
+            want,
+            "{size}"
+        );
         // In pieces, and with no length announced.
-        let pieces: Vec<_> = body.into_bytes().chunks(64 * 1024).map(|piece| Ok::<_, std::io::Error>(piece.to_vec())).collect();
-        assert_eq!(send("application/json", Body::from_stream(stream::iter(pieces))).await.0, want, "{size}, in pieces");
+        let pieces: Vec<_> = body
+            .into_bytes()
+            .chunks(64 * 1024)
+            .map(|piece| Ok::<_, std::io::Error>(piece.to_vec()))
+            .collect();
+        assert_eq!(
+            send("application/json", Body::from_stream(stream::iter(pieces)))
+                .await
+                .0,
+            want,
+            "{size}, in pieces"
+        );
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_body_that_never_ends_is_given_up_before_the_caller_does() {
     let began = tokio::time::Instant::now();
-    let (status, _) = send("application/json", Body::from_stream(stream::pending::<Result<Vec<u8>, std::io::Error>>())).await;
+    let (status, _) = send(
+        "application/json",
+        Body::from_stream(stream::pending::<Result<Vec<u8>, std::io::Error>>()),
+    )
+    .await;
     assert_eq!(status, StatusCode::REQUEST_TIMEOUT);
     assert!(began.elapsed() < std::time::Duration::from_secs(2));
 }
 
 #[tokio::test]
 async fn a_body_that_breaks_off_is_a_bad_request() {
-    let pieces = [Ok(b"{\"request\":".to_vec()), Err(std::io::Error::other("reset"))];
-    assert_eq!(send("application/json", Body::from_stream(stream::iter(pieces))).await.0, StatusCode::BAD_REQUEST);
+    let pieces = [
+        Ok(b"{\"request\":".to_vec()),
+        Err(std::io::Error::other("reset")),
+    ];
+    assert_eq!(
+        send("application/json", Body::from_stream(stream::iter(pieces)))
+            .await
+            .0,
+        StatusCode::BAD_REQUEST
+    );
 }
 
 #[tokio::test]
@@ -261,7 +416,10 @@ async fn other_paths_and_methods_are_not_there() {
         (Request::post("/mutate"), StatusCode::NOT_FOUND),
         (Request::get("/"), StatusCode::NOT_FOUND),
     ] {
-        let response = server::router().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let response = server::router()
+            .oneshot(request.body(Body::empty()).unwrap())
+            .await
+            .unwrap();
         assert_eq!(response.status(), want);
     }
 }
@@ -274,7 +432,11 @@ async fn reviews_are_counted_under_labels_that_callers_cannot_choose() {
     review(&asked("CREATE", bad_cluster(), Value::Null)).await;
     let health = sdm_runtime::health::Health::new();
     health.metrics(server::register_metrics);
-    let response = health.router().oneshot(Request::get("/metrics").body(Body::empty()).unwrap()).await.unwrap();
+    let response = health
+        .router()
+        .oneshot(Request::get("/metrics").body(Body::empty()).unwrap())
+        .await
+        .unwrap();
     let text = response.into_body().collect().await.unwrap().to_bytes();
     let text = String::from_utf8_lossy(&text);
     for line in [
@@ -284,15 +446,24 @@ async fn reviews_are_counted_under_labels_that_callers_cannot_choose() {
     ] {
         assert!(text.contains(line), "{line} is missing in\n{text}");
     }
-    assert!(!text.contains("EXPLODE") && !text.contains("Whatever"), "{text}");
+    assert!(
+        !text.contains("EXPLODE") && !text.contains("Whatever"),
+        "{text}"
+    );
 }
 
 /// Overwrites, cuts and repeats pieces of a good review.
 fn mutated(edits: &[(usize, Vec<u8>, bool)]) -> Vec<u8> {
-    let mut body = asked("UPDATE", bad_cluster(), cluster()).to_string().into_bytes();
+    let mut body = asked("UPDATE", bad_cluster(), cluster())
+        .to_string()
+        .into_bytes();
     for (at, piece, insert) in edits {
         let at = at % (body.len() + 1);
-        let end = if *insert { at } else { (at + piece.len()).min(body.len()) };
+        let end = if *insert {
+            at
+        } else {
+            (at + piece.len()).min(body.len())
+        };
         body.splice(at..end, piece.iter().copied());
     }
     body
