@@ -10,12 +10,13 @@ use serde_json::Value;
 
 use crate::cases::{BY_SCHEMA, Case, good};
 
-fn clusters(client: Client) -> Api<DynamicObject> {
+/// Clusters as the API server sees them, whatever is in them.
+pub fn clusters(client: Client) -> Api<DynamicObject> {
     Api::namespaced_with(client, "default", &kube::core::ApiResource::erase::<KafkaCluster>(&()))
 }
 
 /// Applies a case and returns what the API server said.
-async fn refusal(api: &Api<DynamicObject>, case: &Case) -> Result<String> {
+pub async fn refusal(api: &Api<DynamicObject>, case: &Case) -> Result<String> {
     let mut object = good("case");
     if let Some(before) = case.before {
         before(&mut object);

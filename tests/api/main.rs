@@ -1,6 +1,7 @@
 //! Tests on etcd and kube-apiserver: what the real API server says to our
 //! definitions, our webhook and our controller.
 
+mod admission;
 mod bad_specs;
 mod cases;
 mod convergence;

@@ -1,0 +1,101 @@
+//! Acceptance: what one object cannot say about itself is refused by the webhook,
+//! with every violation; and with no webhook it ends in `Stalled` with the same
+//! sentence, while the others go on.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+use kube::api::{DeleteParams, DynamicObject, PostParams};
+use kube::{Api, Client};
+use sdm_api::KafkaCluster;
+use sdm_tests::control_plane::{ControlPlane, free_ports};
+use sdm_tests::process::{Process, Spawn};
+use sdm_tests::wait::until;
+
+use crate::bad_specs::{clusters, refusal};
+use crate::cases::{BY_VALIDATION, good};
+
+/// The webhook on this machine, registered by address.
+async fn start_webhook(plane: &ControlPlane) -> Result<Process> {
+    let [port, health] = free_ports()?;
+    let process = Spawn::new(
+        &sdm_tests::paths::program("sdm-webhook"),
+        [
+            format!("--address=127.0.0.1:{port}"),
+            format!("--health-address=127.0.0.1:{health}"),
+            format!("--url=https://127.0.0.1:{port}"),
+        ],
+        plane.dir.join("webhook.log"),
+    )
+    .env("KUBECONFIG", &plane.kubeconfig)
+    .env("POD_NAMESPACE", "default")
+    .start()?;
+    let api = clusters(plane.client.clone());
+    until("the webhook to refuse", Duration::from_secs(30), || async {
+        let message = refusal(&api, &BY_VALIDATION[0]).await?;
+        Ok(message.contains(BY_VALIDATION[0].sentence).then_some(()))
+    })
+    .await?;
+    Ok(process)
+}
+
+async fn unregister(client: &Client) -> Result<()> {
+    let api: Api<ValidatingWebhookConfiguration> = Api::all(client.clone());
+    api.delete("sdm-webhook", &DeleteParams::default()).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_webhook_refuses_and_without_it_the_controller_stalls() -> Result<()> {
+    let plane = ControlPlane::start("admission").await?;
+    let api = clusters(plane.client.clone());
+    let mut webhook = start_webhook(&plane).await?;
+    api.create(&PostParams::default(), &serde_json::from_value(good("innocent"))?).await?;
+    let mut wrong = Vec::new();
+    for case in BY_VALIDATION {
+        match refusal(&api, case).await {
+            Ok(message) if message.contains(case.path) && message.contains(case.sentence) => {}
+            Ok(message) => wrong.push(format!("{}: {message}", case.name)),
+            Err(error) => wrong.push(format!("{}: {error:#}", case.name)),
+        }
+    }
+    assert!(wrong.is_empty(), "at admission:\n{}", wrong.join("\n"));
+
+    // A webhook that is down refuses our kind and holds up no deletion.
+    webhook.kill();
+    ensure!(refusal(&api, &BY_VALIDATION[0]).await?.contains("validate.kafka.sdm.dev"), "refused while the webhook is down");
+    api.delete("innocent", &DeleteParams::default()).await?;
+    unregister(&plane.client).await?;
+
+    let [port] = free_ports()?;
+    let controller = Spawn::new(
+        &sdm_tests::paths::program("sdm-controller"),
+        ["--leader-elect=false".to_owned(), format!("--health-address=127.0.0.1:{port}")],
+        plane.dir.join("controller.log"),
+    )
+    .env("KUBECONFIG", &plane.kubeconfig)
+    .env("POD_NAMESPACE", "default")
+    .start()?;
+    let typed: Api<KafkaCluster> = Api::namespaced(plane.client.clone(), "default");
+    for (n, case) in BY_VALIDATION.iter().enumerate().filter(|(_, c)| c.before.is_none()) {
+        let name = format!("slipped-{n}");
+        let mut object = good(&name);
+        (case.change)(&mut object);
+        api.create(&PostParams::default(), &serde_json::from_value::<DynamicObject>(object)?).await?;
+        let said = until(&format!("'{}' to be Stalled", case.name), Duration::from_secs(20), || async {
+            let conditions = typed.get(&name).await?.status.map(|s| s.conditions).unwrap_or_default();
+            Ok(conditions.into_iter().find(|c| c.type_ == "Stalled" && c.status == "True").map(|c| c.message))
+        })
+        .await
+        .map_err(|e| e.context(controller.tail()))?;
+        ensure!(said.contains(case.path) && said.contains(case.sentence), "{}: {said}", case.name);
+    }
+    // Nobody else is held up: a good one is worked on.
+    api.create(&PostParams::default(), &serde_json::from_value(good("good"))?).await?;
+    until("the good one to be worked on", Duration::from_secs(20), || async {
+        let status = typed.get("good").await?.status.unwrap_or_default();
+        Ok(status.cluster_id.map(drop))
+    })
+    .await
+}
