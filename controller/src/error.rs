@@ -71,7 +71,8 @@ impl Error {
 /// The API server's own sentence, without the client's wrapping.
 fn sentence(error: &kube::Error) -> String {
     match error {
-        kube::Error::Api(status) => status.message.clone(),
+        // What follows in further lines is a dump of the objects.
+        kube::Error::Api(status) => status.message.lines().next().unwrap_or_default().to_owned(),
         other => other.to_string(),
     }
 }

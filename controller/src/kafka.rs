@@ -189,3 +189,60 @@ fn partitions(topics: &[TopicMetadata]) -> (PartitionHealth, BTreeMap<i32, u64>,
     }
     (health, hosted, in_sync)
 }
+
+#[cfg(test)]
+mod tests {
+    use sdm_kafka::PartitionMetadata;
+
+    use super::*;
+
+    fn topic(name: &str, partitions: &[(Option<i32>, &[i32], &[i32])]) -> TopicMetadata {
+        let partition = |(index, (leader, replicas, isr)): (usize, &(Option<i32>, &[i32], &[i32]))| PartitionMetadata {
+            index: i32::try_from(index).unwrap(),
+            leader: *leader,
+            leader_epoch: 0,
+            replicas: replicas.to_vec(),
+            isr: isr.to_vec(),
+            offline: Vec::new(),
+            error: None,
+        };
+        let partitions = partitions.iter().enumerate().map(partition).collect();
+        TopicMetadata { name: name.into(), id: None, internal: false, error: None, partitions }
+    }
+
+    #[test]
+    fn partitions_are_counted_by_what_can_be_lost() {
+        let topics = [
+            topic("well", &[(Some(0), &[0, 1], &[1, 0])]),
+            topic("ill", &[(Some(0), &[0, 1, 2], &[0, 1]), (None, &[2], &[2])]),
+        ];
+        let (health, hosted, in_sync) = partitions(&topics);
+        assert_eq!((health.total, health.offline, health.under_replicated), (3, 1, 2));
+        assert_eq!(health.examples, ["ill-0", "ill-1"]);
+        assert_eq!(hosted, BTreeMap::from([(0, 2), (1, 2), (2, 2)]));
+        // The last in-sync replica of an offline partition counts: nobody else has its records.
+        assert_eq!(in_sync, BTreeMap::from([(0, 2), (1, 2), (2, 1)]));
+    }
+
+    #[test]
+    fn ages_are_counted_on_the_leaders_clock() {
+        let replica = |id, caught_up| QuorumReplica {
+            id,
+            directory_id: None,
+            log_end_offset: Some(1),
+            lag: Some(0),
+            last_fetch_ms: caught_up,
+            last_caught_up_ms: caught_up,
+        };
+        let view = quorum_view(&QuorumDescription {
+            leader_id: Some(1),
+            leader_epoch: 3,
+            high_watermark: 9,
+            voters: vec![replica(1, Some(50_000)), replica(2, Some(20_000)), replica(3, None)],
+            observers: Vec::new(),
+            nodes: Vec::new(),
+        });
+        let ages: Vec<_> = view.voters.values().map(|v| v.caught_up_ms_ago).collect();
+        assert_eq!(ages, [Some(0), Some(30_000), Some(i64::MAX)]);
+    }
+}

@@ -2,6 +2,7 @@
 //! may look at, gathered into one [`Snapshot`].
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
@@ -9,7 +10,8 @@ use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt};
 use sdm_api::{KafkaCluster, names};
 use sdm_core::state::StateError;
-use sdm_core::{ClusterState, KafkaView, Resolved, Snapshot};
+use sdm_core::validate::against_observed;
+use sdm_core::{ClusterState, KafkaView, Resolved, Review, Snapshot};
 use uuid::Uuid;
 
 use crate::authority;
@@ -37,12 +39,12 @@ pub async fn snapshot(
 ) -> Result<Snapshot, Error> {
     let mut objects = stores.objects(key);
     let state = names::state_config_map(&key.name);
-    if !objects.config_maps.contains_key(&state) {
+    if let Entry::Vacant(missing) = objects.config_maps.entry(state) {
         // Two watches know nothing of each other: before anybody concludes that the decisions are
         // lost, or takes them anew, the API server itself is asked.
         let api: Api<ConfigMap> = Api::namespaced(client.clone(), &key.namespace);
-        if let Some(found) = api.get_opt(&state).await? {
-            objects.config_maps.insert(state, found);
+        if let Some(found) = api.get_opt(missing.key()).await? {
+            missing.insert(found);
         }
     }
     let certificates = authority::views(&key.name, &objects.secrets);
@@ -67,6 +69,24 @@ pub async fn snapshot(
 /// The decisions on record.
 pub fn state(snapshot: &Snapshot, key: &Key) -> Result<Option<ClusterState>, StateError> {
     snapshot.objects.config_maps.get(&names::state_config_map(&key.name)).map(ClusterState::parse).transpose()
+}
+
+/// What of the spec cannot be, given what exists: what the webhook refuses by comparing with the
+/// object before, held against the world, for when no webhook was asked.
+pub fn against(snapshot: &Snapshot, resolved: &Resolved, state: Option<&ClusterState>) -> Review {
+    let Some(state) = state else { return Review::default() };
+    // What another incarnation of the cluster leaves behind binds nobody.
+    let mut claims = snapshot.objects.claims.clone();
+    claims.retain(|_, c| {
+        let owner = c.metadata.owner_references.iter().flatten().next();
+        c.metadata.deletion_timestamp.is_none() && owner.is_none_or(|o| o.uid == resolved.uid)
+    });
+    let mut violations = against_observed(resolved, state, &claims);
+    if !state.bootstrapped || state.directory_ids.is_empty() {
+        // Who votes is not settled yet, or was settled by whoever formatted volumes that were taken over.
+        violations.retain(|v| v.path != "spec.pools");
+    }
+    Review { violations, warnings: Vec::new() }
 }
 
 /// The Pods of a cluster as the API server has them at this moment, not as the watch told last.

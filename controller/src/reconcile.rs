@@ -141,6 +141,13 @@ impl Cluster {
                 return Ok(Next::After(REFUSED));
             }
         };
+        let review = observe::against(&snapshot, &resolved, state.as_ref());
+        if !review.violations.is_empty() {
+            self.count("invalid");
+            let wanted = status::refused(&cluster, snapshot.now, &review);
+            report::write(&self.context, &self.key, &cluster, wanted).await?;
+            return Ok(Next::After(REFUSED));
+        }
         let planned = plan(&snapshot, &resolved, state.as_ref());
         let Deeds { done, overtaken } = self.act(&cluster, &resolved, &planned).await?;
         let failures = self.failures(&planned);
@@ -283,7 +290,8 @@ impl Cluster {
         tracing::warn!(cluster = %self.key, step = step.name, reason = failure.reason, %error, "step failed");
         self.context.metrics.error(&failure.reason);
         let attempts = self.retries.get(&step.name).map_or(1, |r| r.attempts.saturating_add(1));
-        let at = Instant::now() + backoff(attempts);
+        // Haste does not help where somebody has to change something first.
+        let at = Instant::now() + backoff(if error.is_permanent() { attempts + 4 } else { attempts });
         self.retries.insert(step.name.clone(), Retry { failure, attempts, at, generation });
     }
 

@@ -276,3 +276,19 @@ fn prune_secret(secret: &mut Secret) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_private_key_is_kept() {
+        let data = ["tls.crt", "tls.key", "keystore.pem", "client.properties", "ca.crt"];
+        let data = data.map(|k| (k.to_owned(), ByteString(b"content".to_vec())));
+        let mut secret = Secret { data: Some(data.into()), ..Secret::default() };
+        prune_secret(&mut secret);
+        let kept: Vec<_> = secret.data.iter().flatten().filter(|(_, v)| !v.0.is_empty()).map(|(k, _)| k.as_str()).collect();
+        assert_eq!(kept, ["ca.crt", "tls.crt"]);
+        assert_eq!(secret.data.map(|d| d.len()), Some(5), "that the others are there is known");
+    }
+}

@@ -122,6 +122,7 @@ impl Kind {
 
 /// An object to apply.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "an action boxes the whole of it")]
 pub enum Object {
     /// An object that a cluster has once.
     Shared(KubeObject),

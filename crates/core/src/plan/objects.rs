@@ -108,7 +108,15 @@ pub(super) fn steps(
         steps.extend(step(uid, "ConfigMap", config, observed, Object::ConfigMap));
         for claim in &objects.claims {
             let observed = claim.metadata.name.as_ref().and_then(|n| found.claims.get(n));
-            steps.extend(step(uid, "PersistentVolumeClaim", claim.clone(), observed, Object::Claim));
+            let mut step = step(uid, "PersistentVolumeClaim", claim.clone(), observed, Object::Claim);
+            // Kubernetes refuses to change a claim that has no volume yet.
+            if let (Some(step), Some(observed)) = (&mut step, observed)
+                && observed.status.as_ref().is_none_or(|s| s.phase.as_deref() != Some("Bound"))
+            {
+                let name = observed.metadata.name.as_deref().unwrap_or_default();
+                step.waits_for.get_or_insert_with(|| format!("PersistentVolumeClaim {name} to get its volume"));
+            }
+            steps.extend(step);
         }
     }
 }

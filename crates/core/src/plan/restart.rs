@@ -47,7 +47,9 @@ pub(super) fn steps(
         let pod = names::node(&resolved.name, node.id);
         let name = format!("RestartNode/{}", node.id);
         let reason = reason(snapshot, &pod, objects);
-        let verdict = if view.serves() {
+        // One that starts and is counted in already serves, whatever its Pod says yet.
+        let counts = matches!(view.pod, PodState::Starting { .. }) && view.counted == Some(true);
+        let verdict = if view.serves() || counts {
             // One at a time: behind whatever else is to be restarted or created.
             match &first {
                 Some(first) => Err(first.clone()),

@@ -69,7 +69,7 @@ proptest! {
                     world.go(&plan.clone(), most);
                 },
                 Event::Tick => world.tick(),
-                Event::Mishap(id, ticks) => drop(world.mishaps.insert(id, ticks)),
+                Event::Mishap(id, ticks) => { world.mishaps.insert(id, ticks); },
                 Event::Evict(id) => {
                     let pod = world.objects.pods.remove(&format!("a-{id}"));
                     if let Some(uid) = pod.and_then(|p| p.metadata.uid) {

@@ -202,6 +202,9 @@ impl World {
     fn format(&mut self, id: i32) {
         let claim = self.objects.claims.get(&names::claim("a", id, "data")).unwrap();
         let uid = claim.metadata.uid.clone().unwrap();
+        let bound = k8s_openapi::api::core::v1::PersistentVolumeClaimStatus { phase: Some("Bound".into()), ..Default::default() };
+        let name = claim.metadata.name.clone().unwrap();
+        self.objects.claims.get_mut(&name).unwrap().status = Some(bound);
         if self.disks.contains_key(&uid) {
             return;
         }
