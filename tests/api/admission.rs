@@ -51,7 +51,11 @@ async fn the_webhook_refuses_and_without_it_the_controller_stalls() -> Result<()
     let plane = ControlPlane::start("admission").await?;
     let api = clusters(plane.client.clone());
     let mut webhook = start_webhook(&plane).await?;
-    api.create(&PostParams::default(), &serde_json::from_value(good("innocent"))?).await?;
+    api.create(
+        &PostParams::default(),
+        &serde_json::from_value(good("innocent"))?,
+    )
+    .await?;
     let mut wrong = Vec::new();
     for case in BY_VALIDATION {
         match refusal(&api, case).await {
@@ -64,38 +68,78 @@ async fn the_webhook_refuses_and_without_it_the_controller_stalls() -> Result<()
 
     // A webhook that is down refuses our kind and holds up no deletion.
     webhook.kill();
-    ensure!(refusal(&api, &BY_VALIDATION[0]).await?.contains("validate.kafka.sdm.dev"), "refused while the webhook is down");
+    ensure!(
+        refusal(&api, &BY_VALIDATION[0])
+            .await?
+            .contains("validate.kafka.sdm.dev"),
+        "refused while the webhook is down"
+    );
     api.delete("innocent", &DeleteParams::default()).await?;
     unregister(&plane.client).await?;
 
     let [port] = free_ports()?;
     let controller = Spawn::new(
         &sdm_tests::paths::program("sdm-controller"),
-        ["--leader-elect=false".to_owned(), format!("--health-address=127.0.0.1:{port}")],
+        [
+            "--leader-elect=false".to_owned(),
+            format!("--health-address=127.0.0.1:{port}"),
+        ],
         plane.dir.join("controller.log"),
     )
     .env("KUBECONFIG", &plane.kubeconfig)
     .env("POD_NAMESPACE", "default")
     .start()?;
     let typed: Api<KafkaCluster> = Api::namespaced(plane.client.clone(), "default");
-    for (n, case) in BY_VALIDATION.iter().enumerate().filter(|(_, c)| c.before.is_none()) {
+    for (n, case) in BY_VALIDATION
+        .iter()
+        .enumerate()
+        .filter(|(_, c)| c.before.is_none())
+    {
         let name = format!("slipped-{n}");
         let mut object = good(&name);
         (case.change)(&mut object);
-        api.create(&PostParams::default(), &serde_json::from_value::<DynamicObject>(object)?).await?;
-        let said = until(&format!("'{}' to be Stalled", case.name), Duration::from_secs(20), || async {
-            let conditions = typed.get(&name).await?.status.map(|s| s.conditions).unwrap_or_default();
-            Ok(conditions.into_iter().find(|c| c.type_ == "Stalled" && c.status == "True").map(|c| c.message))
-        })
+        api.create(
+            &PostParams::default(),
+            &serde_json::from_value::<DynamicObject>(object)?,
+        )
+        .await?;
+        let said = until(
+            &format!("'{}' to be Stalled", case.name),
+            Duration::from_secs(20),
+            || async {
+                let conditions = typed
+                    .get(&name)
+                    .await?
+                    .status
+                    .map(|s| s.conditions)
+                    .unwrap_or_default();
+                Ok(conditions
+                    .into_iter()
+                    .find(|c| c.type_ == "Stalled" && c.status == "True")
+                    .map(|c| c.message))
+            },
+        )
         .await
         .map_err(|e| e.context(controller.tail()))?;
-        ensure!(said.contains(case.path) && said.contains(case.sentence), "{}: {said}", case.name);
+        ensure!(
+            said.contains(case.path) && said.contains(case.sentence),
+            "{}: {said}",
+            case.name
+        );
     }
     // Nobody else is held up: a good one is worked on.
-    api.create(&PostParams::default(), &serde_json::from_value(good("good"))?).await?;
-    until("the good one to be worked on", Duration::from_secs(20), || async {
-        let status = typed.get("good").await?.status.unwrap_or_default();
-        Ok(status.cluster_id.map(drop))
-    })
+    api.create(
+        &PostParams::default(),
+        &serde_json::from_value(good("good"))?,
+    )
+    .await?;
+    until(
+        "the good one to be worked on",
+        Duration::from_secs(20),
+        || async {
+            let status = typed.get("good").await?.status.unwrap_or_default();
+            Ok(status.cluster_id.map(drop))
+        },
+    )
     .await
 }

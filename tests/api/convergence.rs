@@ -29,7 +29,10 @@ fn start_controller(plane: &ControlPlane) -> Result<Process> {
     let [port] = sdm_tests::control_plane::free_ports()?;
     Spawn::new(
         &sdm_tests::paths::program("sdm-controller"),
-        ["--leader-elect=false".to_owned(), format!("--health-address=127.0.0.1:{port}")],
+        [
+            "--leader-elect=false".to_owned(),
+            format!("--health-address=127.0.0.1:{port}"),
+        ],
         plane.dir.join("controller.log"),
     )
     .env("KUBECONFIG", &plane.kubeconfig)
@@ -50,15 +53,26 @@ where
         controller.kill();
     }
     let controller = start_controller(plane)?;
-    until("the controller to converge", PATIENCE, || done()).await.with_context(|| controller.tail())
+    until("the controller to converge", PATIENCE, || done())
+        .await
+        .with_context(|| controller.tail())
 }
 
 async fn is_ready(api: &Api<KafkaCluster>) -> Result<Option<()>> {
     let cluster = api.get("case").await?;
     let status = cluster.status.clone().unwrap_or_default();
-    let ready = status.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True");
-    let settled = status.observed_generation == cluster.metadata.generation && status.plan.is_empty();
-    ensure!(ready && settled, "{:?} {:?}", status.conditions, status.plan);
+    let ready = status
+        .conditions
+        .iter()
+        .any(|c| c.type_ == "Ready" && c.status == "True");
+    let settled =
+        status.observed_generation == cluster.metadata.generation && status.plan.is_empty();
+    ensure!(
+        ready && settled,
+        "{:?} {:?}",
+        status.conditions,
+        status.plan
+    );
     Ok(Some(()))
 }
 
@@ -68,8 +82,15 @@ async fn objects(client: &Client) -> Result<BTreeMap<String, Value>> {
     let mut found = BTreeMap::new();
     macro_rules! collect {
         ($kind:ty) => {
-            for object in Api::<$kind>::namespaced(client.clone(), NAMESPACE).list(&ours).await? {
-                let key = format!("{}/{}", <$kind as kube::Resource>::kind(&()), object.name_any());
+            for object in Api::<$kind>::namespaced(client.clone(), NAMESPACE)
+                .list(&ours)
+                .await?
+            {
+                let key = format!(
+                    "{}/{}",
+                    <$kind as kube::Resource>::kind(&()),
+                    object.name_any()
+                );
                 found.insert(key, normal(serde_json::to_value(object)?));
             }
         };
@@ -84,7 +105,14 @@ async fn objects(client: &Client) -> Result<BTreeMap<String, Value>> {
 
 /// Random and server-made parts replaced: uids, times, certificates, directory ids.
 fn normal(mut object: Value) -> Value {
-    for gone in ["managedFields", "uid", "resourceVersion", "creationTimestamp", "ownerReferences", "generation"] {
+    for gone in [
+        "managedFields",
+        "uid",
+        "resourceVersion",
+        "creationTimestamp",
+        "ownerReferences",
+        "generation",
+    ] {
         object["metadata"].as_object_mut().map(|m| m.remove(gone));
     }
     object["metadata"]["annotations"] = Value::Null;
@@ -116,23 +144,40 @@ async fn killed_at_fifty_random_moments_it_converges_to_the_same_objects() -> Re
         let _kafka = FakeKafka::start(client.clone(), world.clone(), NAMESPACE, "case");
         let (up, change) = (kills / 2, kills / 3);
 
-        clusters.create(&PostParams::default(), &serde_json::from_value(good("case"))?).await?;
-        with_kills(&plane, up, async || is_ready(&clusters).await).await.with_context(|| format!("run {run}: bringing up"))?;
+        clusters
+            .create(
+                &PostParams::default(),
+                &serde_json::from_value(good("case"))?,
+            )
+            .await?;
+        with_kills(&plane, up, async || is_ready(&clusters).await)
+            .await
+            .with_context(|| format!("run {run}: bringing up"))?;
 
         let patch = json!({"spec": {"config": {"num.io.threads": "4"}}});
-        clusters.patch("case", &PatchParams::default(), &Patch::Merge(patch)).await?;
-        with_kills(&plane, change, async || is_ready(&clusters).await).await.with_context(|| format!("run {run}: changing"))?;
+        clusters
+            .patch("case", &PatchParams::default(), &Patch::Merge(patch))
+            .await?;
+        with_kills(&plane, change, async || is_ready(&clusters).await)
+            .await
+            .with_context(|| format!("run {run}: changing"))?;
         outcomes.push(objects(&client).await?);
         {
             let world = world.lock();
             ensure!(world.broken.is_empty(), "run {run}: {:?}", world.broken);
-            ensure!(world.bootstraps.len() == 1, "run {run}: the quorum was formatted {} times", world.bootstraps.len());
+            ensure!(
+                world.bootstraps.len() == 1,
+                "run {run}: the quorum was formatted {} times",
+                world.bootstraps.len()
+            );
         }
 
         clusters.delete("case", &DeleteParams::default()).await?;
         with_kills(&plane, kills - up - change, async || {
             let left = objects(&client).await?;
-            let kept = |key: &str| key.starts_with("PersistentVolumeClaim/") || key == "ConfigMap/case-state";
+            let kept = |key: &str| {
+                key.starts_with("PersistentVolumeClaim/") || key == "ConfigMap/case-state"
+            };
             let rest: Vec<&String> = left.keys().filter(|k| !kept(k)).collect();
             ensure!(rest.is_empty(), "still there: {rest:?}");
             ensure!(left.len() == 4, "kept: {:?}", left.keys());
@@ -147,16 +192,32 @@ async fn killed_at_fifty_random_moments_it_converges_to_the_same_objects() -> Re
         for claim in claims.list(&ours).await? {
             // No controller takes off the protection finalizer here.
             let bare = json!({"metadata": {"finalizers": null}});
-            claims.patch(&claim.name_any(), &PatchParams::default(), &Patch::Merge(bare)).await?;
-            claims.delete(&claim.name_any(), &DeleteParams::default()).await?;
+            claims
+                .patch(
+                    &claim.name_any(),
+                    &PatchParams::default(),
+                    &Patch::Merge(bare),
+                )
+                .await?;
+            claims
+                .delete(&claim.name_any(), &DeleteParams::default())
+                .await?;
         }
-        Api::<ConfigMap>::namespaced(client.clone(), NAMESPACE).delete("case-state", &DeleteParams::default()).await?;
+        Api::<ConfigMap>::namespaced(client.clone(), NAMESPACE)
+            .delete("case-state", &DeleteParams::default())
+            .await?;
     }
     for (run, outcome) in outcomes.iter().enumerate().skip(1) {
         let keys: (Vec<_>, Vec<_>) = (outcomes[0].keys().collect(), outcome.keys().collect());
-        assert_eq!(keys.0, keys.1, "run {run} has other objects than the undisturbed one");
+        assert_eq!(
+            keys.0, keys.1,
+            "run {run} has other objects than the undisturbed one"
+        );
         for (key, object) in outcome {
-            assert_eq!(*object, outcomes[0][key], "run {run}: {key} differs from the undisturbed run's");
+            assert_eq!(
+                *object, outcomes[0][key],
+                "run {run}: {key} differs from the undisturbed run's"
+            );
         }
     }
     Ok(())

@@ -25,7 +25,10 @@ fn start(plane: &ControlPlane, name: &str) -> Result<(Process, u16)> {
 
 async fn holder(leases: &Api<Lease>) -> Result<Option<String>> {
     let lease = leases.get_opt("sdm-controller").await?;
-    Ok(lease.and_then(|l| l.spec).and_then(|s| s.holder_identity).filter(|h| !h.is_empty()))
+    Ok(lease
+        .and_then(|l| l.spec)
+        .and_then(|s| s.holder_identity)
+        .filter(|h| !h.is_empty()))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -33,10 +36,18 @@ async fn a_killed_leader_is_followed_within_20_seconds_and_a_stopped_one_at_once
     let plane = ControlPlane::start("leadership").await?;
     let leases: Api<Lease> = Api::namespaced(plane.client.clone(), "default");
     let (mut first, _) = start(&plane, "first")?;
-    until("the first to lead", Duration::from_secs(20), || holder(&leases)).await?;
+    until("the first to lead", Duration::from_secs(20), || {
+        holder(&leases)
+    })
+    .await?;
     let (second, _) = start(&plane, "second")?;
     tokio::time::sleep(Duration::from_secs(3)).await;
-    ensure!(holder(&leases).await?.is_some_and(|h| h.starts_with("first")), "the first goes on leading");
+    ensure!(
+        holder(&leases)
+            .await?
+            .is_some_and(|h| h.starts_with("first")),
+        "the first goes on leading"
+    );
 
     first.kill();
     let killed = Instant::now();
@@ -47,15 +58,32 @@ async fn a_killed_leader_is_followed_within_20_seconds_and_a_stopped_one_at_once
             async move { Ok(holder(&leases).await?.filter(|h| h.starts_with(name))) }
         }
     };
-    until("the second to lead", Duration::from_secs(30), taken("second")).await?;
-    ensure!(killed.elapsed() < Duration::from_secs(20), "{:?}", killed.elapsed());
-    ensure!(killed.elapsed() > Duration::from_secs(8), "taken over while the first might still have acted: {:?}", killed.elapsed());
+    until(
+        "the second to lead",
+        Duration::from_secs(30),
+        taken("second"),
+    )
+    .await?;
+    ensure!(
+        killed.elapsed() < Duration::from_secs(20),
+        "{:?}",
+        killed.elapsed()
+    );
+    ensure!(
+        killed.elapsed() > Duration::from_secs(8),
+        "taken over while the first might still have acted: {:?}",
+        killed.elapsed()
+    );
 
     let (_third, _) = start(&plane, "third")?;
     tokio::time::sleep(Duration::from_secs(2)).await;
     let stopped = Instant::now();
     second.terminate()?;
     until("the third to lead", Duration::from_secs(20), taken("third")).await?;
-    ensure!(stopped.elapsed() < Duration::from_secs(12), "a clean stop hands over: {:?}", stopped.elapsed());
+    ensure!(
+        stopped.elapsed() < Duration::from_secs(12),
+        "a clean stop hands over: {:?}",
+        stopped.elapsed()
+    );
     Ok(())
 }

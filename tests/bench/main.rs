@@ -58,7 +58,10 @@ fn sizes(figures: &mut Figures) -> Result<()> {
         ("binary_controller_mb", "sdm-controller"),
         ("binary_webhook_mb", "sdm-webhook"),
     ] {
-        figures.insert(figure, rounded(std::fs::metadata(paths::program(program))?.len() as f64 / 1e6));
+        figures.insert(
+            figure,
+            rounded(std::fs::metadata(paths::program(program))?.len() as f64 / 1e6),
+        );
     }
     Ok(())
 }
@@ -71,20 +74,35 @@ async fn fresh(node: &Node) -> Result<()> {
     }
     let ours = ListParams::default().labels(&format!("{}={CLUSTER}", names::LABEL_CLUSTER));
     let pods = node.pods(NAMESPACE);
-    wait::until("the Pods to go", PATIENCE, || async { Ok(pods.list(&ours).await?.items.is_empty().then_some(())) }).await?;
+    wait::until("the Pods to go", PATIENCE, || async {
+        Ok(pods.list(&ours).await?.items.is_empty().then_some(()))
+    })
+    .await?;
     let claims: Api<PersistentVolumeClaim> = Api::namespaced(node.client.clone(), NAMESPACE);
-    claims.delete_collection(&DeleteParams::default(), &ours).await?;
-    wait::until("the volumes to go", PATIENCE, || async { Ok(claims.list(&ours).await?.items.is_empty().then_some(())) }).await?;
+    claims
+        .delete_collection(&DeleteParams::default(), &ours)
+        .await?;
+    wait::until("the volumes to go", PATIENCE, || async {
+        Ok(claims.list(&ours).await?.items.is_empty().then_some(()))
+    })
+    .await?;
     let state: Api<ConfigMap> = Api::namespaced(node.client.clone(), NAMESPACE);
-    if state.get_opt(&names::state_config_map(CLUSTER)).await?.is_some() {
-        state.delete(&names::state_config_map(CLUSTER), &DeleteParams::default()).await?;
+    if state
+        .get_opt(&names::state_config_map(CLUSTER))
+        .await?
+        .is_some()
+    {
+        state
+            .delete(&names::state_config_map(CLUSTER), &DeleteParams::default())
+            .await?;
     }
     Ok(())
 }
 
 /// From apply to Ready, and how much of it the slowest node's own JVMs took: one to format, one to serve.
 async fn cluster_ready(node: &Node, figures: &mut Figures) -> Result<()> {
-    let manifest = std::fs::read_to_string(paths::repository().join("deploy/examples/events.yaml"))?;
+    let manifest =
+        std::fs::read_to_string(paths::repository().join("deploy/examples/events.yaml"))?;
     let began = Instant::now();
     node.apply(&manifest)?;
     node.ready(NAMESPACE, CLUSTER, PATIENCE).await?;
@@ -101,13 +119,37 @@ async fn cluster_ready(node: &Node, figures: &mut Figures) -> Result<()> {
 
 async fn jvm_seconds(pods: &Api<Pod>, pod: &Pod) -> Result<f64> {
     let status = pod.status.as_ref().context("a status")?;
-    let format = status.init_container_statuses.iter().flatten().find_map(|s| s.state.as_ref()?.terminated.as_ref()).context("the format container")?;
-    let (from, to) = (format.started_at.as_ref().context("a start")?, format.finished_at.as_ref().context("an end")?);
-    let kafka = status.container_statuses.iter().flatten().find(|s| s.name == "kafka").context("the Kafka container")?;
-    let started = kafka.state.as_ref().and_then(|s| s.running.as_ref()?.started_at.as_ref()).context("a start")?;
-    let params = LogParams { container: Some("kafka".into()), timestamps: true, ..LogParams::default() };
+    let format = status
+        .init_container_statuses
+        .iter()
+        .flatten()
+        .find_map(|s| s.state.as_ref()?.terminated.as_ref())
+        .context("the format container")?;
+    let (from, to) = (
+        format.started_at.as_ref().context("a start")?,
+        format.finished_at.as_ref().context("an end")?,
+    );
+    let kafka = status
+        .container_statuses
+        .iter()
+        .flatten()
+        .find(|s| s.name == "kafka")
+        .context("the Kafka container")?;
+    let started = kafka
+        .state
+        .as_ref()
+        .and_then(|s| s.running.as_ref()?.started_at.as_ref())
+        .context("a start")?;
+    let params = LogParams {
+        container: Some("kafka".into()),
+        timestamps: true,
+        ..LogParams::default()
+    };
     let log = pods.logs(&pod.name_any(), &params).await?;
-    let line = log.lines().find(|l| l.contains("Kafka Server started")).context("'Kafka Server started' in the log")?;
+    let line = log
+        .lines()
+        .find(|l| l.contains("Kafka Server started"))
+        .context("'Kafka Server started' in the log")?;
     let serving: Timestamp = line.split(' ').next().unwrap_or_default().parse()?;
     Ok((to.0.duration_since(from.0) + serving.duration_since(started.0)).as_secs_f64())
 }
@@ -122,14 +164,42 @@ fn plugin(node: &Node, figures: &mut Figures) -> Result<()> {
     };
     let help = |_| {
         let began = Instant::now();
-        Command::new(paths::program("kubectl-kafka")).arg("--help").stdout(Stdio::null()).status()?;
+        Command::new(paths::program("kubectl-kafka"))
+            .arg("--help")
+            .stdout(Stdio::null())
+            .status()?;
         anyhow::Ok(began.elapsed().as_secs_f64() * 1e3)
     };
-    figures.insert("plugin_help_ms", median((0..RUNS).map(help).collect::<Result<_>>()?));
-    let create = |n: usize| timed(&[&["topic", "create", &format!("bench-plugin-{n}"), "--partitions", "3", "--replicas", "3"][..], &target].concat());
-    figures.insert("topic_create_ms", median((0..RUNS).map(create).collect::<Result<_>>()?));
+    figures.insert(
+        "plugin_help_ms",
+        median((0..RUNS).map(help).collect::<Result<_>>()?),
+    );
+    let create = |n: usize| {
+        timed(
+            &[
+                &[
+                    "topic",
+                    "create",
+                    &format!("bench-plugin-{n}"),
+                    "--partitions",
+                    "3",
+                    "--replicas",
+                    "3",
+                ][..],
+                &target,
+            ]
+            .concat(),
+        )
+    };
+    figures.insert(
+        "topic_create_ms",
+        median((0..RUNS).map(create).collect::<Result<_>>()?),
+    );
     let list = |_| timed(&[&["topic", "list"][..], &target].concat());
-    figures.insert("topic_list_ms", median((0..RUNS).map(list).collect::<Result<_>>()?));
+    figures.insert(
+        "topic_list_ms",
+        median((0..RUNS).map(list).collect::<Result<_>>()?),
+    );
     Ok(())
 }
 
@@ -137,22 +207,67 @@ fn plugin(node: &Node, figures: &mut Figures) -> Result<()> {
 fn kafka_tools(node: &Node, figures: &mut Figures) -> Result<()> {
     let manifest = std::fs::read_to_string(paths::repository().join("deploy/demo/console.yaml"))?;
     node.apply(&manifest.replace("KAFKA_IMAGE", "apache/kafka:4.3.1"))?;
-    node.kubectl(&["wait", "pod/kafka-console", "-n", NAMESPACE, "--for=condition=Ready", "--timeout=120s"])?;
+    node.kubectl(&[
+        "wait",
+        "pod/kafka-console",
+        "-n",
+        NAMESPACE,
+        "--for=condition=Ready",
+        "--timeout=120s",
+    ])?;
     let server = format!("{}:9092", names::bootstrap_dns(CLUSTER, NAMESPACE));
     let timed = |arguments: &str| -> Result<f64> {
         let script = format!(
             "a=$(date +%s%N); kafka-topics.sh --bootstrap-server {server} --command-config /etc/kafka-client/client.properties {arguments} >/tmp/out 2>&1 || {{ cat /tmp/out >&2; exit 1; }}; b=$(date +%s%N); echo $(((b - a) / 1000))"
         );
-        let text = node.kubectl(&["exec", "-n", NAMESPACE, "kafka-console", "--", "sh", "-c", &script])?;
+        let text = node.kubectl(&[
+            "exec",
+            "-n",
+            NAMESPACE,
+            "kafka-console",
+            "--",
+            "sh",
+            "-c",
+            &script,
+        ])?;
         Ok(text.trim().parse::<f64>()? / 1e3)
     };
-    let create = |n: usize| timed(&format!("--create --topic bench-tools-{n} --partitions 3 --replication-factor 3"));
-    figures.insert("kafka_topics_create_ms", median((0..RUNS).map(create).collect::<Result<_>>()?));
-    figures.insert("kafka_topics_list_ms", median((0..RUNS).map(|_| timed("--list")).collect::<Result<_>>()?));
-    node.kubectl(&["delete", "pod", "kafka-console", "-n", NAMESPACE, "--wait=false"])?;
+    let create = |n: usize| {
+        timed(&format!(
+            "--create --topic bench-tools-{n} --partitions 3 --replication-factor 3"
+        ))
+    };
+    figures.insert(
+        "kafka_topics_create_ms",
+        median((0..RUNS).map(create).collect::<Result<_>>()?),
+    );
+    figures.insert(
+        "kafka_topics_list_ms",
+        median((0..RUNS).map(|_| timed("--list")).collect::<Result<_>>()?),
+    );
+    node.kubectl(&[
+        "delete",
+        "pod",
+        "kafka-console",
+        "-n",
+        NAMESPACE,
+        "--wait=false",
+    ])?;
     for n in 0..RUNS {
         for tool in ["plugin", "tools"] {
-            node.plugin(&["topic", "delete", &format!("bench-{tool}-{n}"), "--yes", "-n", NAMESPACE, "-c", CLUSTER], None)?;
+            node.plugin(
+                &[
+                    "topic",
+                    "delete",
+                    &format!("bench-{tool}-{n}"),
+                    "--yes",
+                    "-n",
+                    NAMESPACE,
+                    "-c",
+                    CLUSTER,
+                ],
+                None,
+            )?;
         }
     }
     Ok(())
@@ -163,10 +278,22 @@ async fn controller_memory(node: &Node, figures: &mut Figures) -> Result<()> {
     node.ready(NAMESPACE, CLUSTER, PATIENCE).await?;
     let pods: Api<Pod> = Api::namespaced(node.client.clone(), names::OPERATOR_NAMESPACE);
     let mut most: f64 = 0.0;
-    for pod in pods.list(&ListParams::default()).await?.iter().filter(|p| p.name_any().starts_with("sdm-controller")) {
-        let path = format!("/api/v1/namespaces/{}/pods/{}:8080/proxy/metrics", names::OPERATOR_NAMESPACE, pod.name_any());
+    for pod in pods
+        .list(&ListParams::default())
+        .await?
+        .iter()
+        .filter(|p| p.name_any().starts_with("sdm-controller"))
+    {
+        let path = format!(
+            "/api/v1/namespaces/{}/pods/{}:8080/proxy/metrics",
+            names::OPERATOR_NAMESPACE,
+            pod.name_any()
+        );
         let text = node.kubectl(&["get", "--raw", &path])?;
-        let line = text.lines().find(|l| l.contains("resident_memory_bytes") && !l.starts_with('#')).context("a memory metric")?;
+        let line = text
+            .lines()
+            .find(|l| l.contains("resident_memory_bytes") && !l.starts_with('#'))
+            .context("a memory metric")?;
         most = most.max(line.rsplit(' ').next().unwrap_or_default().parse::<f64>()? / 1e6);
     }
     figures.insert("controller_rss_idle_mb", rounded(most));

@@ -27,7 +27,12 @@ fn count_down(node: &Node) -> (Arc<AtomicBool>, tokio::task::JoinHandle<usize>) 
                 let serving: BTreeSet<String> = list
                     .iter()
                     .filter(|p| p.metadata.deletion_timestamp.is_none())
-                    .filter(|p| p.status.iter().flat_map(|s| s.conditions.iter().flatten()).any(|c| c.type_ == "Ready" && c.status == "True"))
+                    .filter(|p| {
+                        p.status
+                            .iter()
+                            .flat_map(|s| s.conditions.iter().flatten())
+                            .any(|c| c.type_ == "Ready" && c.status == "True")
+                    })
                     .filter_map(|p| p.metadata.name.clone())
                     .collect();
                 most.fetch_max(3_usize.saturating_sub(serving.len()), Ordering::Relaxed);
@@ -50,25 +55,52 @@ async fn a_configuration_change_rolls_one_node_at_a_time_and_loses_nothing() -> 
 
     let clusters = node.clusters(NAMESPACE);
     let current = clusters.get(CLUSTER).await?;
-    let old = current.spec.config.get("log.cleaner.threads").cloned().unwrap_or_else(|| "1".into());
+    let old = current
+        .spec
+        .config
+        .get("log.cleaner.threads")
+        .cloned()
+        .unwrap_or_else(|| "1".into());
     let new = if old == "1" { "2" } else { "1" };
     let patch = json!({"spec": {"config": {"log.cleaner.threads": new}}});
-    clusters.patch(CLUSTER, &PatchParams::default(), &Patch::Merge(patch)).await?;
+    clusters
+        .patch(CLUSTER, &PatchParams::default(), &Patch::Merge(patch))
+        .await?;
     node.ready(NAMESPACE, CLUSTER, PATIENCE).await?;
     stop.store(true, Ordering::Relaxed);
 
     let after = node.pod_uids(NAMESPACE, CLUSTER).await?;
-    ensure!(before.iter().all(|(name, uid)| after.get(name).is_some_and(|u| u != uid)), "not every node restarted");
+    ensure!(
+        before
+            .iter()
+            .all(|(name, uid)| after.get(name).is_some_and(|u| u != uid)),
+        "not every node restarted"
+    );
     let most_down = most_down.await?;
     ensure!(most_down == 1, "{most_down} nodes were down at once");
     for id in 0..3 {
-        let mut answer = client.describe_configs(&[ConfigResource::Broker(id)]).await?;
-        let entries = answer.pop().map(|(_, r)| r).transpose()?.unwrap_or_default();
-        ensure!(entries.iter().any(|e| e.name == "log.cleaner.threads" && e.value.as_deref() == Some(new)), "broker {id}");
+        let mut answer = client
+            .describe_configs(&[ConfigResource::Broker(id)])
+            .await?;
+        let entries = answer
+            .pop()
+            .map(|(_, r)| r)
+            .transpose()?
+            .unwrap_or_default();
+        ensure!(
+            entries
+                .iter()
+                .any(|e| e.name == "log.cleaner.threads" && e.value.as_deref() == Some(new)),
+            "broker {id}"
+        );
     }
     load.progress(100).await?;
     let ledger = load.finish().await?;
-    println!("{topic}: {} acknowledged, longest gap {:?}", ledger.acknowledged.len(), ledger.longest_gap);
+    println!(
+        "{topic}: {} acknowledged, longest gap {:?}",
+        ledger.acknowledged.len(),
+        ledger.longest_gap
+    );
     ledger.verify(client.clone(), &topic).await?;
     client.delete_topics(&[&topic]).await?;
     Ok(())

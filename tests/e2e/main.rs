@@ -50,5 +50,9 @@ pub async fn operator_only() -> Result<Node> {
 
 /// One of `deploy/examples`.
 pub fn example(name: &str) -> Result<String> {
-    Ok(std::fs::read_to_string(sdm_tests::paths::repository().join("deploy/examples").join(name))?)
+    Ok(std::fs::read_to_string(
+        sdm_tests::paths::repository()
+            .join("deploy/examples")
+            .join(name),
+    )?)
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::api::{Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use rand::Rng;
 use sdm_api::names::OPERATOR_NAMESPACE;
@@ -18,14 +18,21 @@ use crate::{CLUSTER, NAMESPACE, PATIENCE, events};
 async fn leader(node: &Node) -> Result<String> {
     let leases: Api<Lease> = Api::namespaced(node.client.clone(), OPERATOR_NAMESPACE);
     let lease = leases.get("sdm-controller").await?;
-    lease.spec.and_then(|s| s.holder_identity).filter(|h| !h.is_empty()).context("nobody leads")
+    lease
+        .spec
+        .and_then(|s| s.holder_identity)
+        .filter(|h| !h.is_empty())
+        .context("nobody leads")
 }
 
 /// The Pod of a candidate: its id is the Pod's name and a suffix.
 async fn pod_of(node: &Node, candidate: &str) -> Result<Pod> {
     let pods: Api<Pod> = Api::namespaced(node.client.clone(), OPERATOR_NAMESPACE);
     let all = pods.list(&Default::default()).await?;
-    all.items.into_iter().find(|p| candidate.starts_with(&p.name_any())).context("the leader's Pod")
+    all.items
+        .into_iter()
+        .find(|p| candidate.starts_with(&p.name_any()))
+        .context("the leader's Pod")
 }
 
 /// SIGKILL to the program in a Pod, found by its container's cgroup.
@@ -36,8 +43,18 @@ fn kill_program(pod: &Pod) -> Result<()> {
         let cgroup = std::fs::read_to_string(path.join("cgroup")).unwrap_or_default();
         let name = std::fs::read_to_string(path.join("comm")).unwrap_or_default();
         if cgroup.contains(&uid) && name.starts_with("sdm-controller") {
-            let pid = path.file_name().context("a pid")?.to_string_lossy().into_owned();
-            ensure!(std::process::Command::new("kill").args(["-KILL", &pid]).status()?.success(), "kill {pid}");
+            let pid = path
+                .file_name()
+                .context("a pid")?
+                .to_string_lossy()
+                .into_owned();
+            ensure!(
+                std::process::Command::new("kill")
+                    .args(["-KILL", &pid])
+                    .status()?
+                    .success(),
+                "kill {pid}"
+            );
             return Ok(());
         }
     }
@@ -48,10 +65,8 @@ fn kill_program(pod: &Pod) -> Result<()> {
 async fn when_the_leader_dies_the_other_acts_within_20_seconds() -> Result<()> {
     let node = events().await?;
     let before = leader(&node).await?;
-    let pods: Api<Pod> = Api::namespaced(node.client.clone(), OPERATOR_NAMESPACE);
-    let pod = pod_of(&node, &before).await?;
-    // Gone at once, without a chance to give up the lease: a container that is killed would be back too soon to tell.
-    pods.delete(&pod.name_any(), &DeleteParams::default().grace_period(0)).await?;
+    // SIGKILL: it has no chance to give up the lease. Started again it is another candidate, as good as the other.
+    kill_program(&pod_of(&node, &before).await?)?;
     let killed = Instant::now();
     let after = until("another leader", Duration::from_secs(40), || async {
         Ok(Some(leader(&node).await?).filter(|l| *l != before))
@@ -70,10 +85,15 @@ async fn killed_at_random_moments_of_a_change_it_converges() -> Result<()> {
     let clusters = node.clusters(NAMESPACE);
     let nonce = rand::rng().random_range(1000..9000).to_string();
     let patch = json!({"spec": {"config": {"log.cleaner.backoff.ms": nonce}}});
-    clusters.patch(CLUSTER, &PatchParams::default(), &Patch::Merge(patch)).await?;
+    clusters
+        .patch(CLUSTER, &PatchParams::default(), &Patch::Merge(patch))
+        .await?;
     for _ in 0..5 {
         tokio::time::sleep(Duration::from_millis(rand::rng().random_range(200..6000))).await;
-        let leader = until("a leader", Duration::from_secs(60), || async { leader(&node).await.map(Some) }).await?;
+        let leader = until("a leader", Duration::from_secs(60), || async {
+            leader(&node).await.map(Some)
+        })
+        .await?;
         if let Ok(pod) = pod_of(&node, &leader).await {
             // It may be restarting already.
             let _ = kill_program(&pod);
@@ -82,7 +102,11 @@ async fn killed_at_random_moments_of_a_change_it_converges() -> Result<()> {
     node.ready(NAMESPACE, CLUSTER, PATIENCE * 2).await?;
     let client = node.kafka(NAMESPACE, CLUSTER).await?;
     let quorum = client.describe_quorum().await?;
-    ensure!(quorum.voters.iter().map(|v| v.id).collect::<Vec<_>>() == [0, 1, 2], "{:?}", quorum.voters);
+    ensure!(
+        quorum.voters.iter().map(|v| v.id).collect::<Vec<_>>() == [0, 1, 2],
+        "{:?}",
+        quorum.voters
+    );
     Ok(())
 }
 
@@ -91,10 +115,20 @@ async fn the_controller_stays_under_20_megabytes() -> Result<()> {
     let node = events().await?;
     let pod = pod_of(&node, &leader(&node).await?).await?;
     let raw = node.kubectl(&[
-        "get", "--raw",
-        &format!("/api/v1/namespaces/{OPERATOR_NAMESPACE}/pods/{}:8080/proxy/metrics", pod.name_any()),
+        "get",
+        "--raw",
+        &format!(
+            "/api/v1/namespaces/{OPERATOR_NAMESPACE}/pods/{}:8080/proxy/metrics",
+            pod.name_any()
+        ),
     ])?;
-    let line = raw.lines().find(|l| l.starts_with("process_resident_memory_bytes") || l.starts_with("sdm_resident_memory_bytes")).context("a memory metric")?;
+    let line = raw
+        .lines()
+        .find(|l| {
+            l.starts_with("process_resident_memory_bytes")
+                || l.starts_with("sdm_resident_memory_bytes")
+        })
+        .context("a memory metric")?;
     let bytes: f64 = line.rsplit(' ').next().unwrap_or_default().parse()?;
     println!("resident: {:.1} MB", bytes / 1e6);
     ensure!(bytes < 20e6, "{bytes}");

@@ -14,18 +14,43 @@ use crate::{CLUSTER, NAMESPACE, PATIENCE, events};
 fn writes(node: &Node) -> Result<BTreeMap<String, f64>> {
     let text = node.kubectl(&["get", "--raw", "/metrics"])?;
     let mut counts = BTreeMap::new();
-    for line in text.lines().filter(|l| l.starts_with("apiserver_request_total{")) {
-        let label = |name: &str| line.split(&format!("{name}=\"")).nth(1).and_then(|r| r.split('"').next()).unwrap_or_default();
+    for line in text
+        .lines()
+        .filter(|l| l.starts_with("apiserver_request_total{"))
+    {
+        let label = |name: &str| {
+            line.split(&format!("{name}=\""))
+                .nth(1)
+                .and_then(|r| r.split('"').next())
+                .unwrap_or_default()
+        };
         let (verb, resource) = (label("verb"), label("resource"));
-        let is_write = ["POST", "PUT", "PATCH", "APPLY", "DELETE", "DELETECOLLECTION"].contains(&verb);
+        let is_write = [
+            "POST",
+            "PUT",
+            "PATCH",
+            "APPLY",
+            "DELETE",
+            "DELETECOLLECTION",
+        ]
+        .contains(&verb);
         let is_ours = [
-            "kafkaclusters", "configmaps", "secrets", "services", "serviceaccounts", "persistentvolumeclaims",
-            "poddisruptionbudgets", "pods", "validatingwebhookconfigurations",
+            "kafkaclusters",
+            "configmaps",
+            "secrets",
+            "services",
+            "serviceaccounts",
+            "persistentvolumeclaims",
+            "poddisruptionbudgets",
+            "pods",
+            "validatingwebhookconfigurations",
         ]
         .contains(&resource);
         if is_write && is_ours {
             let value: f64 = line.rsplit(' ').next().unwrap_or("0").parse()?;
-            *counts.entry(format!("{verb} {resource}/{}", label("subresource"))).or_default() += value;
+            *counts
+                .entry(format!("{verb} {resource}/{}", label("subresource")))
+                .or_default() += value;
         }
     }
     Ok(counts)
@@ -45,7 +70,10 @@ async fn watch_for(length: Duration) -> Result<()> {
         .filter(|(_, grown)| *grown > 0.0)
         .map(|(what, grown)| format!("{what}: {grown}"))
         .collect();
-    assert!(grown.is_empty(), "written in {length:?} while nothing changed: {grown:?}");
+    assert!(
+        grown.is_empty(),
+        "written in {length:?} while nothing changed: {grown:?}"
+    );
     Ok(())
 }
 

@@ -64,7 +64,10 @@ impl ControlPlane {
         // The API server does not find the public half of an ECDSA key in PKCS#8.
         let service_account_public = dir.join("sa.pub");
         std::fs::write(&service_account_public, key.public_key_pem())?;
-        std::fs::write(dir.join("tokens.csv"), format!("{TOKEN},admin,admin,system:masters\n"))?;
+        std::fs::write(
+            dir.join("tokens.csv"),
+            format!("{TOKEN},admin,admin,system:masters\n"),
+        )?;
         let url = format!("https://127.0.0.1:{api_port}");
         let apiserver = Spawn::new(
             &paths::kubernetes("kube-apiserver"),
@@ -75,8 +78,14 @@ impl ControlPlane {
                 format!("--cert-dir={}", dir.join("certs").display()),
                 format!("--token-auth-file={}", dir.join("tokens.csv").display()),
                 "--authorization-mode=RBAC".to_owned(),
-                format!("--service-account-key-file={}", service_account_public.display()),
-                format!("--service-account-signing-key-file={}", service_account_key.display()),
+                format!(
+                    "--service-account-key-file={}",
+                    service_account_public.display()
+                ),
+                format!(
+                    "--service-account-signing-key-file={}",
+                    service_account_key.display()
+                ),
                 "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
                 "--service-cluster-ip-range=10.77.0.0/16".to_owned(),
                 "--disable-admission-plugins=ServiceAccount".to_owned(),
@@ -90,7 +99,9 @@ impl ControlPlane {
         std::fs::write(&kubeconfig, kubeconfig_text(&url, TOKEN))?;
         let client = client_of(&kubeconfig).await?;
         until("the API server", Duration::from_secs(60), || async {
-            client.request_text(http::Request::get("/readyz").body(Vec::new())?).await?;
+            client
+                .request_text(http::Request::get("/readyz").body(Vec::new())?)
+                .await?;
             Ok(Some(()))
         })
         .await
@@ -106,7 +117,13 @@ impl ControlPlane {
             dir.join("controller-manager.log"),
         )
         .start()?;
-        let plane = Self { client, kubeconfig, dir, url, _processes: vec![manager, apiserver, etcd] };
+        let plane = Self {
+            client,
+            kubeconfig,
+            dir,
+            url,
+            _processes: vec![manager, apiserver, etcd],
+        };
         plane.install_definitions().await?;
         Ok(plane)
     }
@@ -115,14 +132,31 @@ impl ControlPlane {
     async fn install_definitions(&self) -> Result<()> {
         let api: Api<CustomResourceDefinition> = Api::all(self.client.clone());
         for entry in std::fs::read_dir(paths::repository().join("deploy/crds"))? {
-            let crd: CustomResourceDefinition = serde_saphyr::from_str(&std::fs::read_to_string(entry?.path())?)?;
-            let name = crd.metadata.name.clone().context("a definition has a name")?;
-            api.patch(&name, &PatchParams::apply("test").force(), &Patch::Apply(&crd)).await?;
-            until("the definition to be served", Duration::from_secs(30), || async {
-                let crd = api.get(&name).await?;
-                let served = crd.status.and_then(|s| s.conditions).unwrap_or_default();
-                Ok(served.iter().any(|c| c.type_ == "Established" && c.status == "True").then_some(()))
-            })
+            let crd: CustomResourceDefinition =
+                serde_saphyr::from_str(&std::fs::read_to_string(entry?.path())?)?;
+            let name = crd
+                .metadata
+                .name
+                .clone()
+                .context("a definition has a name")?;
+            api.patch(
+                &name,
+                &PatchParams::apply("test").force(),
+                &Patch::Apply(&crd),
+            )
+            .await?;
+            until(
+                "the definition to be served",
+                Duration::from_secs(30),
+                || async {
+                    let crd = api.get(&name).await?;
+                    let served = crd.status.and_then(|s| s.conditions).unwrap_or_default();
+                    Ok(served
+                        .iter()
+                        .any(|c| c.type_ == "Established" && c.status == "True")
+                        .then_some(()))
+                },
+            )
             .await?;
         }
         Ok(())
@@ -148,7 +182,9 @@ fn kubeconfig_text(url: &str, token: &str) -> String {
 
 /// Ports nobody listens on. They are held together until all are known, so no two are equal.
 pub fn free_ports<const N: usize>() -> Result<[u16; N]> {
-    let held = (0..N).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<Vec<_>, _>>()?;
+    let held = (0..N)
+        .map(|_| TcpListener::bind("127.0.0.1:0"))
+        .collect::<Result<Vec<_>, _>>()?;
     let mut ports = [0; N];
     for (port, listener) in ports.iter_mut().zip(&held) {
         *port = listener.local_addr()?.port();

@@ -14,8 +14,10 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
 use sdm_api::names;
 use sdm_kafka::messages::{
-    BrokerId, DescribeClusterRequest, DescribeClusterResponse, DescribeQuorumRequest, DescribeQuorumResponse, MetadataRequest,
-    MetadataResponse, describe_cluster_response::DescribeClusterBroker, describe_quorum_response, metadata_response::MetadataResponseBroker,
+    BrokerId, DescribeClusterRequest, DescribeClusterResponse, DescribeQuorumRequest,
+    DescribeQuorumResponse, MetadataRequest, MetadataResponse,
+    describe_cluster_response::DescribeClusterBroker, describe_quorum_response,
+    metadata_response::MetadataResponseBroker,
 };
 use sdm_kafka::testing::{Handler, Reply, Request, Server, ServerTls};
 
@@ -42,12 +44,22 @@ impl FakeKafka {
                     }
                     let start = async {
                         let tls = tls(&secrets, &names::node_tls(&cluster, node.id)).await?;
-                        let ports = [(node.controller, names::CONTROLLER_PORT), (node.broker, names::REPLICATION_PORT)];
+                        let ports = [
+                            (node.controller, names::CONTROLLER_PORT),
+                            (node.broker, names::REPLICATION_PORT),
+                        ];
                         let mut servers = Vec::new();
                         for (_, port) in ports.into_iter().filter(|(has, _)| *has) {
                             let address: SocketAddr = format!("{}:{port}", node.ip).parse()?;
-                            let handler = Simulated { world: world.clone(), namespace: namespace.clone(), cluster: cluster.clone() };
-                            servers.push(Server::start_at(address, Arc::new(handler), Some(tls.clone())).await?);
+                            let handler = Simulated {
+                                world: world.clone(),
+                                namespace: namespace.clone(),
+                                cluster: cluster.clone(),
+                            };
+                            servers.push(
+                                Server::start_at(address, Arc::new(handler), Some(tls.clone()))
+                                    .await?,
+                            );
                         }
                         anyhow::Ok(servers)
                     };
@@ -71,8 +83,16 @@ impl Drop for FakeKafka {
 
 async fn tls(secrets: &Api<Secret>, name: &str) -> Result<ServerTls> {
     let data = secrets.get(name).await?.data.unwrap_or_default();
-    let part = |key: &str| data.get(key).map(|b| b.0.clone()).with_context(|| format!("{name} has no {key}"));
-    Ok(ServerTls { cert_chain_pem: part("tls.crt")?, key_pem: part("tls.key")?, client_ca_pem: Some(part("ca.crt")?) })
+    let part = |key: &str| {
+        data.get(key)
+            .map(|b| b.0.clone())
+            .with_context(|| format!("{name} has no {key}"))
+    };
+    Ok(ServerTls {
+        cert_chain_pem: part("tls.crt")?,
+        key_pem: part("tls.key")?,
+        client_ca_pem: Some(part("ca.crt")?),
+    })
 }
 
 struct Simulated {
@@ -92,7 +112,10 @@ impl Handler for Simulated {
             } else if request.read::<MetadataRequest>().is_some() {
                 request.answer::<MetadataRequest>(&self.metadata(&world))
             } else {
-                world.broken.push(format!("a request with API key {} was sent", request.api_key));
+                world.broken.push(format!(
+                    "a request with API key {} was sent",
+                    request.api_key
+                ));
                 Reply::HangUp
             }
         }
@@ -124,7 +147,10 @@ impl Simulated {
 
     fn metadata(&self, world: &World) -> MetadataResponse {
         let brokers = world.running.values().filter(|n| n.broker).map(|n| {
-            MetadataResponseBroker::default().with_node_id(BrokerId(n.id)).with_host(self.host(n.id)).with_port(names::REPLICATION_PORT)
+            MetadataResponseBroker::default()
+                .with_node_id(BrokerId(n.id))
+                .with_host(self.host(n.id))
+                .with_port(names::REPLICATION_PORT)
         });
         MetadataResponse::default()
             .with_cluster_id(Some(cluster_id(world).into()))
@@ -134,17 +160,29 @@ impl Simulated {
 }
 
 fn cluster_id(world: &World) -> String {
-    world.bootstraps.iter().next().map(|(id, _)| id.clone()).unwrap_or_default()
+    world
+        .bootstraps
+        .iter()
+        .next()
+        .map(|(id, _)| id.clone())
+        .unwrap_or_default()
 }
 
 fn describe_quorum(world: &World) -> DescribeQuorumResponse {
     use describe_quorum_response::{PartitionData, ReplicaState, TopicData};
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_millis();
     let now = i64::try_from(now).unwrap_or_default();
     let state = |id: i32, directory: &str, up: bool| {
-        let replica = ReplicaState::default().with_replica_id(BrokerId(id)).with_log_end_offset(if up { 100 } else { 50 });
+        let replica = ReplicaState::default()
+            .with_replica_id(BrokerId(id))
+            .with_log_end_offset(if up { 100 } else { 50 });
         let seen = if up { now } else { now - 60_000 };
-        let replica = replica.with_last_fetch_timestamp(seen).with_last_caught_up_timestamp(seen);
+        let replica = replica
+            .with_last_fetch_timestamp(seen)
+            .with_last_caught_up_timestamp(seen);
         match sdm_kafka::testing::directory_id(directory) {
             Some(id) => replica.with_replica_directory_id(id),
             None => replica,
@@ -152,14 +190,26 @@ fn describe_quorum(world: &World) -> DescribeQuorumResponse {
     };
     let voters = world.voters();
     let up = |id: i32| world.running.values().any(|n| n.id == id && n.controller);
-    let observers = world.running.values().filter(|n| !voters.iter().any(|(id, _)| *id == n.id));
+    let observers = world
+        .running
+        .values()
+        .filter(|n| !voters.iter().any(|(id, _)| *id == n.id));
     let partition = PartitionData::default()
         .with_partition_index(0)
         .with_leader_id(BrokerId(world.leader().unwrap_or(-1)))
         .with_leader_epoch(1)
         .with_high_watermark(100)
-        .with_current_voters(voters.iter().map(|(id, dir)| state(*id, dir, up(*id))).collect())
-        .with_observers(observers.map(|n| state(n.id, &n.directory_id, true)).collect());
+        .with_current_voters(
+            voters
+                .iter()
+                .map(|(id, dir)| state(*id, dir, up(*id)))
+                .collect(),
+        )
+        .with_observers(
+            observers
+                .map(|n| state(n.id, &n.directory_id, true))
+                .collect(),
+        );
     let topic = TopicData::default()
         .with_topic_name(sdm_kafka::testing::topic("__cluster_metadata"))
         .with_partitions(vec![partition]);

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
-use sdm_kafka::{Client, Consumer, ConsumerConfig, End, NewTopic, Producer, ProducerConfig, Record, Start};
+use sdm_kafka::{
+    Client, Consumer, ConsumerConfig, End, NewTopic, Producer, ProducerConfig, Record, Start,
+};
 use tokio::task::JoinHandle;
 
 /// A producer that runs until it is asked to stop.
@@ -45,8 +47,17 @@ impl Load {
         }
         let stop = Arc::new(AtomicBool::new(false));
         let acknowledged = Arc::new(AtomicU64::new(0));
-        let task = tokio::spawn(run(client, topic.to_owned(), stop.clone(), acknowledged.clone()));
-        let load = Self { stop, acknowledged, task };
+        let task = tokio::spawn(run(
+            client,
+            topic.to_owned(),
+            stop.clone(),
+            acknowledged.clone(),
+        ));
+        let load = Self {
+            stop,
+            acknowledged,
+            task,
+        };
         load.progress(50).await?;
         Ok(load)
     }
@@ -67,7 +78,12 @@ impl Load {
     }
 }
 
-async fn run(client: Client, topic: String, stop: Arc<AtomicBool>, acknowledged: Arc<AtomicU64>) -> Ledger {
+async fn run(
+    client: Client,
+    topic: String,
+    stop: Arc<AtomicBool>,
+    acknowledged: Arc<AtomicU64>,
+) -> Ledger {
     let producer = Producer::new(client, ProducerConfig::default());
     let mut ledger = Ledger::default();
     let mut next = 0_u64;
@@ -75,7 +91,11 @@ async fn run(client: Client, topic: String, stop: Arc<AtomicBool>, acknowledged:
     while !stop.load(Ordering::Relaxed) {
         let batch: Vec<u64> = (next..next + 20).collect();
         next += 20;
-        let records = batch.iter().map(|n| Record { key: Some(n.to_string().into()), value: Some(n.to_string().into()), ..Record::default() });
+        let records = batch.iter().map(|n| Record {
+            key: Some(n.to_string().into()),
+            value: Some(n.to_string().into()),
+            ..Record::default()
+        });
         match producer.send_all(&topic, records.collect()).await {
             Ok(outcomes) => {
                 for (n, outcome) in batch.into_iter().zip(outcomes) {
@@ -102,20 +122,51 @@ impl Ledger {
     /// Reads the topic from its beginning: every acknowledged value is there once, and nothing that
     /// was never written.
     pub async fn verify(&self, client: Client, topic: &str) -> Result<()> {
-        let mut consumer = Consumer::new(client, topic, None, Start::Earliest, End::Current, ConsumerConfig::default()).await?;
+        let mut consumer = Consumer::new(
+            client,
+            topic,
+            None,
+            Start::Earliest,
+            End::Current,
+            ConsumerConfig::default(),
+        )
+        .await?;
         let mut found: BTreeMap<u64, u32> = BTreeMap::new();
         while let Some(records) = consumer.next().await? {
             for record in records {
                 let value = record.value.unwrap_or_default();
-                *found.entry(std::str::from_utf8(&value)?.parse()?).or_default() += 1;
+                *found
+                    .entry(std::str::from_utf8(&value)?.parse()?)
+                    .or_default() += 1;
             }
         }
-        let lost: Vec<&u64> = self.acknowledged.iter().filter(|n| !found.contains_key(n)).take(5).collect();
-        let twice: Vec<&u64> = self.acknowledged.iter().filter(|n| found.get(n).is_some_and(|c| *c > 1)).take(5).collect();
+        let lost: Vec<&u64> = self
+            .acknowledged
+            .iter()
+            .filter(|n| !found.contains_key(n))
+            .take(5)
+            .collect();
+        let twice: Vec<&u64> = self
+            .acknowledged
+            .iter()
+            .filter(|n| found.get(n).is_some_and(|c| *c > 1))
+            .take(5)
+            .collect();
         let known = self.acknowledged.len() + self.in_doubt.len();
-        ensure!(lost.is_empty(), "acknowledged and lost, for example {lost:?}, of {}", self.acknowledged.len());
-        ensure!(twice.is_empty(), "acknowledged once and stored more often, for example {twice:?}");
-        ensure!(found.len() <= known, "{} values were read and {known} written", found.len());
+        ensure!(
+            lost.is_empty(),
+            "acknowledged and lost, for example {lost:?}, of {}",
+            self.acknowledged.len()
+        );
+        ensure!(
+            twice.is_empty(),
+            "acknowledged once and stored more often, for example {twice:?}"
+        );
+        ensure!(
+            found.len() <= known,
+            "{} values were read and {known} written",
+            found.len()
+        );
         Ok(())
     }
 }

@@ -30,9 +30,13 @@ impl Node {
     /// The node of `KUBECONFIG`.
     pub async fn connect() -> Result<Self> {
         sdm_runtime::crypto::install();
-        let kubeconfig = std::env::var_os("KUBECONFIG").context("KUBECONFIG is not set: run `tests/run e2e`")?;
+        let kubeconfig =
+            std::env::var_os("KUBECONFIG").context("KUBECONFIG is not set: run `tests/run e2e`")?;
         let kubeconfig = PathBuf::from(kubeconfig);
-        Ok(Self { client: crate::control_plane::client_of(&kubeconfig).await?, kubeconfig })
+        Ok(Self {
+            client: crate::control_plane::client_of(&kubeconfig).await?,
+            kubeconfig,
+        })
     }
 
     /// Runs kubectl and returns what it printed.
@@ -45,13 +49,22 @@ impl Node {
         self.run(&paths::program("kubectl-kafka"), arguments, input)
     }
 
-    fn run(&self, program: &std::path::Path, arguments: &[&str], input: Option<&str>) -> Result<String> {
+    fn run(
+        &self,
+        program: &std::path::Path,
+        arguments: &[&str],
+        input: Option<&str>,
+    ) -> Result<String> {
         use std::io::Write;
         use std::process::Stdio;
         let mut child = Command::new(program)
             .args(arguments)
             .env("KUBECONFIG", &self.kubeconfig)
-            .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
+            .stdin(if input.is_some() {
+                Stdio::piped()
+            } else {
+                Stdio::null()
+            })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()?;
@@ -61,7 +74,11 @@ impl Node {
         let output = child.wait_with_output()?;
         if !output.status.success() {
             let error = String::from_utf8_lossy(&output.stderr);
-            bail!("{} {arguments:?}: {}: {error}", program.display(), output.status);
+            bail!(
+                "{} {arguments:?}: {}: {error}",
+                program.display(),
+                output.status
+            );
         }
         Ok(String::from_utf8(output.stdout)?)
     }
@@ -78,7 +95,9 @@ impl Node {
         std::fs::create_dir_all(&scratch)?;
         let path = scratch.join(format!("apply-{}.yaml", rand::random::<u32>()));
         std::fs::write(&path, manifest)?;
-        let done = self.kubectl(&["apply", "-f", &path.display().to_string()]).map(drop);
+        let done = self
+            .kubectl(&["apply", "-f", &path.display().to_string()])
+            .map(drop);
         std::fs::remove_file(&path)?;
         done
     }
@@ -94,17 +113,30 @@ impl Node {
     }
 
     /// Waits until a cluster is Ready for its present generation and nothing is left to do.
-    pub async fn ready(&self, namespace: &str, name: &str, limit: Duration) -> Result<KafkaCluster> {
+    pub async fn ready(
+        &self,
+        namespace: &str,
+        name: &str,
+        limit: Duration,
+    ) -> Result<KafkaCluster> {
         let api = self.clusters(namespace);
         until(&format!("cluster {name} to be Ready"), limit, || async {
             let cluster = api.get(name).await?;
             let status = cluster.status.clone().unwrap_or_default();
-            let current = status.observed_generation == cluster.metadata.generation && status.plan.is_empty();
-            let ready = status.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True");
+            let current =
+                status.observed_generation == cluster.metadata.generation && status.plan.is_empty();
+            let ready = status
+                .conditions
+                .iter()
+                .any(|c| c.type_ == "Ready" && c.status == "True");
             if current && ready {
                 return Ok(Some(cluster));
             }
-            let said: Vec<String> = status.conditions.iter().map(|c| format!("{}={} {}: {}", c.type_, c.status, c.reason, c.message)).collect();
+            let said: Vec<String> = status
+                .conditions
+                .iter()
+                .map(|c| format!("{}={} {}: {}", c.type_, c.status, c.reason, c.message))
+                .collect();
             bail!("{}; plan {:?}", said.join("; "), status.plan)
         })
         .await
@@ -113,30 +145,55 @@ impl Node {
     /// A Kafka client with the administrator's certificate.
     pub async fn kafka(&self, namespace: &str, cluster: &str) -> Result<sdm_kafka::Client> {
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
-        let data = secrets.get(&names::admin_secret(cluster)).await?.data.unwrap_or_default();
-        let part = |key: &str| data.get(key).map(|b| b.0.clone()).with_context(|| format!("no {key}"));
+        let data = secrets
+            .get(&names::admin_secret(cluster))
+            .await?
+            .data
+            .unwrap_or_default();
+        let part = |key: &str| {
+            data.get(key)
+                .map(|b| b.0.clone())
+                .with_context(|| format!("no {key}"))
+        };
         let tls = TlsConfig::new(TlsMaterial {
             ca_pem: part("ca.crt")?,
             cert_chain_pem: Some(part("tls.crt")?),
             key_pem: Some(part("tls.key")?),
         })?;
         let cluster_object = self.clusters(namespace).get(cluster).await?;
-        let ids = cluster_object.spec.pools.iter().filter(|p| p.roles.contains(&sdm_api::NodeRole::Broker)).flat_map(|p| p.node_ids.clone());
+        let ids = cluster_object
+            .spec
+            .pools
+            .iter()
+            .filter(|p| p.roles.contains(&sdm_api::NodeRole::Broker))
+            .flat_map(|p| p.node_ids.clone());
         let port = u16::try_from(cluster_object.spec.listeners[0].port)?;
         Ok(sdm_kafka::Client::new(ClientConfig {
-            bootstrap: ids.map(|id| (names::node_dns(cluster, namespace, id), port)).collect(),
+            bootstrap: ids
+                .map(|id| (names::node_dns(cluster, namespace, id), port))
+                .collect(),
             tls: Some(tls),
-            dialer: Arc::new(PodDialer { pods: self.pods(namespace) }),
+            dialer: Arc::new(PodDialer {
+                pods: self.pods(namespace),
+            }),
             client_id: "sdm-tests".into(),
             timeout: Duration::from_secs(20),
         }))
     }
 
     /// The uid of each Pod of a cluster, by name.
-    pub async fn pod_uids(&self, namespace: &str, cluster: &str) -> Result<BTreeMap<String, String>> {
-        let selector = kube::api::ListParams::default().labels(&format!("{}={cluster}", names::LABEL_CLUSTER));
+    pub async fn pod_uids(
+        &self,
+        namespace: &str,
+        cluster: &str,
+    ) -> Result<BTreeMap<String, String>> {
+        let selector =
+            kube::api::ListParams::default().labels(&format!("{}={cluster}", names::LABEL_CLUSTER));
         let pods = self.pods(namespace).list(&selector).await?;
-        Ok(pods.iter().map(|p| (p.name_any(), p.uid().unwrap_or_default())).collect())
+        Ok(pods
+            .iter()
+            .map(|p| (p.name_any(), p.uid().unwrap_or_default()))
+            .collect())
     }
 }
 
@@ -147,11 +204,18 @@ pub struct PodDialer {
 }
 
 impl Dialer for PodDialer {
-    fn dial<'a>(&'a self, host: &'a str, port: u16) -> BoxFuture<'a, std::io::Result<Box<dyn Stream>>> {
+    fn dial<'a>(
+        &'a self,
+        host: &'a str,
+        port: u16,
+    ) -> BoxFuture<'a, std::io::Result<Box<dyn Stream>>> {
         async move {
             let name = host.split('.').next().unwrap_or(host);
             let pod = self.pods.get(name).await.map_err(std::io::Error::other)?;
-            let ip = pod.status.and_then(|s| s.pod_ip).ok_or_else(|| std::io::Error::other(format!("{name} has no address")))?;
+            let ip = pod
+                .status
+                .and_then(|s| s.pod_ip)
+                .ok_or_else(|| std::io::Error::other(format!("{name} has no address")))?;
             TcpDialer.dial(&ip, port).await
         }
         .boxed()

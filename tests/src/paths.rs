@@ -5,7 +5,10 @@ use std::path::PathBuf;
 
 /// The repository's root.
 pub fn repository() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the repository exists")
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .canonicalize()
+        .expect("the repository exists")
 }
 
 /// The cache that `deploy/local` and `deploy/images` fill.
@@ -18,7 +21,8 @@ pub fn cache() -> PathBuf {
 
 /// One of the Kubernetes programs.
 pub fn kubernetes(program: &str) -> PathBuf {
-    let dir = env::var_os("KUBE_BIN_DIR").map_or_else(|| cache().join("kubernetes-1.35.4"), PathBuf::from);
+    let dir = env::var_os("KUBE_BIN_DIR")
+        .map_or_else(|| cache().join("kubernetes-1.35.4"), PathBuf::from);
     existing(dir.join(program))
 }
 
@@ -29,11 +33,16 @@ pub fn etcd() -> PathBuf {
 
 /// One of our own programs, as released.
 pub fn program(name: &str) -> PathBuf {
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from);
+    let target =
+        env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from);
     existing(target.join("release").join(name))
 }
 
 fn existing(path: PathBuf) -> PathBuf {
-    assert!(path.exists(), "{} is not there: `tests/run` builds it", path.display());
+    assert!(
+        path.exists(),
+        "{} is not there: `tests/run` builds it",
+        path.display()
+    );
     path
 }

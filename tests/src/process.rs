@@ -28,7 +28,11 @@ impl Spawn {
     {
         let mut argv: Vec<OsString> = vec![program.into()];
         argv.extend(arguments.into_iter().map(Into::into));
-        Self { argv, env: Vec::new(), log }
+        Self {
+            argv,
+            env: Vec::new(),
+            log,
+        }
     }
 
     /// Adds to the environment.
@@ -42,7 +46,9 @@ impl Spawn {
     pub fn start(self) -> Result<Process> {
         let log = self.log.clone();
         let (reply, answer) = channel();
-        spawner().send((self, reply)).map_err(|_| anyhow!("the spawner has gone"))?;
+        spawner()
+            .send((self, reply))
+            .map_err(|_| anyhow!("the spawner has gone"))?;
         let child = answer.recv().context("the spawner has gone")??;
         Ok(Process { child, log })
     }
@@ -70,7 +76,9 @@ impl Process {
     /// SIGTERM, without waiting.
     pub fn terminate(&self) -> Result<()> {
         let done = Command::new("kill").arg(self.pid().to_string()).status()?;
-        done.success().then_some(()).ok_or_else(|| anyhow!("process {} cannot be signalled", self.pid()))
+        done.success()
+            .then_some(())
+            .ok_or_else(|| anyhow!("process {} cannot be signalled", self.pid()))
     }
 
     /// Whether it still runs.
@@ -81,8 +89,15 @@ impl Process {
     /// Resident memory in kilobytes.
     pub fn resident_kb(&self) -> Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
-        let line = status.lines().find(|l| l.starts_with("VmRSS:")).context("no VmRSS")?;
-        Ok(line.split_whitespace().nth(1).context("no figure")?.parse()?)
+        let line = status
+            .lines()
+            .find(|l| l.starts_with("VmRSS:"))
+            .context("no VmRSS")?;
+        Ok(line
+            .split_whitespace()
+            .nth(1)
+            .context("no figure")?
+            .parse()?)
     }
 
     /// The last lines of its output, for a failure's message.

@@ -63,32 +63,68 @@ impl Shared {
 
 impl World {
     /// Formats a disk as the node's format script would.
-    pub fn format(&mut self, claim_uid: &str, cluster_id: &str, initial_controllers: Option<&str>, id: i32) -> Disk {
+    pub fn format(
+        &mut self,
+        claim_uid: &str,
+        cluster_id: &str,
+        initial_controllers: Option<&str>,
+        id: i32,
+    ) -> Disk {
         if let Some(disk) = self.disks.get(claim_uid) {
             if disk.cluster_id != cluster_id {
-                self.broken.push(format!("node {id}: a disk of cluster {} is used by {cluster_id}", disk.cluster_id));
+                self.broken.push(format!(
+                    "node {id}: a disk of cluster {} is used by {cluster_id}",
+                    disk.cluster_id
+                ));
             }
             return disk.clone();
         }
         let directory_id = initial_controllers.and_then(|list| directory_id(list, id));
         if let Some(list) = initial_controllers {
-            self.bootstraps.insert((cluster_id.to_owned(), list.to_owned()));
-            if self.bootstraps.iter().filter(|(c, _)| c == cluster_id).count() > 1 {
-                self.broken.push(format!("cluster {cluster_id} was given two different first quorums"));
+            self.bootstraps
+                .insert((cluster_id.to_owned(), list.to_owned()));
+            if self
+                .bootstraps
+                .iter()
+                .filter(|(c, _)| c == cluster_id)
+                .count()
+                > 1
+            {
+                self.broken.push(format!(
+                    "cluster {cluster_id} was given two different first quorums"
+                ));
             }
-            if self.disks.values().any(|d| d.directory_id.is_some() && d.directory_id == directory_id) {
-                self.broken.push(format!("node {id}: directory id {directory_id:?} was given to a second disk"));
+            if self
+                .disks
+                .values()
+                .any(|d| d.directory_id.is_some() && d.directory_id == directory_id)
+            {
+                self.broken.push(format!(
+                    "node {id}: directory id {directory_id:?} was given to a second disk"
+                ));
             }
         }
-        let disk = Disk { cluster_id: cluster_id.to_owned(), directory_id };
+        let disk = Disk {
+            cluster_id: cluster_id.to_owned(),
+            directory_id,
+        };
         self.disks.insert(claim_uid.to_owned(), disk.clone());
         disk
     }
 
     /// The first voters: (node id, directory id).
     pub fn voters(&self) -> Vec<(i32, String)> {
-        let Some((_, list)) = self.bootstraps.iter().next() else { return Vec::new() };
-        list.split(',').filter_map(|entry| Some((entry.split('@').next()?.parse().ok()?, directory_id_of(entry)?))).collect()
+        let Some((_, list)) = self.bootstraps.iter().next() else {
+            return Vec::new();
+        };
+        list.split(',')
+            .filter_map(|entry| {
+                Some((
+                    entry.split('@').next()?.parse().ok()?,
+                    directory_id_of(entry)?,
+                ))
+            })
+            .collect()
     }
 
     /// The active controller: the lowest voter that runs, if a majority does.
@@ -96,16 +132,24 @@ impl World {
         let voters = self.voters();
         let up: Vec<i32> = voters
             .iter()
-            .filter(|(id, dir)| self.running.values().any(|n| n.id == *id && n.controller && n.directory_id == *dir))
+            .filter(|(id, dir)| {
+                self.running
+                    .values()
+                    .any(|n| n.id == *id && n.controller && n.directory_id == *dir)
+            })
             .map(|(id, _)| *id)
             .collect();
-        (up.len() * 2 > voters.len()).then(|| up.into_iter().min()).flatten()
+        (up.len() * 2 > voters.len())
+            .then(|| up.into_iter().min())
+            .flatten()
     }
 }
 
 /// The directory id of node `id` in `id@host:port:directory,...`.
 fn directory_id(list: &str, id: i32) -> Option<String> {
-    list.split(',').find(|e| e.split('@').next() == Some(id.to_string().as_str())).and_then(directory_id_of)
+    list.split(',')
+        .find(|e| e.split('@').next() == Some(id.to_string().as_str()))
+        .and_then(directory_id_of)
 }
 
 fn directory_id_of(entry: &str) -> Option<String> {
