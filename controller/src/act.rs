@@ -37,7 +37,10 @@ impl Hands<'_> {
     pub async fn carry_out(&self, action: &Action) -> Result<(), Error> {
         match action {
             Action::CreateState(config_map) => self.create(&**config_map).await,
-            Action::UpdateState { config_map, resource_version } => self.update_state(config_map, resource_version).await,
+            Action::UpdateState {
+                config_map,
+                resource_version,
+            } => self.update_state(config_map, resource_version).await,
             Action::CreateAuthority { days } => self.create_authority(*days).await,
             Action::Issue(wanted) => {
                 let secret = authority::issue(&self.api(), self.resolved, wanted).await?;
@@ -51,11 +54,15 @@ impl Hands<'_> {
                 Object::Shared(KubeObject::PodDisruptionBudget(o)) => self.apply(&**o).await,
             },
             Action::CreatePod(pod) => self.create(&**pod).await,
-            Action::Delete { kind, name, uid, .. } => match kind {
+            Action::Delete {
+                kind, name, uid, ..
+            } => match kind {
                 Kind::Pod => self.delete::<Pod>(name, uid).await,
                 Kind::ConfigMap => self.delete::<ConfigMap>(name, uid).await,
                 Kind::Secret => self.delete::<Secret>(name, uid).await,
-                Kind::PersistentVolumeClaim => self.delete::<PersistentVolumeClaim>(name, uid).await,
+                Kind::PersistentVolumeClaim => {
+                    self.delete::<PersistentVolumeClaim>(name, uid).await
+                }
             },
             Action::Adopt { kind, name, uid } => match kind {
                 Kind::Pod => self.adopt::<Pod>(name, uid).await,
@@ -63,7 +70,12 @@ impl Hands<'_> {
                 Kind::Secret => self.adopt::<Secret>(name, uid).await,
                 Kind::PersistentVolumeClaim => self.adopt::<PersistentVolumeClaim>(name, uid).await,
             },
-            Action::SetServing { pod, uid, serving, why } => self.set_serving(pod, uid, *serving, why).await,
+            Action::SetServing {
+                pod,
+                uid,
+                serving,
+                why,
+            } => self.set_serving(pod, uid, *serving, why).await,
             Action::Wait => Ok(()),
         }
     }
@@ -73,7 +85,13 @@ impl Hands<'_> {
     }
 
     async fn seen<K: Stored>(&self, object: &K) {
-        self.stores.seen::<K>(self.key, &object.name_any(), object.meta().resource_version.as_deref()).await;
+        self.stores
+            .seen::<K>(
+                self.key,
+                &object.name_any(),
+                object.meta().resource_version.as_deref(),
+            )
+            .await;
     }
 
     async fn apply<K>(&self, object: &K) -> Result<(), Error>
@@ -91,7 +109,10 @@ impl Hands<'_> {
         K: Stored + Resource<Scope = NamespaceResourceScope> + Serialize,
     {
         let api = self.api::<K>();
-        let params = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
+        let params = PostParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PostParams::default()
+        };
         let result = api.create(&params, object).await;
         count_write(&K::kind(&()), "create", &result);
         match result {
@@ -127,11 +148,21 @@ impl Hands<'_> {
     }
 
     /// A decision is changed only on the ground of the version it was read from.
-    async fn update_state(&self, config_map: &ConfigMap, resource_version: &str) -> Result<(), Error> {
+    async fn update_state(
+        &self,
+        config_map: &ConfigMap,
+        resource_version: &str,
+    ) -> Result<(), Error> {
         let mut wanted = config_map.clone();
         wanted.metadata.resource_version = Some(resource_version.to_owned());
-        let params = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
-        let result = self.api::<ConfigMap>().replace(&wanted.name_any(), &params, &wanted).await;
+        let params = PostParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PostParams::default()
+        };
+        let result = self
+            .api::<ConfigMap>()
+            .replace(&wanted.name_any(), &params, &wanted)
+            .await;
         count_write("ConfigMap", "update", &result);
         self.seen(&result?).await;
         Ok(())
@@ -153,14 +184,26 @@ impl Hands<'_> {
         // With the uid in it the patch is refused when the object is another one by now.
         let owner = self.cluster.controller_owner_ref(&());
         let patch = json!({ "metadata": { "uid": uid, "ownerReferences": [owner] } });
-        let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
-        let result = self.api::<K>().patch(name, &params, &Patch::Merge(&patch)).await;
+        let params = PatchParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        let result = self
+            .api::<K>()
+            .patch(name, &params, &Patch::Merge(&patch))
+            .await;
         count_write(&K::kind(&()), "patch", &result);
         self.seen(&result?).await;
         Ok(())
     }
 
-    async fn set_serving(&self, pod: &str, uid: &str, serving: bool, why: &str) -> Result<(), Error> {
+    async fn set_serving(
+        &self,
+        pod: &str,
+        uid: &str,
+        serving: bool,
+        why: &str,
+    ) -> Result<(), Error> {
         let patch = json!({
             "metadata": { "uid": uid },
             "status": { "conditions": [{
@@ -171,8 +214,14 @@ impl Hands<'_> {
                 "lastTransitionTime": Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             }] },
         });
-        let params = PatchParams { field_manager: Some(STATUS_MANAGER.to_owned()), ..PatchParams::default() };
-        let result = self.api::<Pod>().patch_status(pod, &params, &Patch::Strategic(&patch)).await;
+        let params = PatchParams {
+            field_manager: Some(STATUS_MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        let result = self
+            .api::<Pod>()
+            .patch_status(pod, &params, &Patch::Strategic(&patch))
+            .await;
         count_write("Pod", "patch-status", &result);
         self.seen(&result?).await;
         Ok(())
@@ -186,5 +235,8 @@ fn taken<K: Resource<DynamicType = ()>>(name: &str) -> Error {
         "Secret" => "Secret",
         _ => "object",
     };
-    Error::NameTaken { kind, name: name.to_owned() }
+    Error::NameTaken {
+        kind,
+        name: name.to_owned(),
+    }
 }

@@ -24,12 +24,20 @@ use crate::error::Error;
 const OPERATOR_HOURS: i64 = 48;
 
 /// Reads every certificate of a cluster.
-pub fn views(cluster: &str, secrets: &BTreeMap<String, Secret>) -> BTreeMap<String, CertificateView> {
+pub fn views(
+    cluster: &str,
+    secrets: &BTreeMap<String, Secret>,
+) -> BTreeMap<String, CertificateView> {
     let read = |secret: &Secret| inspect(&text(secret, "tls.crt")?).ok();
     let authority = secrets.get(&names::ca_secret(cluster)).and_then(read);
     secrets
         .iter()
-        .filter_map(|(name, secret)| Some((name.clone(), view(&read(secret)?, secret, authority.as_ref()))))
+        .filter_map(|(name, secret)| {
+            Some((
+                name.clone(),
+                view(&read(secret)?, secret, authority.as_ref()),
+            ))
+        })
         .collect()
 }
 
@@ -55,7 +63,10 @@ pub async fn create(api: &Api<Secret>, resolved: &Resolved, days: i32) -> Result
     let authority = CertificateAuthority::generate(&cn, Timestamp::now(), lifetime)?;
     let key = authority.key_pem();
     let secret = render::ca_secret(resolved, authority.cert_pem(), key.expose());
-    let params = PostParams { field_manager: Some(names::MANAGER.to_owned()), ..PostParams::default() };
+    let params = PostParams {
+        field_manager: Some(names::MANAGER.to_owned()),
+        ..PostParams::default()
+    };
     let result = api.create(&params, &secret).await;
     count_write("Secret", "create", &result);
     Ok(result?)
@@ -70,25 +81,54 @@ fn short(name: &str) -> &str {
 async fn authority(api: &Api<Secret>, cluster: &str) -> Result<CertificateAuthority, Error> {
     let secret = api.get(&names::ca_secret(cluster)).await?;
     let part = |key| text(&secret, key).unwrap_or_default();
-    Ok(CertificateAuthority::from_pem(&part("tls.crt"), &KeyPem::new(part("tls.key")))?)
+    Ok(CertificateAuthority::from_pem(
+        &part("tls.crt"),
+        &KeyPem::new(part("tls.key")),
+    )?)
 }
 
 /// Issues a certificate and renders the Secret that carries it.
-pub async fn issue(api: &Api<Secret>, resolved: &Resolved, wanted: &CertificateUse) -> Result<Secret, Error> {
+pub async fn issue(
+    api: &Api<Secret>,
+    resolved: &Resolved,
+    wanted: &CertificateUse,
+) -> Result<Secret, Error> {
     let authority = authority(api, &resolved.name).await?;
-    let usage = if wanted.node.is_some() { Usage::Both } else { Usage::Client };
+    let usage = if wanted.node.is_some() {
+        Usage::Both
+    } else {
+        Usage::Client
+    };
     let lifetime = SignedDuration::from_hours(i64::from(wanted.days) * 24);
-    let request =
-        LeafRequest::valid_for(wanted.common_name, usage, Timestamp::now(), lifetime).with_dns(wanted.dns.clone());
+    let request = LeafRequest::valid_for(wanted.common_name, usage, Timestamp::now(), lifetime)
+        .with_dns(wanted.dns.clone());
     let leaf = authority.issue(&request)?;
-    let pem = PemParts { certificate: &leaf.chain_pem, key: leaf.key_pem.expose(), ca: authority.cert_pem() };
-    let none = PemParts { certificate: "", key: "", ca: "" };
+    let pem = PemParts {
+        certificate: &leaf.chain_pem,
+        key: leaf.key_pem.expose(),
+        ca: authority.cert_pem(),
+    };
+    let none = PemParts {
+        certificate: "",
+        key: "",
+        ca: "",
+    };
     let (mut secret, empty) = match wanted.node {
-        Some(id) => (render::node_tls_secret(resolved, id, pem), render::node_tls_secret(resolved, id, none)),
-        None => (render::admin_secret(resolved, pem), render::admin_secret(resolved, none)),
+        Some(id) => (
+            render::node_tls_secret(resolved, id, pem),
+            render::node_tls_secret(resolved, id, none),
+        ),
+        None => (
+            render::admin_secret(resolved, pem),
+            render::admin_secret(resolved, none),
+        ),
     };
     let hash = sdm_core::plan::content_hash(&empty);
-    secret.metadata.annotations.get_or_insert_default().insert(names::ANNOTATION_APPLIED.to_owned(), hash);
+    secret
+        .metadata
+        .annotations
+        .get_or_insert_default()
+        .insert(names::ANNOTATION_APPLIED.to_owned(), hash);
     Ok(secret)
 }
 
@@ -102,18 +142,31 @@ pub struct Identity {
 
 impl Identity {
     /// Issues the operator's certificate.
-    pub async fn issue(api: &Api<Secret>, cluster: &str, authority_hash: &str) -> Result<Self, Error> {
+    pub async fn issue(
+        api: &Api<Secret>,
+        cluster: &str,
+        authority_hash: &str,
+    ) -> Result<Self, Error> {
         let authority = authority(api, cluster).await?;
         let now = Timestamp::now();
         let lifetime = SignedDuration::from_hours(OPERATOR_HOURS);
-        let leaf = authority.issue(&LeafRequest::valid_for(names::CN_OPERATOR, Usage::Client, now, lifetime))?;
+        let leaf = authority.issue(&LeafRequest::valid_for(
+            names::CN_OPERATOR,
+            Usage::Client,
+            now,
+            lifetime,
+        ))?;
         let tls = TlsConfig::new(TlsMaterial {
             ca_pem: authority.cert_pem().as_bytes().to_vec(),
             cert_chain_pem: Some(leaf.chain_pem.into_bytes()),
             key_pem: Some(leaf.key_pem.expose().as_bytes().to_vec()),
         })?;
         let renew = now.checked_add(lifetime / 3 * 2).unwrap_or(now);
-        Ok(Self { tls, authority: authority_hash.to_owned(), renew })
+        Ok(Self {
+            tls,
+            authority: authority_hash.to_owned(),
+            renew,
+        })
     }
 
     /// Whether it is still what the cluster trusts.

@@ -16,8 +16,8 @@ use sdm_api::names;
 use sdm_core::Resolved;
 use sdm_core::snapshot::{BrokerView, KafkaView, PartitionHealth, QuorumView, ReplicaView};
 use sdm_kafka::{
-    Client, ClientConfig, ClusterDescription, Dialer, KafkaError, QuorumDescription, QuorumReplica, Stream, TcpDialer,
-    TlsConfig, TopicMetadata,
+    Client, ClientConfig, ClusterDescription, Dialer, KafkaError, QuorumDescription, QuorumReplica,
+    Stream, TcpDialer, TlsConfig, TopicMetadata,
 };
 
 /// One look must not hold a reconcile up for longer.
@@ -35,10 +35,18 @@ struct PodDialer {
 
 impl Dialer for PodDialer {
     fn dial<'a>(&'a self, host: &'a str, port: u16) -> BoxFuture<'a, io::Result<Box<dyn Stream>>> {
-        let address = self.addresses.read().unwrap_or_else(PoisonError::into_inner).get(host).copied();
+        let address = self
+            .addresses
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(host)
+            .copied();
         Box::pin(async move {
             let Some(address) = address else {
-                return Err(io::Error::new(io::ErrorKind::NotFound, format!("no Pod has the name {host}")));
+                return Err(io::Error::new(
+                    io::ErrorKind::NotFound,
+                    format!("no Pod has the name {host}"),
+                ));
             };
             TcpDialer.dial(&address.to_string(), port).await
         })
@@ -60,7 +68,10 @@ impl Kafka {
         let members = members(resolved);
         let client = |hosts: &[String], port: i32| {
             Client::new(ClientConfig {
-                bootstrap: hosts.iter().map(|h| (h.clone(), u16::try_from(port).unwrap_or_default())).collect(),
+                bootstrap: hosts
+                    .iter()
+                    .map(|h| (h.clone(), u16::try_from(port).unwrap_or_default()))
+                    .collect(),
                 tls: Some(tls.clone()),
                 dialer: Arc::clone(&dialer) as Arc<dyn Dialer>,
                 client_id: "sdm-controller".to_owned(),
@@ -84,23 +95,35 @@ impl Kafka {
     ///
     /// # Errors
     /// Why nobody answered.
-    pub async fn look(&self, resolved: &Resolved, pods: &BTreeMap<String, Pod>) -> Result<Option<KafkaView>, KafkaError> {
+    pub async fn look(
+        &self,
+        resolved: &Resolved,
+        pods: &BTreeMap<String, Pod>,
+    ) -> Result<Option<KafkaView>, KafkaError> {
         let running = self.locate(resolved, pods);
-        let (Some(ready), true) = (running, !pods.is_empty()) else { return Ok(None) };
+        let (Some(ready), true) = (running, !pods.is_empty()) else {
+            return Ok(None);
+        };
         let limit = if ready { PATIENCE } else { GLANCE };
         let view = async {
             match self.by_brokers().await {
                 Ok(view) => Ok(view),
                 // No broker answers: the controllers may, and then at least the quorum is known.
                 Err(error) => match self.controllers.describe_quorum().await {
-                    Ok(quorum) => Ok(KafkaView { quorum: Some(quorum_view(&quorum)), ..KafkaView::default() }),
+                    Ok(quorum) => Ok(KafkaView {
+                        quorum: Some(quorum_view(&quorum)),
+                        ..KafkaView::default()
+                    }),
                     Err(_) => Err(error),
                 },
             }
         };
         match tokio::time::timeout(limit, view).await {
             Ok(view) => view.map(Some),
-            Err(_) => Err(KafkaError::Timeout { sent: true, api: "DescribeCluster" }),
+            Err(_) => Err(KafkaError::Timeout {
+                sent: true,
+                api: "DescribeCluster",
+            }),
         }
     }
 
@@ -109,15 +132,32 @@ impl Kafka {
         let mut addresses = HashMap::new();
         let mut running = None;
         for &id in resolved.nodes.keys() {
-            let Some(status) = pods.get(&names::node(&resolved.name, id)).and_then(|p| p.status.as_ref()) else { continue };
-            let Some(ip) = status.pod_ip.as_deref().and_then(|ip| ip.parse().ok()) else { continue };
+            let Some(status) = pods
+                .get(&names::node(&resolved.name, id))
+                .and_then(|p| p.status.as_ref())
+            else {
+                continue;
+            };
+            let Some(ip) = status.pod_ip.as_deref().and_then(|ip| ip.parse().ok()) else {
+                continue;
+            };
             addresses.insert(names::node_dns(&resolved.name, &resolved.namespace, id), ip);
-            let container = status.container_statuses.iter().flatten().find(|c| c.name == "kafka");
-            if let Some(container) = container.filter(|c| c.state.as_ref().is_some_and(|s| s.running.is_some())) {
+            let container = status
+                .container_statuses
+                .iter()
+                .flatten()
+                .find(|c| c.name == "kafka");
+            if let Some(container) =
+                container.filter(|c| c.state.as_ref().is_some_and(|s| s.running.is_some()))
+            {
                 running = Some(running.unwrap_or(false) || container.ready);
             }
         }
-        *self.dialer.addresses.write().unwrap_or_else(PoisonError::into_inner) = addresses;
+        *self
+            .dialer
+            .addresses
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = addresses;
         running
     }
 
@@ -142,17 +182,36 @@ impl Kafka {
 
 fn members(resolved: &Resolved) -> (Vec<String>, Vec<String>) {
     let dns = |id| names::node_dns(&resolved.name, &resolved.namespace, id);
-    (resolved.brokers().map(|n| dns(n.id)).collect(), resolved.controllers().map(|n| dns(n.id)).collect())
+    (
+        resolved.brokers().map(|n| dns(n.id)).collect(),
+        resolved.controllers().map(|n| dns(n.id)).collect(),
+    )
 }
 
 fn brokers(cluster: &ClusterDescription) -> BTreeMap<i32, BrokerView> {
-    cluster.nodes.iter().map(|n| (n.id, BrokerView { fenced: n.fenced, rack: n.rack.clone() })).collect()
+    cluster
+        .nodes
+        .iter()
+        .map(|n| {
+            (
+                n.id,
+                BrokerView {
+                    fenced: n.fenced,
+                    rack: n.rack.clone(),
+                },
+            )
+        })
+        .collect()
 }
 
 fn quorum_view(quorum: &QuorumDescription) -> QuorumView {
     // Ages are counted on the leader's clock, which is the one that stamped them.
     let leader = quorum.leader_id;
-    let now = quorum.voters.iter().find(|v| Some(v.id) == leader).and_then(|v| v.last_caught_up_ms);
+    let now = quorum
+        .voters
+        .iter()
+        .find(|v| Some(v.id) == leader)
+        .and_then(|v| v.last_caught_up_ms);
     let replica = |r: &QuorumReplica| {
         let ago = match (now, r.last_caught_up_ms) {
             _ if Some(r.id) == leader => Some(0),
@@ -161,7 +220,14 @@ fn quorum_view(quorum: &QuorumDescription) -> QuorumView {
             _ => Some(i64::MAX),
         };
         let directory_id = r.directory_id.map(|d| d.to_string()).unwrap_or_default();
-        (r.id, ReplicaView { directory_id, lag: r.lag.unwrap_or(i64::MAX), caught_up_ms_ago: ago })
+        (
+            r.id,
+            ReplicaView {
+                directory_id,
+                lag: r.lag.unwrap_or(i64::MAX),
+                caught_up_ms_ago: ago,
+            },
+        )
     };
     QuorumView {
         leader,
@@ -170,15 +236,22 @@ fn quorum_view(quorum: &QuorumDescription) -> QuorumView {
     }
 }
 
-fn partitions(topics: &[TopicMetadata]) -> (PartitionHealth, BTreeMap<i32, u64>, BTreeMap<i32, u64>) {
+fn partitions(
+    topics: &[TopicMetadata],
+) -> (PartitionHealth, BTreeMap<i32, u64>, BTreeMap<i32, u64>) {
     let mut health = PartitionHealth::default();
     let (mut hosted, mut in_sync) = (BTreeMap::new(), BTreeMap::new());
-    for (topic, partition) in topics.iter().flat_map(|t| t.partitions.iter().map(move |p| (t, p))) {
+    for (topic, partition) in topics
+        .iter()
+        .flat_map(|t| t.partitions.iter().map(move |p| (t, p)))
+    {
         health.total += 1;
         health.offline += u32::from(partition.leader.is_none());
         health.under_replicated += u32::from(!partition.is_in_sync());
         if !partition.is_in_sync() && health.examples.len() < EXAMPLES {
-            health.examples.push(format!("{}-{}", topic.name, partition.index));
+            health
+                .examples
+                .push(format!("{}-{}", topic.name, partition.index));
         }
         for id in &partition.replicas {
             *hosted.entry(*id).or_default() += 1;
@@ -197,17 +270,26 @@ mod tests {
     use super::*;
 
     fn topic(name: &str, partitions: &[(Option<i32>, &[i32], &[i32])]) -> TopicMetadata {
-        let partition = |(index, (leader, replicas, isr)): (usize, &(Option<i32>, &[i32], &[i32]))| PartitionMetadata {
-            index: i32::try_from(index).unwrap(),
-            leader: *leader,
-            leader_epoch: 0,
-            replicas: replicas.to_vec(),
-            isr: isr.to_vec(),
-            offline: Vec::new(),
-            error: None,
-        };
+        let partition =
+            |(index, (leader, replicas, isr)): (usize, &(Option<i32>, &[i32], &[i32]))| {
+                PartitionMetadata {
+                    index: i32::try_from(index).unwrap(),
+                    leader: *leader,
+                    leader_epoch: 0,
+                    replicas: replicas.to_vec(),
+                    isr: isr.to_vec(),
+                    offline: Vec::new(),
+                    error: None,
+                }
+            };
         let partitions = partitions.iter().enumerate().map(partition).collect();
-        TopicMetadata { name: name.into(), id: None, internal: false, error: None, partitions }
+        TopicMetadata {
+            name: name.into(),
+            id: None,
+            internal: false,
+            error: None,
+            partitions,
+        }
     }
 
     #[test]
@@ -217,7 +299,10 @@ mod tests {
             topic("ill", &[(Some(0), &[0, 1, 2], &[0, 1]), (None, &[2], &[2])]),
         ];
         let (health, hosted, in_sync) = partitions(&topics);
-        assert_eq!((health.total, health.offline, health.under_replicated), (3, 1, 2));
+        assert_eq!(
+            (health.total, health.offline, health.under_replicated),
+            (3, 1, 2)
+        );
         assert_eq!(health.examples, ["ill-0", "ill-1"]);
         assert_eq!(hosted, BTreeMap::from([(0, 2), (1, 2), (2, 2)]));
         // The last in-sync replica of an offline partition counts: nobody else has its records.
@@ -238,7 +323,11 @@ mod tests {
             leader_id: Some(1),
             leader_epoch: 3,
             high_watermark: 9,
-            voters: vec![replica(1, Some(50_000)), replica(2, Some(20_000)), replica(3, None)],
+            voters: vec![
+                replica(1, Some(50_000)),
+                replica(2, Some(20_000)),
+                replica(3, None),
+            ],
             observers: Vec::new(),
             nodes: Vec::new(),
         });

@@ -78,7 +78,9 @@ fn main() -> ExitCode {
 
 async fn run(options: Options) -> anyhow::Result<()> {
     let stop = shutdown::on_signal().context("installing signal handlers")?;
-    let client = kube_client::client_for_server(PROGRAM).await.context("connecting to the API server")?;
+    let client = kube_client::client_for_server(PROGRAM)
+        .await
+        .context("connecting to the API server")?;
     let health = Health::new();
     let metrics = health.metrics(|registry| {
         telemetry::register_metrics(registry, PROGRAM);
@@ -130,7 +132,14 @@ async fn run(options: Options) -> anyhow::Result<()> {
             () = stores.ready() => {}
         }
         let permits = Semaphore::new(CONCURRENCY);
-        let context = Context { client: client.clone(), stores, events, metrics, leadership: leadership.clone(), permits };
+        let context = Context {
+            client: client.clone(),
+            stores,
+            events,
+            metrics,
+            leadership: leadership.clone(),
+            permits,
+        };
         workers::run(Arc::new(context), wakes, stop.clone()).await;
         watches.shutdown().await;
     };

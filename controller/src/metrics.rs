@@ -59,12 +59,32 @@ impl Metrics {
             steps: Family::default(),
             polls: Arc::default(),
         };
-        registry.register("sdm_reconcile", "Reconciles by result", metrics.reconciles.clone());
-        registry.register("sdm_reconcile_errors", "Failures by reason", metrics.errors.clone());
-        registry.register("sdm_reconcile_duration_seconds", "Duration of reconciles", metrics.duration.clone());
-        registry.register("sdm_managed_clusters", "Clusters that are managed", metrics.clusters.clone());
+        registry.register(
+            "sdm_reconcile",
+            "Reconciles by result",
+            metrics.reconciles.clone(),
+        );
+        registry.register(
+            "sdm_reconcile_errors",
+            "Failures by reason",
+            metrics.errors.clone(),
+        );
+        registry.register(
+            "sdm_reconcile_duration_seconds",
+            "Duration of reconciles",
+            metrics.duration.clone(),
+        );
+        registry.register(
+            "sdm_managed_clusters",
+            "Clusters that are managed",
+            metrics.clusters.clone(),
+        );
         registry.register("sdm_steps", "Steps carried out", metrics.steps.clone());
-        registry.register("sdm_kafka_polls", "Looks at Kafka, all of them reads", Counter::clone(&metrics.polls));
+        registry.register(
+            "sdm_kafka_polls",
+            "Looks at Kafka, all of them reads",
+            Counter::clone(&metrics.polls),
+        );
         metrics
     }
 }
@@ -77,7 +97,11 @@ impl Metrics {
 
     /// Counts a failure.
     pub fn error(&self, reason: &str) {
-        self.errors.get_or_create(&ReasonLabel { reason: reason.to_owned() }).inc();
+        self.errors
+            .get_or_create(&ReasonLabel {
+                reason: reason.to_owned(),
+            })
+            .inc();
     }
 
     /// Counts a step that was carried out.

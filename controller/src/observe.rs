@@ -62,19 +62,28 @@ pub async fn snapshot(
         kafka_age: 0,
         kafka_error: None,
         now: Timestamp::now().as_second(),
-        fresh_ids: (0..=resolved.controllers().count()).map(|_| fresh_id()).collect(),
+        fresh_ids: (0..=resolved.controllers().count())
+            .map(|_| fresh_id())
+            .collect(),
     })
 }
 
 /// The decisions on record.
 pub fn state(snapshot: &Snapshot, key: &Key) -> Result<Option<ClusterState>, StateError> {
-    snapshot.objects.config_maps.get(&names::state_config_map(&key.name)).map(ClusterState::parse).transpose()
+    snapshot
+        .objects
+        .config_maps
+        .get(&names::state_config_map(&key.name))
+        .map(ClusterState::parse)
+        .transpose()
 }
 
 /// What of the spec cannot be, given what exists: what the webhook refuses by comparing with the
 /// object before, held against the world, for when no webhook was asked.
 pub fn against(snapshot: &Snapshot, resolved: &Resolved, state: Option<&ClusterState>) -> Review {
-    let Some(state) = state else { return Review::default() };
+    let Some(state) = state else {
+        return Review::default();
+    };
     // What another incarnation of the cluster leaves behind binds nobody.
     let mut claims = snapshot.objects.claims.clone();
     claims.retain(|_, c| {
@@ -86,13 +95,18 @@ pub fn against(snapshot: &Snapshot, resolved: &Resolved, state: Option<&ClusterS
         // Who votes is not settled yet, or was settled by whoever formatted volumes that were taken over.
         violations.retain(|v| v.path != "spec.pools");
     }
-    Review { violations, warnings: Vec::new() }
+    Review {
+        violations,
+        warnings: Vec::new(),
+    }
 }
 
 /// The Pods of a cluster as the API server has them at this moment, not as the watch told last.
 pub async fn pods_now(client: &Client, key: &Key) -> Result<BTreeMap<String, Pod>, Error> {
     let api: Api<Pod> = Api::namespaced(client.clone(), &key.namespace);
-    let list = api.list(&ListParams::default().labels(&format!("{}={}", names::LABEL_CLUSTER, key.name))).await?;
+    let list = api
+        .list(&ListParams::default().labels(&format!("{}={}", names::LABEL_CLUSTER, key.name)))
+        .await?;
     Ok(list.items.into_iter().map(|p| (p.name_any(), p)).collect())
 }
 

@@ -107,12 +107,15 @@ impl Cluster {
 
     /// Looks once, does what may be done now, and says when to look again.
     pub async fn reconcile(&mut self) -> Result<Next, Error> {
-        let Some(found) = self.context.stores.cluster(&self.key) else { return Ok(Next::Gone) };
+        let Some(found) = self.context.stores.cluster(&self.key) else {
+            return Ok(Next::Gone);
+        };
         let cluster = match &found.0 {
             Ok(cluster) => cluster.clone(),
             Err(invalid) => {
                 self.count("invalid");
-                report::unreadable(&self.context, &self.key, &invalid.metadata, &invalid.error).await?;
+                report::unreadable(&self.context, &self.key, &invalid.metadata, &invalid.error)
+                    .await?;
                 return Ok(Next::After(REFUSED));
             }
         };
@@ -174,14 +177,28 @@ impl Cluster {
     fn forget_if_another(&mut self, cluster: &KafkaCluster) {
         let uid = cluster.metadata.uid.clone().unwrap_or_default();
         if self.uid != uid {
-            *self = Self { uid, ..Self::new(Arc::clone(&self.context), self.key.clone()) };
+            *self = Self {
+                uid,
+                ..Self::new(Arc::clone(&self.context), self.key.clone())
+            };
         }
     }
 
-    async fn observe(&mut self, cluster: &KafkaCluster, resolved: &Resolved, fresh: bool) -> Result<Snapshot, Error> {
+    async fn observe(
+        &mut self,
+        cluster: &KafkaCluster,
+        resolved: &Resolved,
+        fresh: bool,
+    ) -> Result<Snapshot, Error> {
         let context = Arc::clone(&self.context);
-        let mut snapshot =
-            observe::snapshot(&context.client, &context.stores, &self.key, cluster.clone(), resolved).await?;
+        let mut snapshot = observe::snapshot(
+            &context.client,
+            &context.stores,
+            &self.key,
+            cluster.clone(),
+            resolved,
+        )
+        .await?;
         if fresh {
             snapshot.objects.pods = observe::pods_now(&context.client, &self.key).await?;
         }
@@ -196,7 +213,11 @@ impl Cluster {
         if fresh || self.asked_at.is_none_or(|at| at.elapsed() >= POLL) {
             match self.ask(snapshot, resolved).await {
                 Ok(Some(view)) => {
-                    self.heard = Heard { view: Some(view), age: 0, error: None };
+                    self.heard = Heard {
+                        view: Some(view),
+                        age: 0,
+                        error: None,
+                    };
                     self.heard_at = Some(Instant::now());
                 }
                 Ok(None) => self.heard.error = None,
@@ -205,7 +226,9 @@ impl Cluster {
             self.asked_at = Some(Instant::now());
         }
         match self.heard_at.map(|at| at.elapsed()) {
-            Some(age) if age < STALE => self.heard.age = i64::try_from(age.as_secs()).unwrap_or(i64::MAX),
+            Some(age) if age < STALE => {
+                self.heard.age = i64::try_from(age.as_secs()).unwrap_or(i64::MAX)
+            }
             _ => self.heard.view = None,
         }
         if fresh && self.heard.error.is_some() {
@@ -214,31 +237,52 @@ impl Cluster {
         }
     }
 
-    async fn ask(&mut self, snapshot: &Snapshot, resolved: &Resolved) -> Result<Option<sdm_core::KafkaView>, Error> {
-        let Some(authority) = snapshot.certificates.get(&names::ca_secret(&self.key.name)) else { return Ok(None) };
+    async fn ask(
+        &mut self,
+        snapshot: &Snapshot,
+        resolved: &Resolved,
+    ) -> Result<Option<sdm_core::KafkaView>, Error> {
+        let Some(authority) = snapshot.certificates.get(&names::ca_secret(&self.key.name)) else {
+            return Ok(None);
+        };
         let pods = &snapshot.objects.pods;
         if pods.is_empty() {
             return Ok(None);
         }
-        if self.identity.as_ref().is_none_or(|i| !i.is_current(&authority.hash)) {
+        if self
+            .identity
+            .as_ref()
+            .is_none_or(|i| !i.is_current(&authority.hash))
+        {
             let api = Api::namespaced(self.context.client.clone(), &self.key.namespace);
             self.identity = Some(Identity::issue(&api, &self.key.name, &authority.hash).await?);
             self.kafka = None;
         }
-        let Some(identity) = &self.identity else { return Ok(None) };
+        let Some(identity) = &self.identity else {
+            return Ok(None);
+        };
         if self.kafka.as_ref().is_none_or(|k| k.is_outdated(resolved)) {
             self.kafka = Some(Kafka::new(resolved, &identity.tls));
         }
-        let Some(kafka) = &self.kafka else { return Ok(None) };
+        let Some(kafka) = &self.kafka else {
+            return Ok(None);
+        };
         self.context.metrics.polls.inc();
         Ok(kafka.look(resolved, pods).await?)
     }
 
     /// Carries out every step that is ready and not waiting for a second attempt.
-    async fn act(&mut self, cluster: &KafkaCluster, resolved: &Resolved, plan: &Plan) -> Result<Deeds, Error> {
+    async fn act(
+        &mut self,
+        cluster: &KafkaCluster,
+        resolved: &Resolved,
+        plan: &Plan,
+    ) -> Result<Deeds, Error> {
         let generation = cluster.metadata.generation;
         let now = Instant::now();
-        self.retries.retain(|name, r| r.generation == generation && plan.steps.iter().any(|s| s.name == *name));
+        self.retries.retain(|name, r| {
+            r.generation == generation && plan.steps.iter().any(|s| s.name == *name)
+        });
         let mut deeds = Deeds::default();
         for step in plan.steps.iter().filter(|s| s.is_ready()) {
             if self.retries.get(&step.name).is_some_and(|r| r.at > now) {
@@ -268,20 +312,40 @@ impl Cluster {
     }
 
     /// A step that takes a node down is looked at once more, against the world as it is right now.
-    async fn carry_out(&mut self, cluster: &KafkaCluster, resolved: &Resolved, step: &Step) -> Result<bool, Error> {
+    async fn carry_out(
+        &mut self,
+        cluster: &KafkaCluster,
+        resolved: &Resolved,
+        step: &Step,
+    ) -> Result<bool, Error> {
         if step.is_disruptive() && !self.still_right(cluster, resolved, step).await? {
             return Ok(false);
         }
         let context = Arc::clone(&self.context);
-        let hands = Hands { client: &context.client, stores: &context.stores, key: &self.key, cluster, resolved };
+        let hands = Hands {
+            client: &context.client,
+            stores: &context.stores,
+            key: &self.key,
+            cluster,
+            resolved,
+        };
         hands.carry_out(&step.action).await.map(|()| true)
     }
 
-    async fn still_right(&mut self, cluster: &KafkaCluster, resolved: &Resolved, step: &Step) -> Result<bool, Error> {
+    async fn still_right(
+        &mut self,
+        cluster: &KafkaCluster,
+        resolved: &Resolved,
+        step: &Step,
+    ) -> Result<bool, Error> {
         let snapshot = self.observe(cluster, resolved, true).await?;
-        let Ok(state) = observe::state(&snapshot, &self.key) else { return Ok(false) };
+        let Ok(state) = observe::state(&snapshot, &self.key) else {
+            return Ok(false);
+        };
         let again = plan(&snapshot, resolved, state.as_ref());
-        let same = |s: &&Step| s.name == step.name && s.is_ready() && target(&s.action) == target(&step.action);
+        let same = |s: &&Step| {
+            s.name == step.name && s.is_ready() && target(&s.action) == target(&step.action)
+        };
         Ok(again.steps.iter().find(same).is_some() && self.context.leadership.holds())
     }
 
@@ -289,20 +353,51 @@ impl Cluster {
         let failure = error.failure(&step.name);
         tracing::warn!(cluster = %self.key, step = step.name, reason = failure.reason, %error, "step failed");
         self.context.metrics.error(&failure.reason);
-        let attempts = self.retries.get(&step.name).map_or(1, |r| r.attempts.saturating_add(1));
+        let attempts = self
+            .retries
+            .get(&step.name)
+            .map_or(1, |r| r.attempts.saturating_add(1));
         // Haste does not help where somebody has to change something first.
-        let at = Instant::now() + backoff(if error.is_permanent() { attempts + 4 } else { attempts });
-        self.retries.insert(step.name.clone(), Retry { failure, attempts, at, generation });
+        let at = Instant::now()
+            + backoff(if error.is_permanent() {
+                attempts + 4
+            } else {
+                attempts
+            });
+        self.retries.insert(
+            step.name.clone(),
+            Retry {
+                failure,
+                attempts,
+                at,
+                generation,
+            },
+        );
     }
 
     fn failures(&self, plan: &Plan) -> Vec<Failure> {
-        plan.steps.iter().filter_map(|s| self.retries.get(&s.name)).map(|r| r.failure.clone()).collect()
+        plan.steps
+            .iter()
+            .filter_map(|s| self.retries.get(&s.name))
+            .map(|r| r.failure.clone())
+            .collect()
     }
 
     /// When to look again.
-    fn pace(&mut self, plan: &Plan, snapshot: &Snapshot, failures: &[Failure], done: bool, overtaken: bool) -> Next {
+    fn pace(
+        &mut self,
+        plan: &Plan,
+        snapshot: &Snapshot,
+        failures: &[Failure],
+        done: bool,
+        overtaken: bool,
+    ) -> Next {
         let ready = |c: &KafkaCluster| {
-            c.status().is_some_and(|s| s.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True"))
+            c.status().is_some_and(|s| {
+                s.conditions
+                    .iter()
+                    .any(|c| c.type_ == "Ready" && c.status == "True")
+            })
         };
         if done && failures.is_empty() {
             self.count("working");
@@ -319,12 +414,26 @@ impl Cluster {
         let stalled = plan.stall.is_some() || failures.iter().any(|f| f.permanent);
         self.count(if stalled { "stalled" } else { "working" });
         // Nothing moves: a cluster that waits for its owner must not cost much.
-        let picture = format!("{:?}", plan.steps.iter().map(|s| (&s.name, &s.waits_for)).collect::<Vec<_>>());
+        let picture = format!(
+            "{:?}",
+            plan.steps
+                .iter()
+                .map(|s| (&s.name, &s.waits_for))
+                .collect::<Vec<_>>()
+        );
         if self.moved.0 != picture {
             self.moved = (picture, Instant::now());
         }
-        let pause = if self.moved.1.elapsed() > PATIENCE { SLOW } else { FAST };
-        let retry = self.retries.values().map(|r| r.at.saturating_duration_since(Instant::now())).min();
+        let pause = if self.moved.1.elapsed() > PATIENCE {
+            SLOW
+        } else {
+            FAST
+        };
+        let retry = self
+            .retries
+            .values()
+            .map(|r| r.at.saturating_duration_since(Instant::now()))
+            .min();
         Next::After(retry.map_or(pause, |r| r.clamp(Duration::from_millis(50), pause)))
     }
 
@@ -344,5 +453,6 @@ fn target(action: &Action) -> Option<(&str, &str)> {
 /// Growing pauses with jitter, a minute at most.
 pub fn backoff(attempts: u32) -> Duration {
     let base = Duration::from_millis(500).saturating_mul(1 << attempts.saturating_sub(1).min(7));
-    base.min(Duration::from_secs(60)).mul_f64(rand::rng().random_range(0.8..1.2))
+    base.min(Duration::from_secs(60))
+        .mul_f64(rand::rng().random_range(0.8..1.2))
 }

@@ -40,22 +40,54 @@ pub async fn write(
         Err(error) => return Err(error.into()),
     };
     let version = stored.meta().resource_version.clone();
-    context.stores.seen::<Guarded>(key, &key.name, version.as_deref()).await;
-    let before = cluster.status.as_ref().map(|s| s.conditions.as_slice()).unwrap_or_default();
-    transitions(context, &cluster.object_ref(&()), before, &wanted.conditions).await;
+    context
+        .stores
+        .seen::<Guarded>(key, &key.name, version.as_deref())
+        .await;
+    let before = cluster
+        .status
+        .as_ref()
+        .map(|s| s.conditions.as_slice())
+        .unwrap_or_default();
+    transitions(
+        context,
+        &cluster.object_ref(&()),
+        before,
+        &wanted.conditions,
+    )
+    .await;
     Ok(())
 }
 
 /// Reports an object that cannot be read. Its status may be unreadable too, so only the conditions
 /// of ours are touched.
-pub async fn unreadable(context: &Context, key: &Key, meta: &ObjectMeta, error: &str) -> Result<(), Error> {
+pub async fn unreadable(
+    context: &Context,
+    key: &Key,
+    meta: &ObjectMeta,
+    error: &str,
+) -> Result<(), Error> {
     let message = format!("the object cannot be read, correct it: {error}");
-    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(sdm_api::GROUP, sdm_api::VERSION, "KafkaCluster"));
-    let raw: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), &key.namespace, &resource);
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(
+        sdm_api::GROUP,
+        sdm_api::VERSION,
+        "KafkaCluster",
+    ));
+    let raw: Api<DynamicObject> =
+        Api::namespaced_with(context.client.clone(), &key.namespace, &resource);
     let found = raw.get_opt(&key.name).await?;
-    let conditions = found.as_ref().and_then(|o| o.data.pointer("/status/conditions").cloned());
-    let before: Vec<Condition> = conditions.and_then(|c| serde_json::from_value(c).ok()).unwrap_or_default();
-    let wanted = unreadable_conditions(&before, meta.generation, Timestamp::now().as_second(), &message);
+    let conditions = found
+        .as_ref()
+        .and_then(|o| o.data.pointer("/status/conditions").cloned());
+    let before: Vec<Condition> = conditions
+        .and_then(|c| serde_json::from_value(c).ok())
+        .unwrap_or_default();
+    let wanted = unreadable_conditions(
+        &before,
+        meta.generation,
+        Timestamp::now().as_second(),
+        &message,
+    );
     if before == wanted {
         return Ok(());
     }
@@ -79,34 +111,71 @@ pub async fn unreadable(context: &Context, key: &Key, meta: &ObjectMeta, error: 
 }
 
 /// An event for each condition whose status or reason changed.
-async fn transitions(context: &Context, about: &ObjectReference, before: &[Condition], now: &[Condition]) {
+async fn transitions(
+    context: &Context,
+    about: &ObjectReference,
+    before: &[Condition],
+    now: &[Condition],
+) {
     let find = |list: &[Condition], type_: &str| list.iter().find(|c| c.type_ == type_).cloned();
     let (stalled_before, ready_before) = (find(before, STALLED), find(before, READY));
     if let Some(stalled) = find(now, STALLED).filter(|c| c.status == "True") {
         if changed(stalled_before.as_ref(), &stalled) {
-            tracing::warn!(name = about.name, namespace = about.namespace, reason = stalled.reason, message = stalled.message, "stalled");
-            context.events.warning(about, &stalled.reason, "Reconcile", stalled.message).await;
+            tracing::warn!(
+                name = about.name,
+                namespace = about.namespace,
+                reason = stalled.reason,
+                message = stalled.message,
+                "stalled"
+            );
+            context
+                .events
+                .warning(about, &stalled.reason, "Reconcile", stalled.message)
+                .await;
         }
         return;
     }
-    let Some(ready) = find(now, READY) else { return };
+    let Some(ready) = find(now, READY) else {
+        return;
+    };
     let was_ready = ready_before.as_ref().is_some_and(|c| c.status == "True");
     if ready.status == "True" && !was_ready {
         tracing::info!(name = about.name, namespace = about.namespace, "ready");
-        context.events.normal(about, "Ready", "Reconcile", ready.message).await;
+        context
+            .events
+            .normal(about, "Ready", "Reconcile", ready.message)
+            .await;
     } else if ready.status != "True" && was_ready {
-        tracing::info!(name = about.name, namespace = about.namespace, reason = ready.reason, message = ready.message, "not ready");
+        tracing::info!(
+            name = about.name,
+            namespace = about.namespace,
+            reason = ready.reason,
+            message = ready.message,
+            "not ready"
+        );
         let note = ready.message;
         match ready.reason.as_str() {
             // By our own hand.
-            "Changing" => context.events.normal(about, &ready.reason, "Reconcile", note).await,
-            _ => context.events.warning(about, &ready.reason, "Reconcile", note).await,
+            "Changing" => {
+                context
+                    .events
+                    .normal(about, &ready.reason, "Reconcile", note)
+                    .await
+            }
+            _ => {
+                context
+                    .events
+                    .warning(about, &ready.reason, "Reconcile", note)
+                    .await
+            }
         }
     }
 }
 
 fn changed(before: Option<&Condition>, now: &Condition) -> bool {
-    before.is_none_or(|b| b.status != now.status || b.reason != now.reason || b.message != now.message)
+    before.is_none_or(|b| {
+        b.status != now.status || b.reason != now.reason || b.message != now.message
+    })
 }
 
 /// An event for a step that people want to find in the cluster's story.
@@ -119,7 +188,10 @@ pub async fn step(context: &Context, cluster: &KafkaCluster, step: &Step) {
         _ => return,
     };
     let note = format!("{}: {}", step.name, step.reason);
-    context.events.normal(&cluster.object_ref(&()), reason, "Reconcile", note).await;
+    context
+        .events
+        .normal(&cluster.object_ref(&()), reason, "Reconcile", note)
+        .await;
 }
 
 impl Debug for Context {

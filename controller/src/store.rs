@@ -68,7 +68,9 @@ pub struct Stores {
 }
 
 /// A kind that has a store of its own.
-pub trait Stored: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static {
+pub trait Stored:
+    Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static
+{
     /// Its store.
     fn store(stores: &Stores) -> &Store<Self>
     where
@@ -98,16 +100,37 @@ stored! {
 
 impl Stores {
     /// Starts all watches; `wake` is called for every change. The tasks end with `tasks`.
-    pub fn start(client: &Client, tasks: &mut JoinSet<()>, wake: impl Fn(Wake) + Clone + Send + 'static) -> Self {
-        let ours = watcher::Config::default().labels(&format!("{}={}", names::LABEL_MANAGED_BY, names::MANAGED_BY));
+    pub fn start(
+        client: &Client,
+        tasks: &mut JoinSet<()>,
+        wake: impl Fn(Wake) + Clone + Send + 'static,
+    ) -> Self {
+        let ours = watcher::Config::default().labels(&format!(
+            "{}={}",
+            names::LABEL_MANAGED_BY,
+            names::MANAGED_BY
+        ));
         let (clusters, writer) = store();
-        let stream = watch(Api::<Guarded>::all(client.clone()), watcher::Config::default()).default_backoff();
-        let stream = stream.modify(|o| o.managed_fields_mut().clear()).reflect(writer);
+        let stream = watch(
+            Api::<Guarded>::all(client.clone()),
+            watcher::Config::default(),
+        )
+        .default_backoff();
+        let stream = stream
+            .modify(|o| o.managed_fields_mut().clear())
+            .reflect(writer);
         tasks.spawn(drive(stream, wake.clone(), |o: &Guarded| {
-            Some(Wake::One(Key { namespace: o.namespace()?, name: o.name_any() }))
+            Some(Wake::One(Key {
+                namespace: o.namespace()?,
+                name: o.name_any(),
+            }))
         }));
         let (nodes, writer) = store();
-        let stream = watch(Api::<PartialObjectMeta<Node>>::all(client.clone()), watcher::Config::default()).default_backoff();
+        let stream = watch(
+            Api::<PartialObjectMeta<Node>>::all(client.clone()),
+            watcher::Config::default(),
+        )
+        .default_backoff();
         let stream = stream
             .modify(|o| {
                 o.managed_fields_mut().clear();
@@ -148,7 +171,8 @@ impl Stores {
 
     /// The cluster as stored.
     pub fn cluster(&self, key: &Key) -> Option<Arc<Guarded>> {
-        self.clusters.get(&ObjectRef::new(&key.name).within(&key.namespace))
+        self.clusters
+            .get(&ObjectRef::new(&key.name).within(&key.namespace))
     }
 
     /// Every object of one cluster.
@@ -166,8 +190,12 @@ impl Stores {
 
     /// The values of `topology_key` on Kubernetes nodes, sorted.
     pub fn zones(&self, topology_key: &str) -> Vec<String> {
-        let mut zones: Vec<String> =
-            self.nodes.state().iter().filter_map(|n| n.labels().get(topology_key).cloned()).collect();
+        let mut zones: Vec<String> = self
+            .nodes
+            .state()
+            .iter()
+            .filter_map(|n| n.labels().get(topology_key).cloned())
+            .collect();
         zones.sort();
         zones.dedup();
         zones
@@ -188,7 +216,12 @@ impl Stores {
                 (None, None) => true,
                 // Resource versions of one kind are ordered (KEP-5504).
                 (Some(found), Some(wanted)) => {
-                    found.meta().resource_version.as_deref().and_then(|v| v.parse::<u64>().ok()) >= Some(wanted)
+                    found
+                        .meta()
+                        .resource_version
+                        .as_deref()
+                        .and_then(|v| v.parse::<u64>().ok())
+                        >= Some(wanted)
                 }
                 (Some(found), None) => found.meta().deletion_timestamp.is_some(),
                 (None, Some(_)) => false,
@@ -221,7 +254,10 @@ where
         .reflect(writer);
     tasks.spawn(drive(stream, wake.clone(), |o: &K| {
         let name = o.labels().get(names::LABEL_CLUSTER)?.clone();
-        Some(Wake::One(Key { namespace: o.namespace()?, name }))
+        Some(Wake::One(Key {
+            namespace: o.namespace()?,
+            name,
+        }))
     }));
     reader
 }
@@ -256,7 +292,11 @@ where
         .into_iter()
         .filter(|o| {
             o.meta().namespace.as_deref() == Some(&*key.namespace)
-                && o.meta().labels.as_ref().and_then(|l| l.get(names::LABEL_CLUSTER)) == Some(&key.name)
+                && o.meta()
+                    .labels
+                    .as_ref()
+                    .and_then(|l| l.get(names::LABEL_CLUSTER))
+                    == Some(&key.name)
         })
         .map(|o| (o.name_any(), K::clone(&o)))
         .collect()
@@ -265,7 +305,10 @@ where
 /// Of a Pod's spec only where it runs is read; what it should be is known by its revision.
 fn prune_pod(pod: &mut Pod) {
     let node_name = pod.spec.take().and_then(|s| s.node_name);
-    pod.spec = Some(PodSpec { node_name, ..PodSpec::default() });
+    pod.spec = Some(PodSpec {
+        node_name,
+        ..PodSpec::default()
+    });
 }
 
 /// Certificates stay. Of everything else, keys above all, only that it is there.
@@ -283,12 +326,31 @@ mod tests {
 
     #[test]
     fn no_private_key_is_kept() {
-        let data = ["tls.crt", "tls.key", "keystore.pem", "client.properties", "ca.crt"];
+        let data = [
+            "tls.crt",
+            "tls.key",
+            "keystore.pem",
+            "client.properties",
+            "ca.crt",
+        ];
         let data = data.map(|k| (k.to_owned(), ByteString(b"content".to_vec())));
-        let mut secret = Secret { data: Some(data.into()), ..Secret::default() };
+        let mut secret = Secret {
+            data: Some(data.into()),
+            ..Secret::default()
+        };
         prune_secret(&mut secret);
-        let kept: Vec<_> = secret.data.iter().flatten().filter(|(_, v)| !v.0.is_empty()).map(|(k, _)| k.as_str()).collect();
+        let kept: Vec<_> = secret
+            .data
+            .iter()
+            .flatten()
+            .filter(|(_, v)| !v.0.is_empty())
+            .map(|(k, _)| k.as_str())
+            .collect();
         assert_eq!(kept, ["ca.crt", "tls.crt"]);
-        assert_eq!(secret.data.map(|d| d.len()), Some(5), "that the others are there is known");
+        assert_eq!(
+            secret.data.map(|d| d.len()),
+            Some(5),
+            "that the others are there is known"
+        );
     }
 }

@@ -22,7 +22,11 @@ const GATHER: Duration = Duration::from_millis(20);
 type Bells = Arc<Mutex<HashMap<Key, Arc<Notify>>>>;
 
 /// Wakes workers until `stop`, then lets each finish what it is doing.
-pub async fn run(context: Arc<Context>, mut wakes: UnboundedReceiver<Wake>, stop: CancellationToken) {
+pub async fn run(
+    context: Arc<Context>,
+    mut wakes: UnboundedReceiver<Wake>,
+    stop: CancellationToken,
+) {
     let bells: Bells = Arc::default();
     let mut workers = JoinSet::new();
     loop {
@@ -53,28 +57,59 @@ pub async fn run(context: Arc<Context>, mut wakes: UnboundedReceiver<Wake>, stop
             } else if context.stores.cluster(&key).is_some() {
                 let bell = Arc::new(Notify::new());
                 bells_now.insert(key.clone(), Arc::clone(&bell));
-                workers.spawn(work(Arc::clone(&context), key, bell, Arc::clone(&bells), stop.clone()));
+                workers.spawn(work(
+                    Arc::clone(&context),
+                    key,
+                    bell,
+                    Arc::clone(&bells),
+                    stop.clone(),
+                ));
             }
-            context.metrics.clusters.set(i64::try_from(bells_now.len()).unwrap_or(i64::MAX));
+            context
+                .metrics
+                .clusters
+                .set(i64::try_from(bells_now.len()).unwrap_or(i64::MAX));
         }
     }
     while workers.join_next().await.is_some() {}
 }
 
 fn everything(context: &Context) -> Vec<Key> {
-    let key = |meta: &kube::api::ObjectMeta| Some(Key { namespace: meta.namespace.clone()?, name: meta.name.clone()? });
-    context.stores.clusters.state().iter().filter_map(|c| key(kube::Resource::meta(&**c))).collect()
+    let key = |meta: &kube::api::ObjectMeta| {
+        Some(Key {
+            namespace: meta.namespace.clone()?,
+            name: meta.name.clone()?,
+        })
+    };
+    context
+        .stores
+        .clusters
+        .state()
+        .iter()
+        .filter_map(|c| key(kube::Resource::meta(&**c)))
+        .collect()
 }
 
-async fn work(context: Arc<Context>, key: Key, bell: Arc<Notify>, bells: Bells, stop: CancellationToken) {
+async fn work(
+    context: Arc<Context>,
+    key: Key,
+    bell: Arc<Notify>,
+    bells: Bells,
+    stop: CancellationToken,
+) {
     let mut cluster = Cluster::new(Arc::clone(&context), key.clone());
     let mut failures = 0;
     while !stop.is_cancelled() {
         let next = {
-            let Ok(_permit) = context.permits.acquire().await else { return };
+            let Ok(_permit) = context.permits.acquire().await else {
+                return;
+            };
             let started = Instant::now();
             let result = cluster.reconcile().await;
-            context.metrics.duration.observe(started.elapsed().as_secs_f64());
+            context
+                .metrics
+                .duration
+                .observe(started.elapsed().as_secs_f64());
             result
         };
         let pause = match next {
@@ -91,7 +126,10 @@ async fn work(context: Arc<Context>, key: Key, bell: Arc<Notify>, bells: Bells, 
                 // It may have been created again a moment ago; then its event found this bell.
                 if context.stores.cluster(&key).is_none() {
                     bells.remove(&key);
-                    context.metrics.clusters.set(i64::try_from(bells.len()).unwrap_or(i64::MAX));
+                    context
+                        .metrics
+                        .clusters
+                        .set(i64::try_from(bells.len()).unwrap_or(i64::MAX));
                     return;
                 }
                 continue;

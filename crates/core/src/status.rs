@@ -47,7 +47,9 @@ pub fn status(
     plan: &Plan,
     failures: &[Failure],
 ) -> KafkaClusterStatus {
-    let rendered = state.map(|s| plan::rendered(snapshot, resolved, s)).unwrap_or_default();
+    let rendered = state
+        .map(|s| plan::rendered(snapshot, resolved, s))
+        .unwrap_or_default();
     let views = plan::views(snapshot, resolved, &rendered);
     let serving = views.values().filter(|v| v.serves()).count();
     let ready = ready(snapshot, &views, plan, failures);
@@ -56,13 +58,28 @@ pub fn status(
     let reconciling = Draft {
         type_: RECONCILING,
         status: busy && !stalled.status,
-        reason: if stalled.status { "Stalled" } else if busy { "Working" } else { "Settled" }.to_owned(),
-        message: if busy && !stalled.status { doing(plan, failures) } else { String::new() },
+        reason: if stalled.status {
+            "Stalled"
+        } else if busy {
+            "Working"
+        } else {
+            "Settled"
+        }
+        .to_owned(),
+        message: if busy && !stalled.status {
+            doing(plan, failures)
+        } else {
+            String::new()
+        },
     };
     let previous = snapshot.cluster.status.clone().unwrap_or_default();
     KafkaClusterStatus {
         observed_generation: snapshot.cluster.metadata.generation,
-        conditions: conditions(&snapshot.cluster, snapshot.now, [ready, reconciling, stalled]),
+        conditions: conditions(
+            &snapshot.cluster,
+            snapshot.now,
+            [ready, reconciling, stalled],
+        ),
         cluster_id: state.map(|s| s.cluster_id.clone()),
         nodes_ready: Some(format!("{serving}/{}", resolved.nodes.len())),
         brokers: brokers(snapshot, resolved, state, &views, plan),
@@ -83,14 +100,23 @@ pub fn refused(cluster: &KafkaCluster, now: i64, review: &Review) -> KafkaCluste
 
 /// The status of an object about which nothing can be decided.
 #[must_use]
-pub fn blocked(cluster: &KafkaCluster, now: i64, reason: &str, message: &str) -> KafkaClusterStatus {
+pub fn blocked(
+    cluster: &KafkaCluster,
+    now: i64,
+    reason: &str,
+    message: &str,
+) -> KafkaClusterStatus {
     let draft = |type_, status, message: &str| Draft {
         type_,
         status,
         reason: reason.to_owned(),
         message: cut(message, MESSAGE),
     };
-    let drafts = [draft(READY, false, message), draft(RECONCILING, false, ""), draft(STALLED, true, message)];
+    let drafts = [
+        draft(READY, false, message),
+        draft(RECONCILING, false, ""),
+        draft(STALLED, true, message),
+    ];
     KafkaClusterStatus {
         observed_generation: cluster.metadata.generation,
         conditions: conditions(cluster, now, drafts),
@@ -101,23 +127,45 @@ pub fn blocked(cluster: &KafkaCluster, now: i64, reason: &str, message: &str) ->
 
 /// The conditions of an object that cannot even be read, from those reported `before`.
 #[must_use]
-pub fn unreadable(before: &[Condition], generation: Option<i64>, now: i64, message: &str) -> Vec<Condition> {
+pub fn unreadable(
+    before: &[Condition],
+    generation: Option<i64>,
+    now: i64,
+    message: &str,
+) -> Vec<Condition> {
     let now = Time(Timestamp::from_second(now).unwrap_or_default());
     [(READY, false), (RECONCILING, false), (STALLED, true)]
         .map(|(type_, status)| {
-            let draft = Draft { type_, status, reason: "Unreadable".to_owned(), message: cut(message, MESSAGE) };
+            let draft = Draft {
+                type_,
+                status,
+                reason: "Unreadable".to_owned(),
+                message: cut(message, MESSAGE),
+            };
             merge(draft, before, generation, &now)
         })
         .to_vec()
 }
 
 fn conditions(cluster: &KafkaCluster, now: i64, drafts: [Draft; 3]) -> Vec<Condition> {
-    let previous = cluster.status.as_ref().map(|s| s.conditions.as_slice()).unwrap_or_default();
+    let previous = cluster
+        .status
+        .as_ref()
+        .map(|s| s.conditions.as_slice())
+        .unwrap_or_default();
     let now = Time(Timestamp::from_second(now).unwrap_or_default());
-    drafts.into_iter().map(|d| merge(d, previous, cluster.metadata.generation, &now)).collect()
+    drafts
+        .into_iter()
+        .map(|d| merge(d, previous, cluster.metadata.generation, &now))
+        .collect()
 }
 
-fn ready(snapshot: &Snapshot, views: &BTreeMap<i32, NodeView>, plan: &Plan, failures: &[Failure]) -> Draft {
+fn ready(
+    snapshot: &Snapshot,
+    views: &BTreeMap<i32, NodeView>,
+    plan: &Plan,
+    failures: &[Failure],
+) -> Draft {
     let draft = |status, reason: &str, message: String| Draft {
         type_: READY,
         status,
@@ -127,13 +175,18 @@ fn ready(snapshot: &Snapshot, views: &BTreeMap<i32, NodeView>, plan: &Plan, fail
     if let Some(stall) = &plan.stall {
         return draft(false, stall.reason, stall.message.clone());
     }
-    let down: Vec<String> =
-        views.iter().filter_map(|(id, v)| v.why().map(|why| format!("node {id}: {why}"))).collect();
+    let down: Vec<String> = views
+        .iter()
+        .filter_map(|(id, v)| v.why().map(|why| format!("node {id}: {why}")))
+        .collect();
     if !down.is_empty() {
         return draft(false, "NodesNotServing", down.join("; "));
     }
     let Some(kafka) = &snapshot.kafka else {
-        let error = snapshot.kafka_error.clone().unwrap_or_else(|| "it was not asked yet".to_owned());
+        let error = snapshot
+            .kafka_error
+            .clone()
+            .unwrap_or_else(|| "it was not asked yet".to_owned());
         return draft(false, "KafkaUnreachable", error);
     };
     if kafka.quorum.as_ref().is_none_or(|q| q.leader.is_none()) {
@@ -141,15 +194,27 @@ fn ready(snapshot: &Snapshot, views: &BTreeMap<i32, NodeView>, plan: &Plan, fail
     }
     if kafka.partitions.offline > 0 {
         let examples = kafka.partitions.examples.join(", ");
-        return draft(false, "PartitionsOffline", format!("partitions without a leader, such as {examples}"));
+        return draft(
+            false,
+            "PartitionsOffline",
+            format!("partitions without a leader, such as {examples}"),
+        );
     }
     if let Some(failure) = failures.first() {
-        return draft(false, &failure.reason, format!("{}: {}", failure.step, failure.message));
+        return draft(
+            false,
+            &failure.reason,
+            format!("{}: {}", failure.step, failure.message),
+        );
     }
     if !plan.steps.is_empty() {
         return draft(false, "Changing", doing(plan, failures));
     }
-    draft(true, "Serving", "every node serves as the spec says".to_owned())
+    draft(
+        true,
+        "Serving",
+        "every node serves as the spec says".to_owned(),
+    )
 }
 
 fn stalled(plan: &Plan, failures: &[Failure]) -> Draft {
@@ -163,7 +228,11 @@ fn stalled(plan: &Plan, failures: &[Failure]) -> Draft {
         return draft(true, stall.reason, &stall.message);
     }
     match failures.iter().find(|f| f.permanent) {
-        Some(failure) => draft(true, &failure.reason, &format!("{}: {}", failure.step, failure.message)),
+        Some(failure) => draft(
+            true,
+            &failure.reason,
+            &format!("{}: {}", failure.step, failure.message),
+        ),
         None => draft(false, "Progressing", ""),
     }
 }
@@ -173,7 +242,11 @@ fn doing(plan: &Plan, failures: &[Failure]) -> String {
     if let Some(failure) = failures.first() {
         return cut(&format!("{}: {}", failure.step, failure.message), MESSAGE);
     }
-    let step = plan.steps.iter().find(|s| s.is_ready()).or_else(|| plan.steps.first());
+    let step = plan
+        .steps
+        .iter()
+        .find(|s| s.is_ready())
+        .or_else(|| plan.steps.first());
     step.map_or_else(
         || "nodes are starting".to_owned(),
         |s| match &s.waits_for {
@@ -199,7 +272,12 @@ fn brokers(
     plan: &Plan,
 ) -> Vec<NodeStatus> {
     let rack = |id: &i32| state.and_then(|s| s.racks.get(id)).cloned();
-    let waits = |name: &str| plan.steps.iter().find(|s| s.name == name).and_then(|s| s.waits_for.clone());
+    let waits = |name: &str| {
+        plan.steps
+            .iter()
+            .find(|s| s.name == name)
+            .and_then(|s| s.waits_for.clone())
+    };
     let mut all: BTreeMap<i32, NodeStatus> = views
         .iter()
         .filter_map(|(id, view)| {
@@ -207,13 +285,33 @@ fn brokers(
             let (phase, why) = phase(view, waits(&format!("RestartNode/{id}")));
             let why = why.map(|w| cut(&w, TEXT));
             let pool = Some(node.pool.clone());
-            Some((*id, NodeStatus { id: *id, pool, roles: node.roles.clone(), rack: rack(id), phase, why }))
+            Some((
+                *id,
+                NodeStatus {
+                    id: *id,
+                    pool,
+                    roles: node.roles.clone(),
+                    rack: rack(id),
+                    phase,
+                    why,
+                },
+            ))
         })
         .collect();
     for id in plan::leaving(snapshot, resolved) {
         let why = waits(&format!("RemoveNode/{id}")).map(|w| cut(&format!("waits for {w}"), TEXT));
         let phase = NodePhase::Removing;
-        all.insert(id, NodeStatus { id, pool: None, roles: Vec::new(), rack: rack(&id), phase, why });
+        all.insert(
+            id,
+            NodeStatus {
+                id,
+                pool: None,
+                roles: Vec::new(),
+                rack: rack(&id),
+                phase,
+                why,
+            },
+        );
     }
     all.into_values().collect()
 }
@@ -226,7 +324,10 @@ fn phase(view: &NodeView, restart_waits: Option<String>) -> (NodePhase, Option<S
         PodState::Dead(_) | PodState::Broken(_) => (NodePhase::Failed, why),
         PodState::Starting { .. } => (NodePhase::Starting, why),
         PodState::Serving if view.outdated => {
-            let wait = restart_waits.map_or_else(|| "is about to restart".to_owned(), |w| format!("waits for {w}"));
+            let wait = restart_waits.map_or_else(
+                || "is about to restart".to_owned(),
+                |w| format!("waits for {w}"),
+            );
             (NodePhase::Outdated, Some(wait))
         }
         PodState::Serving => (NodePhase::Running, None),
@@ -234,7 +335,11 @@ fn phase(view: &NodeView, restart_waits: Option<String>) -> (NodePhase, Option<S
 }
 
 /// While Kafka cannot be asked, what it said last stays.
-fn quorum(snapshot: &Snapshot, state: Option<&ClusterState>, previous: Option<&QuorumStatus>) -> Option<QuorumStatus> {
+fn quorum(
+    snapshot: &Snapshot,
+    state: Option<&ClusterState>,
+    previous: Option<&QuorumStatus>,
+) -> Option<QuorumStatus> {
     let bootstrapped = state.is_some_and(|s| s.bootstrapped);
     match snapshot.kafka.as_ref().and_then(|k| k.quorum.as_ref()) {
         Some(quorum) => Some(QuorumStatus {
@@ -242,7 +347,10 @@ fn quorum(snapshot: &Snapshot, state: Option<&ClusterState>, previous: Option<&Q
             voters: quorum.voters.keys().copied().take(64).collect(),
             bootstrapped,
         }),
-        None => Some(QuorumStatus { bootstrapped, ..previous.cloned().unwrap_or_default() }),
+        None => Some(QuorumStatus {
+            bootstrapped,
+            ..previous.cloned().unwrap_or_default()
+        }),
     }
 }
 
@@ -251,7 +359,10 @@ fn listeners(resolved: &Resolved) -> Vec<ListenerStatus> {
     resolved
         .listeners
         .iter()
-        .map(|l| ListenerStatus { name: l.name.clone(), bootstrap_servers: format!("{host}:{}", l.port) })
+        .map(|l| ListenerStatus {
+            name: l.name.clone(),
+            bootstrap_servers: format!("{host}:{}", l.port),
+        })
         .collect()
 }
 

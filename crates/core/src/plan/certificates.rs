@@ -46,7 +46,10 @@ pub(super) fn stall(snapshot: &Snapshot, resolved: &Resolved) -> Option<Stall> {
         let current = |meta: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta| {
             foreign(meta, &resolved.uid, "").is_none()
         };
-        let tls = snapshot.objects.secrets.get(&names::node_tls(&resolved.name, id));
+        let tls = snapshot
+            .objects
+            .secrets
+            .get(&names::node_tls(&resolved.name, id));
         let pod = snapshot.objects.pods.get(&names::node(&resolved.name, id));
         tls.is_some_and(|s| current(&s.metadata)) && pod.is_some_and(|p| current(&p.metadata))
     });
@@ -62,11 +65,17 @@ pub(super) fn steps(snapshot: &Snapshot, resolved: &Resolved, steps: &mut Vec<St
     let authority = names::ca_secret(&resolved.name);
     let existing = snapshot.objects.secrets.get(&authority);
     match existing.and_then(|s| foreign(&s.metadata, &resolved.uid, "Secret")) {
-        Some(wait) => steps.push(Step::wait("CreateAuthority", "the cluster has no authority of its own yet", wait)),
+        Some(wait) => steps.push(Step::wait(
+            "CreateAuthority",
+            "the cluster has no authority of its own yet",
+            wait,
+        )),
         None if existing.is_none() => steps.push(Step::new(
             "CreateAuthority",
             "the cluster has no certificate authority",
-            Action::CreateAuthority { days: resolved.tls.ca_validity_days },
+            Action::CreateAuthority {
+                days: resolved.tls.ca_validity_days,
+            },
         )),
         None => steps.extend(existing.and_then(|s| adopt(&s.metadata, Kind::Secret))),
     }
@@ -110,7 +119,12 @@ pub(super) fn steps(snapshot: &Snapshot, resolved: &Resolved, steps: &mut Vec<St
         // from the spec: its hash without any key tells whether it is out of date.
         let why = why.or_else(|| {
             let wanted = content_hash(&empty());
-            let found = existing.and_then(|s| s.metadata.annotations.as_ref()?.get(names::ANNOTATION_APPLIED));
+            let found = existing.and_then(|s| {
+                s.metadata
+                    .annotations
+                    .as_ref()?
+                    .get(names::ANNOTATION_APPLIED)
+            });
             (found != Some(&wanted)).then(|| "what comes with the certificate changed".to_owned())
         });
         match why {
@@ -123,7 +137,11 @@ pub(super) fn steps(snapshot: &Snapshot, resolved: &Resolved, steps: &mut Vec<St
     }
 }
 
-const NO_PEM: PemParts<'static> = PemParts { certificate: "", key: "", ca: "" };
+const NO_PEM: PemParts<'static> = PemParts {
+    certificate: "",
+    key: "",
+    ca: "",
+};
 
 /// The hash of a Secret rendered without certificates and keys: what of it comes from the spec.
 #[must_use]
@@ -139,12 +157,17 @@ pub fn content_hash(empty: &k8s_openapi::api::core::v1::Secret) -> String {
 }
 
 fn wrong(view: Option<&CertificateView>, wanted: &CertificateUse, now: i64) -> Option<String> {
-    let Some(view) = view else { return Some("the certificate cannot be read".to_owned()) };
+    let Some(view) = view else {
+        return Some("the certificate cannot be read".to_owned());
+    };
     if !view.of_authority {
         return Some("another authority signed the certificate".to_owned());
     }
     if view.common_name.as_deref() != Some(wanted.common_name) {
-        return Some(format!("the certificate's subject is not {}", wanted.common_name));
+        return Some(format!(
+            "the certificate's subject is not {}",
+            wanted.common_name
+        ));
     }
     if let Some(name) = wanted.dns.iter().find(|name| !view.dns.contains(name)) {
         return Some(format!("the certificate does not name {name}"));

@@ -147,10 +147,24 @@ pub struct Step {
 
 impl Step {
     fn new(name: impl Into<String>, reason: impl Into<String>, action: Action) -> Self {
-        Self { name: name.into(), reason: reason.into(), waits_for: None, action }
+        Self {
+            name: name.into(),
+            reason: reason.into(),
+            waits_for: None,
+            action,
+        }
     }
-    fn wait(name: impl Into<String>, reason: impl Into<String>, waits_for: impl Into<String>) -> Self {
-        Self { name: name.into(), reason: reason.into(), waits_for: Some(waits_for.into()), action: Action::Wait }
+    fn wait(
+        name: impl Into<String>,
+        reason: impl Into<String>,
+        waits_for: impl Into<String>,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            reason: reason.into(),
+            waits_for: Some(waits_for.into()),
+            action: Action::Wait,
+        }
     }
     fn after(mut self, waits_for: Option<impl Into<String>>) -> Self {
         self.waits_for = waits_for.map(Into::into);
@@ -164,7 +178,13 @@ impl Step {
     /// Whether it takes a node down that may be serving.
     #[must_use]
     pub fn is_disruptive(&self) -> bool {
-        matches!(self.action, Action::Delete { disruptive: true, .. })
+        matches!(
+            self.action,
+            Action::Delete {
+                disruptive: true,
+                ..
+            }
+        )
     }
 }
 
@@ -205,15 +225,28 @@ pub fn plan(snapshot: &Snapshot, resolved: &Resolved, state: Option<&ClusterStat
     let mut steps = Vec::new();
     // Nothing below can be rendered before the decisions are written down.
     let state = match persisted::steps(snapshot, resolved, state) {
-        persisted::Outcome::Stalled(stall) => return Plan { steps, stall: Some(stall) },
-        persisted::Outcome::First(step) => return Plan { steps: vec![step], stall: None },
+        persisted::Outcome::Stalled(stall) => {
+            return Plan {
+                steps,
+                stall: Some(stall),
+            };
+        }
+        persisted::Outcome::First(step) => {
+            return Plan {
+                steps: vec![step],
+                stall: None,
+            };
+        }
         persisted::Outcome::Known { state, update } => {
             steps.extend(update);
             state
         }
     };
     if let Some(stall) = certificates::stall(snapshot, resolved) {
-        return Plan { steps, stall: Some(stall) };
+        return Plan {
+            steps,
+            stall: Some(stall),
+        };
     }
     let undecided = steps.first().map(|s| s.name.clone());
     certificates::steps(snapshot, resolved, &mut steps);
@@ -221,33 +254,74 @@ pub fn plan(snapshot: &Snapshot, resolved: &Resolved, state: Option<&ClusterStat
     objects::steps(snapshot, resolved, &state, &nodes, &mut steps);
     // A Pod must never start before what it mounts is there and as it should be. That a volume
     // cannot grow is no reason to keep a Pod away.
-    let before_pods = steps.iter().find(|s| !is_growth(snapshot, s)).map(|s| s.name.clone());
+    let before_pods = steps
+        .iter()
+        .find(|s| !is_growth(snapshot, s))
+        .map(|s| s.name.clone());
     let views = node::views(snapshot, resolved, &nodes);
-    pods::steps(snapshot, resolved, &nodes, &views, before_pods.as_deref(), &mut steps);
-    restart::steps(snapshot, resolved, &state, &nodes, &views, before_pods.as_deref(), &mut steps);
+    pods::steps(
+        snapshot,
+        resolved,
+        &nodes,
+        &views,
+        before_pods.as_deref(),
+        &mut steps,
+    );
+    restart::steps(
+        snapshot,
+        resolved,
+        &state,
+        &nodes,
+        &views,
+        before_pods.as_deref(),
+        &mut steps,
+    );
     removal::steps(snapshot, resolved, &mut steps);
     // Nothing is done on a decision that is not written down yet.
-    for step in steps.iter_mut().filter(|s| !matches!(s.action, Action::UpdateState { .. } | Action::SetServing { .. })) {
+    for step in steps.iter_mut().filter(|s| {
+        !matches!(
+            s.action,
+            Action::UpdateState { .. } | Action::SetServing { .. }
+        )
+    }) {
         step.waits_for = step.waits_for.take().or_else(|| undecided.clone());
     }
-    Plan { steps, stall: removal::stall(snapshot, resolved) }
+    Plan {
+        steps,
+        stall: removal::stall(snapshot, resolved),
+    }
 }
 
 /// Whether a step changes a volume that exists.
 fn is_growth(snapshot: &Snapshot, step: &Step) -> bool {
-    let Action::Apply(object) = &step.action else { return false };
-    let Object::Claim(claim) = &**object else { return false };
-    claim.metadata.name.as_ref().is_some_and(|name| snapshot.objects.claims.contains_key(name))
+    let Action::Apply(object) = &step.action else {
+        return false;
+    };
+    let Object::Claim(claim) = &**object else {
+        return false;
+    };
+    claim
+        .metadata
+        .name
+        .as_ref()
+        .is_some_and(|name| snapshot.objects.claims.contains_key(name))
 }
 
 /// The objects of every node.
-pub(crate) fn rendered(snapshot: &Snapshot, resolved: &Resolved, state: &ClusterState) -> BTreeMap<i32, NodeObjects> {
+pub(crate) fn rendered(
+    snapshot: &Snapshot,
+    resolved: &Resolved,
+    state: &ClusterState,
+) -> BTreeMap<i32, NodeObjects> {
     resolved
         .nodes
         .keys()
         .filter_map(|&id| {
             let secret = sdm_api::names::node_tls(&resolved.name, id);
-            let hash = snapshot.certificates.get(&secret).map_or("", |c| c.hash.as_str());
+            let hash = snapshot
+                .certificates
+                .get(&secret)
+                .map_or("", |c| c.hash.as_str());
             render::node(resolved, state, id, hash).map(|objects| (id, objects))
         })
         .collect()

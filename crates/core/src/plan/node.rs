@@ -68,7 +68,10 @@ impl NodeView {
     pub fn why(&self) -> Option<&str> {
         match &self.pod {
             PodState::Absent => Some("its Pod does not exist"),
-            PodState::Leaving(why) | PodState::Dead(why) | PodState::Broken(why) | PodState::Pending(why) => Some(why),
+            PodState::Leaving(why)
+            | PodState::Dead(why)
+            | PodState::Broken(why)
+            | PodState::Pending(why) => Some(why),
             PodState::Starting { why, .. } => Some(why),
             PodState::Serving => None,
         }
@@ -77,13 +80,23 @@ impl NodeView {
 
 /// Every wanted node as it is.
 #[must_use]
-pub fn views(snapshot: &Snapshot, resolved: &Resolved, nodes: &BTreeMap<i32, NodeObjects>) -> BTreeMap<i32, NodeView> {
+pub fn views(
+    snapshot: &Snapshot,
+    resolved: &Resolved,
+    nodes: &BTreeMap<i32, NodeObjects>,
+) -> BTreeMap<i32, NodeView> {
     resolved
         .nodes
         .values()
         .map(|node| {
-            let pod = snapshot.objects.pods.get(&names::node(&resolved.name, node.id));
-            let fresh = snapshot.kafka.as_ref().filter(|_| snapshot.kafka_age <= FRESH_S);
+            let pod = snapshot
+                .objects
+                .pods
+                .get(&names::node(&resolved.name, node.id));
+            let fresh = snapshot
+                .kafka
+                .as_ref()
+                .filter(|_| snapshot.kafka_age <= FRESH_S);
             let counted = fresh.and_then(|k| counted(k, node));
             let view = NodeView {
                 pod: pod.map_or(PodState::Absent, |p| state(p, &resolved.uid, counted)),
@@ -110,62 +123,109 @@ fn counted(view: &KafkaView, node: &Node) -> Option<bool> {
     }
     let quorum = view.quorum.as_ref()?;
     quorum.leader?;
-    let replica = quorum.voters.get(&node.id).or_else(|| quorum.observers.get(&node.id));
+    let replica = quorum
+        .voters
+        .get(&node.id)
+        .or_else(|| quorum.observers.get(&node.id));
     Some(replica.is_some_and(caught_up))
 }
 
 /// Whether a replica of the metadata log keeps up with the leader.
 pub(super) fn caught_up(replica: &crate::snapshot::ReplicaView) -> bool {
-    replica.caught_up_ms_ago.map_or(replica.lag == 0, |ms| ms <= CAUGHT_UP_MS)
+    replica
+        .caught_up_ms_ago
+        .map_or(replica.lag == 0, |ms| ms <= CAUGHT_UP_MS)
 }
 
 fn revision(pod: &Pod) -> Option<&String> {
-    pod.metadata.annotations.as_ref()?.get(names::ANNOTATION_REVISION)
+    pod.metadata
+        .annotations
+        .as_ref()?
+        .get(names::ANNOTATION_REVISION)
 }
 
 fn condition(pod: &Pod, type_: &str) -> Option<bool> {
     let conditions = pod.status.as_ref()?.conditions.as_ref()?;
-    conditions.iter().find(|c| c.type_ == type_).map(|c| c.status == "True")
+    conditions
+        .iter()
+        .find(|c| c.type_ == type_)
+        .map(|c| c.status == "True")
 }
 
 /// Whether the Kafka container answers its probe.
 pub(super) fn container_ready(pod: &Pod) -> bool {
-    pod.status.iter().flat_map(|s| s.container_statuses.iter().flatten()).any(|c| c.name == CONTAINER && c.ready)
+    pod.status
+        .iter()
+        .flat_map(|s| s.container_statuses.iter().flatten())
+        .any(|c| c.name == CONTAINER && c.ready)
 }
 
 fn state(pod: &Pod, uid: &str, counted: Option<bool>) -> PodState {
     if let Some(wait) = foreign(&pod.metadata, uid, "Pod") {
         return PodState::Leaving(wait);
     }
-    let Some(status) = &pod.status else { return PodState::Pending("its Pod is not scheduled yet".to_owned()) };
+    let Some(status) = &pod.status else {
+        return PodState::Pending("its Pod is not scheduled yet".to_owned());
+    };
     let phase = status.phase.as_deref().unwrap_or("Pending");
     if phase == "Failed" || phase == "Succeeded" {
         let reason = status.reason.as_deref().unwrap_or(phase);
-        let message = status.message.as_deref().map(|m| format!(": {}", short(m))).unwrap_or_default();
+        let message = status
+            .message
+            .as_deref()
+            .map(|m| format!(": {}", short(m)))
+            .unwrap_or_default();
         return PodState::Dead(format!("its Pod ended, {reason}{message}"));
     }
-    for container in status.init_container_statuses.iter().flatten().chain(status.container_statuses.iter().flatten()) {
+    for container in status
+        .init_container_statuses
+        .iter()
+        .flatten()
+        .chain(status.container_statuses.iter().flatten())
+    {
         if let Some(why) = broken(container) {
             return PodState::Broken(why);
         }
     }
-    let scheduled = status.conditions.iter().flatten().find(|c| c.type_ == "PodScheduled");
+    let scheduled = status
+        .conditions
+        .iter()
+        .flatten()
+        .find(|c| c.type_ == "PodScheduled");
     if let Some(c) = scheduled.filter(|c| c.status == "False") {
         let message = c.message.as_deref().map(short).unwrap_or_default();
         let why = format!("no Kubernetes node takes its Pod: {message}");
         // Waiting for a volume to be made is the scheduler's way to begin.
-        return if c.reason.as_deref() == Some("Unschedulable") { PodState::Broken(why) } else { PodState::Pending(why) };
+        return if c.reason.as_deref() == Some("Unschedulable") {
+            PodState::Broken(why)
+        } else {
+            PodState::Pending(why)
+        };
     }
-    let kafka = status.container_statuses.iter().flatten().find(|c| c.name == CONTAINER);
+    let kafka = status
+        .container_statuses
+        .iter()
+        .flatten()
+        .find(|c| c.name == CONTAINER);
     let Some(started) = kafka.and_then(|c| c.state.as_ref()?.running.as_ref()) else {
-        return PodState::Pending(pending(status.init_container_statuses.iter().flatten().chain(kafka)));
+        return PodState::Pending(pending(
+            status.init_container_statuses.iter().flatten().chain(kafka),
+        ));
     };
-    let since = started.started_at.as_ref().map_or(i64::MAX, |t| t.0.as_second());
-    let starting = |why: &str| PodState::Starting { why: why.to_owned(), since };
+    let since = started
+        .started_at
+        .as_ref()
+        .map_or(i64::MAX, |t| t.0.as_second());
+    let starting = |why: &str| PodState::Starting {
+        why: why.to_owned(),
+        since,
+    };
     if !container_ready(pod) {
         return starting("Kafka starts");
     }
-    if counted == Some(false) || (counted.is_none() && condition(pod, names::GATE_SERVING) != Some(true)) {
+    if counted == Some(false)
+        || (counted.is_none() && condition(pod, names::GATE_SERVING) != Some(true))
+    {
         return starting("Kafka runs, and the quorum does not count it in yet");
     }
     // Services and disruption budgets go by the Pod's condition, which kubelet sets after the gate.
@@ -193,18 +253,34 @@ fn broken(container: &ContainerStatus) -> Option<String> {
     let end = |state: &ContainerState| {
         let ended = state.terminated.as_ref()?;
         let message = ended.message.as_deref().filter(|m| !m.trim().is_empty());
-        let message = message.map(|m| format!(": {}", short(m))).unwrap_or_default();
+        let message = message
+            .map(|m| format!(": {}", short(m)))
+            .unwrap_or_default();
         Some(format!("exit code {}{message}", ended.exit_code))
     };
     let waiting = container.state.as_ref().and_then(|s| s.waiting.as_ref());
-    if let Some(waiting) = waiting.filter(|w| w.reason.as_deref().is_some_and(|r| STUCK.contains(&r))) {
+    if let Some(waiting) =
+        waiting.filter(|w| w.reason.as_deref().is_some_and(|r| STUCK.contains(&r)))
+    {
         let reason = waiting.reason.as_deref().unwrap_or_default();
-        let last = container.last_state.as_ref().and_then(end).or_else(|| waiting.message.as_deref().map(short));
-        return Some(format!("container {name}: {reason}{}", last.map(|l| format!(", {l}")).unwrap_or_default()));
+        let last = container
+            .last_state
+            .as_ref()
+            .and_then(end)
+            .or_else(|| waiting.message.as_deref().map(short));
+        return Some(format!(
+            "container {name}: {reason}{}",
+            last.map(|l| format!(", {l}")).unwrap_or_default()
+        ));
     }
     // Between two attempts.
-    let ended = container.state.as_ref().filter(|s| s.terminated.as_ref().is_some_and(|t| t.exit_code != 0));
-    ended.and_then(end).map(|end| format!("container {name} ended, {end}"))
+    let ended = container
+        .state
+        .as_ref()
+        .filter(|s| s.terminated.as_ref().is_some_and(|t| t.exit_code != 0));
+    ended
+        .and_then(end)
+        .map(|end| format!("container {name} ended, {end}"))
 }
 
 fn pending<'a>(containers: impl Iterator<Item = &'a ContainerStatus>) -> String {
@@ -214,7 +290,11 @@ fn pending<'a>(containers: impl Iterator<Item = &'a ContainerStatus>) -> String 
     match waiting {
         Some((name, state)) if state.running.is_some() => format!("container {name} runs"),
         Some((_, state)) => {
-            let reason = state.waiting.as_ref().and_then(|w| w.reason.as_deref()).unwrap_or("ContainerCreating");
+            let reason = state
+                .waiting
+                .as_ref()
+                .and_then(|w| w.reason.as_deref())
+                .unwrap_or("ContainerCreating");
             format!("its containers are made ({reason})")
         }
         None => "its Pod waits for kubelet".to_owned(),

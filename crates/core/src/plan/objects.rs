@@ -25,14 +25,21 @@ pub(super) fn foreign(meta: &ObjectMeta, uid: &str, kind: &str) -> Option<String
     if meta.deletion_timestamp.is_some() {
         return Some(format!("{kind} {name} to be gone"));
     }
-    let owner = meta.owner_references.iter().flatten().find(|o| o.controller == Some(true))?;
+    let owner = meta
+        .owner_references
+        .iter()
+        .flatten()
+        .find(|o| o.controller == Some(true))?;
     if owner.uid == uid {
         return None;
     }
     Some(if owner.kind == "KafkaCluster" {
         format!("{kind} {name} of the deleted cluster to be gone")
     } else {
-        format!("{kind} {name}, which belongs to {} {}, to be gone", owner.kind, owner.name)
+        format!(
+            "{kind} {name}, which belongs to {} {}, to be gone",
+            owner.kind, owner.name
+        )
     })
 }
 
@@ -44,7 +51,11 @@ pub(super) fn adopt(meta: &ObjectMeta, kind: Kind) -> Option<Step> {
     let name = meta.name.clone()?;
     let uid = meta.uid.clone()?;
     let step = format!("Adopt/{}/{name}", kind.name());
-    Some(Step::new(step, "it has no owner, so it would outlive the cluster", Action::Adopt { kind, name, uid }))
+    Some(Step::new(
+        step,
+        "it has no owner, so it would outlive the cluster",
+        Action::Adopt { kind, name, uid },
+    ))
 }
 
 /// Stamps `desired` with the hash of itself, and says why it has to be applied, if it has to.
@@ -52,13 +63,26 @@ fn needs_apply<K>(desired: &mut K, observed: Option<&K>) -> Option<String>
 where
     K: Metadata<Ty = ObjectMeta> + Serialize + Debug,
 {
-    if desired.metadata().annotations.as_ref().is_none_or(|a| !a.contains_key(names::ANNOTATION_APPLIED)) {
+    if desired
+        .metadata()
+        .annotations
+        .as_ref()
+        .is_none_or(|a| !a.contains_key(names::ANNOTATION_APPLIED))
+    {
         let hash = applied_hash(&serde_json::to_value(&*desired).unwrap_or_default());
         let annotations = desired.metadata_mut().annotations.get_or_insert_default();
         annotations.insert(names::ANNOTATION_APPLIED.to_owned(), hash);
     }
-    let Some(observed) = observed else { return Some("it does not exist".to_owned()) };
-    let stamp = |k: &K| k.metadata().annotations.as_ref().and_then(|a| a.get(names::ANNOTATION_APPLIED)).cloned();
+    let Some(observed) = observed else {
+        return Some("it does not exist".to_owned());
+    };
+    let stamp = |k: &K| {
+        k.metadata()
+            .annotations
+            .as_ref()
+            .and_then(|a| a.get(names::ANNOTATION_APPLIED))
+            .cloned()
+    };
     if stamp(desired) != stamp(observed) {
         return Some("what is wanted changed".to_owned());
     }
@@ -67,16 +91,29 @@ where
     (!covers(&wanted, &found)).then(|| "somebody changed it".to_owned())
 }
 
-fn step<K>(uid: &str, kind: &str, mut desired: K, observed: Option<&K>, object: impl FnOnce(K) -> Object) -> Option<Step>
+fn step<K>(
+    uid: &str,
+    kind: &str,
+    mut desired: K,
+    observed: Option<&K>,
+    object: impl FnOnce(K) -> Object,
+) -> Option<Step>
 where
     K: Metadata<Ty = ObjectMeta> + Serialize + Debug,
 {
-    let name = format!("Apply/{kind}/{}", desired.metadata().name.as_deref().unwrap_or_default());
+    let name = format!(
+        "Apply/{kind}/{}",
+        desired.metadata().name.as_deref().unwrap_or_default()
+    );
     if let Some(wait) = observed.and_then(|o| foreign(o.metadata(), uid, kind)) {
         return Some(Step::wait(name, "it does not exist", wait));
     }
     let why = needs_apply(&mut desired, observed)?;
-    Some(Step::new(name, why, Action::Apply(Box::new(object(desired)))))
+    Some(Step::new(
+        name,
+        why,
+        Action::Apply(Box::new(object(desired))),
+    ))
 }
 
 pub(super) fn steps(
@@ -91,30 +128,57 @@ pub(super) fn steps(
     for object in render::shared(resolved, state) {
         let name = object.name().to_owned();
         steps.extend(match object {
-            KubeObject::Service(o) => {
-                step(uid, "Service", *o, found.services.get(&name), |o| Object::Shared(KubeObject::Service(Box::new(o))))
-            }
-            KubeObject::ServiceAccount(o) => step(uid, "ServiceAccount", *o, found.service_accounts.get(&name), |o| {
-                Object::Shared(KubeObject::ServiceAccount(Box::new(o)))
+            KubeObject::Service(o) => step(uid, "Service", *o, found.services.get(&name), |o| {
+                Object::Shared(KubeObject::Service(Box::new(o)))
             }),
-            KubeObject::PodDisruptionBudget(o) => step(uid, "PodDisruptionBudget", *o, found.budgets.get(&name), |o| {
-                Object::Shared(KubeObject::PodDisruptionBudget(Box::new(o)))
-            }),
+            KubeObject::ServiceAccount(o) => step(
+                uid,
+                "ServiceAccount",
+                *o,
+                found.service_accounts.get(&name),
+                |o| Object::Shared(KubeObject::ServiceAccount(Box::new(o))),
+            ),
+            KubeObject::PodDisruptionBudget(o) => step(
+                uid,
+                "PodDisruptionBudget",
+                *o,
+                found.budgets.get(&name),
+                |o| Object::Shared(KubeObject::PodDisruptionBudget(Box::new(o))),
+            ),
         });
     }
     for objects in nodes.values() {
         let config = objects.config_map.clone();
-        let observed = config.metadata.name.as_ref().and_then(|n| found.config_maps.get(n));
+        let observed = config
+            .metadata
+            .name
+            .as_ref()
+            .and_then(|n| found.config_maps.get(n));
         steps.extend(step(uid, "ConfigMap", config, observed, Object::ConfigMap));
         for claim in &objects.claims {
-            let observed = claim.metadata.name.as_ref().and_then(|n| found.claims.get(n));
-            let mut step = step(uid, "PersistentVolumeClaim", claim.clone(), observed, Object::Claim);
+            let observed = claim
+                .metadata
+                .name
+                .as_ref()
+                .and_then(|n| found.claims.get(n));
+            let mut step = step(
+                uid,
+                "PersistentVolumeClaim",
+                claim.clone(),
+                observed,
+                Object::Claim,
+            );
             // Kubernetes refuses to change a claim that has no volume yet.
             if let (Some(step), Some(observed)) = (&mut step, observed)
-                && observed.status.as_ref().is_none_or(|s| s.phase.as_deref() != Some("Bound"))
+                && observed
+                    .status
+                    .as_ref()
+                    .is_none_or(|s| s.phase.as_deref() != Some("Bound"))
             {
                 let name = observed.metadata.name.as_deref().unwrap_or_default();
-                step.waits_for.get_or_insert_with(|| format!("PersistentVolumeClaim {name} to get its volume"));
+                step.waits_for.get_or_insert_with(|| {
+                    format!("PersistentVolumeClaim {name} to get its volume")
+                });
             }
             steps.extend(step);
         }

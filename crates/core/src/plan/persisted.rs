@@ -14,7 +14,10 @@ use crate::state::ClusterState;
 
 pub(super) enum Outcome {
     /// The decisions, and the step that writes down what is new about them.
-    Known { state: ClusterState, update: Option<Step> },
+    Known {
+        state: ClusterState,
+        update: Option<Step>,
+    },
     /// The decisions have to be written down first.
     First(Step),
     /// Nothing can be decided.
@@ -25,17 +28,29 @@ fn stalled(reason: &'static str, message: String) -> Outcome {
     Outcome::Stalled(Stall { reason, message })
 }
 
-pub(super) fn steps(snapshot: &Snapshot, resolved: &Resolved, state: Option<&ClusterState>) -> Outcome {
+pub(super) fn steps(
+    snapshot: &Snapshot,
+    resolved: &Resolved,
+    state: Option<&ClusterState>,
+) -> Outcome {
     let config_map = names::state_config_map(&resolved.name);
     // With no volume to keep, the decisions of a deleted cluster go with it.
     let existing = snapshot.objects.config_maps.get(&config_map);
     if let Some(wait) = existing.and_then(|e| foreign(&e.metadata, &resolved.uid, "ConfigMap")) {
-        return Outcome::First(Step::wait("PersistState", "nothing is decided for this cluster yet", wait));
+        return Outcome::First(Step::wait(
+            "PersistState",
+            "nothing is decided for this cluster yet",
+            wait,
+        ));
     }
     let Some(state) = state else {
         return first(snapshot, resolved, &config_map);
     };
-    if let Some(asked) = resolved.cluster_id.as_ref().filter(|id| **id != state.cluster_id) {
+    if let Some(asked) = resolved
+        .cluster_id
+        .as_ref()
+        .filter(|id| **id != state.cluster_id)
+    {
         return stalled(
             "ClusterIdMismatch",
             format!(
@@ -50,7 +65,9 @@ pub(super) fn steps(snapshot: &Snapshot, resolved: &Resolved, state: Option<&Clu
         );
         return stalled(
             "ControllerVolumesLost",
-            format!("the quorum was formed, and no volume of any controller is left: the cluster's metadata is lost; {remedy}"),
+            format!(
+                "the quorum was formed, and no volume of any controller is left: the cluster's metadata is lost; {remedy}"
+            ),
         );
     }
     let mut next = state.clone();
@@ -68,7 +85,11 @@ pub(super) fn steps(snapshot: &Snapshot, resolved: &Resolved, state: Option<&Clu
                 );
             }
             let Some(directory_ids) = choose(snapshot, &wanted) else {
-                return Outcome::First(Step::wait("PersistState", "controllers changed", "random ids"));
+                return Outcome::First(Step::wait(
+                    "PersistState",
+                    "controllers changed",
+                    "random ids",
+                ));
             };
             next.directory_ids = directory_ids;
             reasons.push("the controllers changed before the quorum was formed");
@@ -86,21 +107,43 @@ pub(super) fn steps(snapshot: &Snapshot, resolved: &Resolved, state: Option<&Clu
     let desired = next.render(resolved);
     // Whether it outlives the cluster depends on the volumes' policy, which may change.
     let owner = existing.is_some_and(|e| {
-        e.metadata.owner_references.clone().unwrap_or_default().iter().map(|o| &o.uid).collect::<Vec<_>>()
-            != desired.metadata.owner_references.clone().unwrap_or_default().iter().map(|o| &o.uid).collect::<Vec<_>>()
+        e.metadata
+            .owner_references
+            .clone()
+            .unwrap_or_default()
+            .iter()
+            .map(|o| &o.uid)
+            .collect::<Vec<_>>()
+            != desired
+                .metadata
+                .owner_references
+                .clone()
+                .unwrap_or_default()
+                .iter()
+                .map(|o| &o.uid)
+                .collect::<Vec<_>>()
     });
     if owner {
         reasons.push("the policy for volumes changed");
     }
     let update = (!reasons.is_empty()).then(|| {
-        let name = if next.bootstrapped && !state.bootstrapped { "MarkBootstrapped" } else { "PersistState" };
+        let name = if next.bootstrapped && !state.bootstrapped {
+            "MarkBootstrapped"
+        } else {
+            "PersistState"
+        };
         let action = Action::UpdateState {
             config_map: Box::new(desired),
-            resource_version: existing.and_then(|e| e.metadata.resource_version.clone()).unwrap_or_default(),
+            resource_version: existing
+                .and_then(|e| e.metadata.resource_version.clone())
+                .unwrap_or_default(),
         };
         Step::new(name, reasons.join("; "), action)
     });
-    Outcome::Known { state: next, update }
+    Outcome::Known {
+        state: next,
+        update,
+    }
 }
 
 /// There is no ConfigMap: either nothing exists yet, or it was lost.
@@ -109,7 +152,11 @@ fn first(snapshot: &Snapshot, resolved: &Resolved, config_map: &str) -> Outcome 
     let ids: Vec<i32> = resolved.controllers().map(|n| n.id).collect();
     let mut state = if claims.is_empty() {
         let Some(directory_ids) = choose(snapshot, &ids) else {
-            return Outcome::First(Step::wait("PersistState", "nothing is decided yet", "random ids"));
+            return Outcome::First(Step::wait(
+                "PersistState",
+                "nothing is decided yet",
+                "random ids",
+            ));
         };
         let drawn = snapshot.fresh_ids.first().cloned().unwrap_or_default();
         ClusterState {
@@ -119,9 +166,18 @@ fn first(snapshot: &Snapshot, resolved: &Resolved, config_map: &str) -> Outcome 
         }
     } else if let Some(cluster_id) = resolved.cluster_id.clone() {
         // The owner says whose volumes these are: take them over, format nothing as a first voter.
-        ClusterState { cluster_id, bootstrapped: true, ..ClusterState::default() }
+        ClusterState {
+            cluster_id,
+            bootstrapped: true,
+            ..ClusterState::default()
+        }
     } else {
-        let some = claims.iter().take(3).copied().collect::<Vec<_>>().join(", ");
+        let some = claims
+            .iter()
+            .take(3)
+            .copied()
+            .collect::<Vec<_>>()
+            .join(", ");
         let more = if claims.len() > 3 { ", ..." } else { "" };
         return stalled(
             "StateMissing",
@@ -132,28 +188,47 @@ fn first(snapshot: &Snapshot, resolved: &Resolved, config_map: &str) -> Outcome 
     };
     decide_racks(resolved, &snapshot.zones, &mut state.racks);
     let action = Action::CreateState(Box::new(state.render(resolved)));
-    Outcome::First(Step::new("PersistState", "decisions that are taken once are written down first", action))
+    Outcome::First(Step::new(
+        "PersistState",
+        "decisions that are taken once are written down first",
+        action,
+    ))
 }
 
 /// Directory ids for `controllers`, from the second random id on; the first is the cluster's.
-fn choose(snapshot: &Snapshot, controllers: &[i32]) -> Option<std::collections::BTreeMap<i32, String>> {
+fn choose(
+    snapshot: &Snapshot,
+    controllers: &[i32],
+) -> Option<std::collections::BTreeMap<i32, String>> {
     let ids = snapshot.fresh_ids.get(1..).unwrap_or_default();
-    (ids.len() >= controllers.len()).then(|| controllers.iter().copied().zip(ids.iter().cloned()).collect())
+    (ids.len() >= controllers.len()).then(|| {
+        controllers
+            .iter()
+            .copied()
+            .zip(ids.iter().cloned())
+            .collect()
+    })
 }
 
 /// Whether DescribeQuorum shows exactly the voters that were decided on, with a leader.
 fn is_formed(state: &ClusterState, quorum: &QuorumView) -> bool {
     quorum.leader.is_some()
         && quorum.voters.keys().eq(state.directory_ids.keys())
-        && quorum.voters.iter().all(|(id, v)| state.directory_ids.get(id) == Some(&v.directory_id))
+        && quorum
+            .voters
+            .iter()
+            .all(|(id, v)| state.directory_ids.get(id) == Some(&v.directory_id))
 }
 
 fn any_controller_volume(snapshot: &Snapshot, resolved: &Resolved) -> bool {
     // The first volume holds the metadata.
     resolved.controllers().any(|node| {
-        node.volumes
-            .first()
-            .is_some_and(|v| snapshot.objects.claims.contains_key(&names::claim(&resolved.name, node.id, &v.name)))
+        node.volumes.first().is_some_and(|v| {
+            snapshot
+                .objects
+                .claims
+                .contains_key(&names::claim(&resolved.name, node.id, &v.name))
+        })
     })
 }
 
@@ -161,6 +236,14 @@ fn anything_started(snapshot: &Snapshot, resolved: &Resolved) -> bool {
     let ours = |labels: Option<&std::collections::BTreeMap<String, String>>| {
         labels.and_then(|l| l.get(names::LABEL_CLUSTER)) == Some(&resolved.name)
     };
-    snapshot.objects.claims.values().any(|c| ours(c.metadata.labels.as_ref()))
-        || snapshot.objects.pods.values().any(|p| ours(p.metadata.labels.as_ref()))
+    snapshot
+        .objects
+        .claims
+        .values()
+        .any(|c| ours(c.metadata.labels.as_ref()))
+        || snapshot
+            .objects
+            .pods
+            .values()
+            .any(|p| ours(p.metadata.labels.as_ref()))
 }

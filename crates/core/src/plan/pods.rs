@@ -25,15 +25,28 @@ pub(super) fn steps(
         let pod = snapshot.objects.pods.get(&name);
         match &view.pod {
             PodState::Absent => {
-                let Some(objects) = nodes.get(id) else { continue };
+                let Some(objects) = nodes.get(id) else {
+                    continue;
+                };
                 let action = Action::CreatePod(Box::new(objects.pod.clone()));
                 steps.push(Step::new(create, "the node has no Pod", action).after(before));
             }
-            PodState::Leaving(wait) => steps.push(Step::wait(create, "the node has no Pod of its own", wait.clone())),
+            PodState::Leaving(wait) => steps.push(Step::wait(
+                create,
+                "the node has no Pod of its own",
+                wait.clone(),
+            )),
             PodState::Dead(why) => {
-                let Some(uid) = view.uid.clone() else { continue };
+                let Some(uid) = view.uid.clone() else {
+                    continue;
+                };
                 // It runs no more, so nothing is taken down.
-                let action = Action::Delete { kind: Kind::Pod, name, uid, disruptive: false };
+                let action = Action::Delete {
+                    kind: Kind::Pod,
+                    name,
+                    uid,
+                    disruptive: false,
+                };
                 steps.push(Step::new(format!("ReplacePod/{id}"), why.clone(), action));
             }
             _ => {
@@ -51,8 +64,21 @@ fn serving(id: i32, pod: String, view: &NodeView, container_ready: bool) -> Opti
     let serving = view.counted?;
     let uid = view.uid.clone()?;
     // Unfenced may still be the registration of the process before; the probe tells.
-    let differs = if serving { view.gate != Some(true) && container_ready } else { view.gate == Some(true) };
-    let why = if serving { "Kafka counts the node in" } else { "Kafka does not count the node in" };
-    let action = Action::SetServing { pod, uid, serving, why: why.to_owned() };
+    let differs = if serving {
+        view.gate != Some(true) && container_ready
+    } else {
+        view.gate == Some(true)
+    };
+    let why = if serving {
+        "Kafka counts the node in"
+    } else {
+        "Kafka does not count the node in"
+    };
+    let action = Action::SetServing {
+        pod,
+        uid,
+        serving,
+        why: why.to_owned(),
+    };
     differs.then(|| Step::new(format!("SetServing/{id}"), why, action))
 }

@@ -29,11 +29,19 @@ pub(super) fn steps(
     before: Option<&str>,
     steps: &mut Vec<Step>,
 ) {
-    let leader = snapshot.kafka.as_ref().and_then(|k| k.quorum.as_ref()).and_then(|q| q.leader);
+    let leader = snapshot
+        .kafka
+        .as_ref()
+        .and_then(|k| k.quorum.as_ref())
+        .and_then(|q| q.leader);
     let mut outdated: Vec<&Node> = resolved
         .nodes
         .values()
-        .filter(|n| views.get(&n.id).is_some_and(|v| v.outdated && !matches!(v.pod, PodState::Leaving(_) | PodState::Dead(_))))
+        .filter(|n| {
+            views.get(&n.id).is_some_and(|v| {
+                v.outdated && !matches!(v.pod, PodState::Leaving(_) | PodState::Dead(_))
+            })
+        })
         .collect();
     // Nodes that are down first: they cost nothing and may be what the others wait for.
     outdated.sort_by_key(|n| {
@@ -42,8 +50,12 @@ pub(super) fn steps(
     });
     let mut first: Option<String> = None;
     for node in outdated {
-        let (Some(view), Some(objects)) = (views.get(&node.id), nodes.get(&node.id)) else { continue };
-        let Some(uid) = view.uid.clone() else { continue };
+        let (Some(view), Some(objects)) = (views.get(&node.id), nodes.get(&node.id)) else {
+            continue;
+        };
+        let Some(uid) = view.uid.clone() else {
+            continue;
+        };
         let pod = names::node(&resolved.name, node.id);
         let name = format!("RestartNode/{}", node.id);
         let reason = reason(snapshot, &pod, objects);
@@ -59,7 +71,12 @@ pub(super) fn steps(
             may_replace(snapshot, view, node)
         };
         let wait = before.map(str::to_owned).or(verdict.err());
-        let action = Action::Delete { kind: Kind::Pod, name: pod, uid, disruptive: true };
+        let action = Action::Delete {
+            kind: Kind::Pod,
+            name: pod,
+            uid,
+            disruptive: true,
+        };
         first.get_or_insert_with(|| name.clone());
         steps.push(Step::new(name, reason, action).after(wait));
     }
@@ -70,9 +87,17 @@ fn reason(snapshot: &Snapshot, pod: &str, objects: &NodeObjects) -> String {
         .objects
         .pods
         .get(pod)
-        .and_then(|p| p.metadata.annotations.as_ref()?.get(names::ANNOTATION_REVISION))
+        .and_then(|p| {
+            p.metadata
+                .annotations
+                .as_ref()?
+                .get(names::ANNOTATION_REVISION)
+        })
         .map_or("none", String::as_str);
-    format!("its Pod runs revision {running}, revision {} is wanted", objects.revision)
+    format!(
+        "its Pod runs revision {running}, revision {} is wanted",
+        objects.revision
+    )
 }
 
 /// Whether Kafka can do without a node that serves.
@@ -84,24 +109,39 @@ fn may_stop(
     id: i32,
 ) -> Result<(), String> {
     if let Some((other, view)) = views.iter().find(|(other, v)| **other != id && !v.serves()) {
-        return Err(format!("node {other}: {}", view.why().unwrap_or("it does not serve")));
+        return Err(format!(
+            "node {other}: {}",
+            view.why().unwrap_or("it does not serve")
+        ));
     }
     let kafka = fresh(snapshot)?;
     for node in resolved.brokers() {
         match kafka.brokers.get(&node.id) {
             None => return Err(format!("broker {} to register", node.id)),
-            Some(broker) if broker.fenced => return Err(format!("broker {} to be unfenced", node.id)),
+            Some(broker) if broker.fenced => {
+                return Err(format!("broker {} to be unfenced", node.id));
+            }
             Some(_) => {}
         }
     }
     quorum_whole(kafka, resolved, state)?;
     let health = &kafka.partitions;
-    let examples = if health.examples.is_empty() { String::new() } else { format!(" ({})", health.examples.join(", ")) };
+    let examples = if health.examples.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", health.examples.join(", "))
+    };
     if health.offline > 0 {
-        return Err(format!("{} partitions to have a leader{examples}", health.offline));
+        return Err(format!(
+            "{} partitions to have a leader{examples}",
+            health.offline
+        ));
     }
     if health.under_replicated > 0 {
-        return Err(format!("{} partitions to be in sync{examples}", health.under_replicated));
+        return Err(format!(
+            "{} partitions to be in sync{examples}",
+            health.under_replicated
+        ));
     }
     Ok(())
 }
@@ -113,16 +153,31 @@ fn may_replace(snapshot: &Snapshot, view: &NodeView, node: &Node) -> Result<(), 
         PodState::Broken(_) | PodState::Pending(_) => Ok(()),
         PodState::Starting { why, since } => {
             // A view taken from the controllers alone does not know replicas.
-            let known = snapshot.kafka.as_ref().filter(|k| snapshot.kafka_age <= FRESH_S && !k.brokers.is_empty());
+            let known = snapshot
+                .kafka
+                .as_ref()
+                .filter(|k| snapshot.kafka_age <= FRESH_S && !k.brokers.is_empty());
             let Some(kafka) = known else {
                 let waited = snapshot.now.saturating_sub(*since);
-                return if waited >= PATIENCE_S { Ok(()) } else { Err(format!("it to start: {why}")) };
+                return if waited >= PATIENCE_S {
+                    Ok(())
+                } else {
+                    Err(format!("it to start: {why}"))
+                };
             };
             if let Some(count) = kafka.in_sync.get(&node.id).filter(|count| **count > 0) {
-                return Err(format!("it to start: it holds {count} replicas that are in sync"));
+                return Err(format!(
+                    "it to start: it holds {count} replicas that are in sync"
+                ));
             }
-            let Some(quorum) = kafka.quorum.as_ref().filter(|_| node.is_controller()) else { return Ok(()) };
-            let others = quorum.voters.iter().filter(|(id, v)| **id != node.id && caught_up(v)).count();
+            let Some(quorum) = kafka.quorum.as_ref().filter(|_| node.is_controller()) else {
+                return Ok(());
+            };
+            let others = quorum
+                .voters
+                .iter()
+                .filter(|(id, v)| **id != node.id && caught_up(v))
+                .count();
             if quorum.voters.contains_key(&node.id) && others * 2 <= quorum.voters.len() {
                 return Err("enough other controllers to keep the quorum".to_owned());
             }
@@ -144,17 +199,31 @@ fn fresh(snapshot: &Snapshot) -> Result<&KafkaView, String> {
 
 /// Whether the quorum has a leader and lacks nobody, so that it survives the loss of one. Every
 /// broker must follow the metadata log too: one that is behind would answer out of the past.
-fn quorum_whole(kafka: &KafkaView, resolved: &Resolved, state: &ClusterState) -> Result<(), String> {
-    let Some(quorum) = &kafka.quorum else { return Err("Kafka to describe its quorum".to_owned()) };
+fn quorum_whole(
+    kafka: &KafkaView,
+    resolved: &Resolved,
+    state: &ClusterState,
+) -> Result<(), String> {
+    let Some(quorum) = &kafka.quorum else {
+        return Err("Kafka to describe its quorum".to_owned());
+    };
     if quorum.leader.is_none() {
         return Err("the quorum to elect a leader".to_owned());
     }
-    if let Some(id) = state.directory_ids.keys().find(|id| !quorum.voters.contains_key(id)) {
+    if let Some(id) = state
+        .directory_ids
+        .keys()
+        .find(|id| !quorum.voters.contains_key(id))
+    {
         return Err(format!("controller {id} to be a voter"));
     }
     if let Some((id, _)) = quorum.voters.iter().find(|(_, v)| !caught_up(v)) {
         return Err(format!("controller {id} to catch up with the quorum"));
     }
-    let behind = resolved.brokers().find(|n| quorum.observers.get(&n.id).is_some_and(|o| !caught_up(o)));
-    behind.map_or(Ok(()), |n| Err(format!("broker {} to catch up with the metadata", n.id)))
+    let behind = resolved
+        .brokers()
+        .find(|n| quorum.observers.get(&n.id).is_some_and(|o| !caught_up(o)));
+    behind.map_or(Ok(()), |n| {
+        Err(format!("broker {} to catch up with the metadata", n.id))
+    })
 }

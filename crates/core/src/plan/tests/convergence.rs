@@ -37,7 +37,10 @@ fn event() -> impl Strategy<Value = Event> {
 fn variant(dedicated: bool, config: u8) -> sdm_api::KafkaCluster {
     let config = (4 + config).to_string();
     if dedicated {
-        let pools = serde_json::json!([pool("controllers", &["controller"], &[0, 1, 2]), pool("brokers", &["broker"], &[3, 4, 5])]);
+        let pools = serde_json::json!([
+            pool("controllers", &["controller"], &[0, 1, 2]),
+            pool("brokers", &["broker"], &[3, 4, 5])
+        ]);
         cluster_of(&config, pools)
     } else {
         cluster(&config)

@@ -19,7 +19,11 @@ fn names_of(plan: &Plan) -> Vec<&str> {
 }
 
 fn wait_of<'a>(plan: &'a Plan, name: &str) -> &'a str {
-    let step = plan.steps.iter().find(|s| s.name == name).unwrap_or_else(|| panic!("no {name} in {plan:#?}"));
+    let step = plan
+        .steps
+        .iter()
+        .find(|s| s.name == name)
+        .unwrap_or_else(|| panic!("no {name} in {plan:#?}"));
     step.waits_for.as_deref().unwrap_or("nothing")
 }
 
@@ -35,7 +39,10 @@ fn decisions_are_written_down_before_anything_exists_and_pods_come_last() {
     assert!(position("IssueCertificate/a-2-tls") < position("Apply/Service/a-nodes"));
     assert!(position("Apply/PersistentVolumeClaim/a-2-data") < position("CreatePod/a-0"));
     assert_eq!(wait_of(&plan, "CreatePod/a-0"), "CreateAuthority");
-    assert_eq!(wait_of(&plan, "IssueCertificate/a-0-tls"), "CreateAuthority");
+    assert_eq!(
+        wait_of(&plan, "IssueCertificate/a-0-tls"),
+        "CreateAuthority"
+    );
 }
 
 #[test]
@@ -45,11 +52,20 @@ fn a_settled_cluster_plans_nothing_and_its_status_stays_the_same_to_the_byte() {
     let mut snapshot = world.snapshot();
     let (resolved, state) = (world.resolved(), world.state());
     let first = status(&snapshot, &resolved, state.as_ref(), &Plan::default(), &[]);
-    assert!(first.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True"), "{first:#?}");
+    assert!(
+        first
+            .conditions
+            .iter()
+            .any(|c| c.type_ == "Ready" && c.status == "True"),
+        "{first:#?}"
+    );
     assert_eq!(first.nodes_ready.as_deref(), Some("3/3"));
     snapshot.cluster.status = Some(first.clone());
     snapshot.now += 1000;
-    assert_eq!(status(&snapshot, &resolved, state.as_ref(), &Plan::default(), &[]), first);
+    assert_eq!(
+        status(&snapshot, &resolved, state.as_ref(), &Plan::default(), &[]),
+        first
+    );
 }
 
 #[test]
@@ -66,8 +82,15 @@ fn lost_decisions_stop_everything_until_somebody_says_whose_volumes_they_are() {
     world.cluster = Some(cluster);
     world.settle().unwrap();
     let after = world.state().unwrap();
-    assert_eq!((after.cluster_id, after.bootstrapped), (state.cluster_id, true));
-    assert_eq!(world.formats.len(), 1, "nothing is formatted as a first voter again");
+    assert_eq!(
+        (after.cluster_id, after.bootstrapped),
+        (state.cluster_id, true)
+    );
+    assert_eq!(
+        world.formats.len(),
+        1,
+        "nothing is formatted as a first voter again"
+    );
     assert!(world.broken.is_empty(), "{:?}", world.broken);
 }
 
@@ -97,7 +120,10 @@ fn another_cluster_id_than_the_volumes_have_is_refused() {
 
 #[test]
 fn a_roll_goes_controllers_first_and_the_active_one_last() {
-    let pools = json!([pool("c", &["controller"], &[10, 11, 12]), pool("b", &["broker"], &[1, 2, 3])]);
+    let pools = json!([
+        pool("c", &["controller"], &[10, 11, 12]),
+        pool("b", &["broker"], &[1, 2, 3])
+    ]);
     let mut world = World::new(cluster_of("4", pools.clone()));
     world.hosted.retain(|id, _| *id < 10);
     world.settle().unwrap();
@@ -107,7 +133,16 @@ fn a_roll_goes_controllers_first_and_the_active_one_last() {
     let plan = world.plan();
     world.go(&plan, usize::MAX);
     let plan = world.plan();
-    let (first, rest) = ("RestartNode/11", ["RestartNode/12", "RestartNode/10", "RestartNode/1", "RestartNode/2", "RestartNode/3"]);
+    let (first, rest) = (
+        "RestartNode/11",
+        [
+            "RestartNode/12",
+            "RestartNode/10",
+            "RestartNode/1",
+            "RestartNode/2",
+            "RestartNode/3",
+        ],
+    );
     assert_eq!(names_of(&plan)[0], first);
     assert_eq!(wait_of(&plan, first), "nothing");
     assert_eq!(names_of(&plan)[1..], rest);
@@ -122,20 +157,31 @@ fn a_roll_goes_controllers_first_and_the_active_one_last() {
 fn a_node_that_serves_is_restarted_only_while_kafka_can_do_without_it() {
     let cases: [(&str, fn(&mut World)); 4] = [
         ("nothing", |_| {}),
-        ("3 partitions to be in sync", |w| w.age.values_mut().for_each(|age| *age = 3)),
+        ("3 partitions to be in sync", |w| {
+            w.age.values_mut().for_each(|age| *age = 3)
+        }),
         ("an answer from Kafka", |w| w.reachable = false),
-        ("node 2: its Pod does not exist", |w| drop(w.objects.pods.remove("a-2"))),
+        ("node 2: its Pod does not exist", |w| {
+            drop(w.objects.pods.remove("a-2"))
+        }),
     ];
     for (wait, mishap) in cases {
         let mut world = settled();
         world.cluster = Some(cluster("5"));
         let configs = world.plan();
-        for step in configs.steps.iter().filter(|s| s.name.starts_with("Apply/ConfigMap")) {
+        for step in configs
+            .steps
+            .iter()
+            .filter(|s| s.name.starts_with("Apply/ConfigMap"))
+        {
             world.carry_out(step);
         }
         mishap(&mut world);
         let plan = world.plan();
-        let first = names_of(&plan).into_iter().find(|n| n.starts_with("RestartNode")).unwrap();
+        let first = names_of(&plan)
+            .into_iter()
+            .find(|n| n.starts_with("RestartNode"))
+            .unwrap();
         assert_eq!(wait_of(&plan, first), wait);
     }
 }
@@ -148,8 +194,20 @@ fn a_node_that_is_down_anyway_is_restarted_first() {
     world.go(&configs, usize::MAX);
     world.mishaps.insert(2, 9);
     let plan = world.plan();
-    let restarts: Vec<_> = plan.steps.iter().filter(|s| s.name.starts_with("RestartNode")).map(|s| (s.name.as_str(), s.is_ready())).collect();
-    assert_eq!(restarts, [("RestartNode/2", true), ("RestartNode/1", false), ("RestartNode/0", false)]);
+    let restarts: Vec<_> = plan
+        .steps
+        .iter()
+        .filter(|s| s.name.starts_with("RestartNode"))
+        .map(|s| (s.name.as_str(), s.is_ready()))
+        .collect();
+    assert_eq!(
+        restarts,
+        [
+            ("RestartNode/2", true),
+            ("RestartNode/1", false),
+            ("RestartNode/0", false)
+        ]
+    );
 }
 
 #[test]
@@ -162,18 +220,33 @@ fn the_change_that_mends_a_crashing_cluster_waits_for_nothing() {
         world.tick();
     }
     for pod in world.objects.pods.values_mut() {
-        let waiting = ContainerStateWaiting { reason: Some("CrashLoopBackOff".into()), message: None };
+        let waiting = ContainerStateWaiting {
+            reason: Some("CrashLoopBackOff".into()),
+            message: None,
+        };
         let container = k8s_openapi::api::core::v1::ContainerStatus {
             name: "kafka".into(),
-            state: Some(ContainerState { waiting: Some(waiting), ..ContainerState::default() }),
+            state: Some(ContainerState {
+                waiting: Some(waiting),
+                ..ContainerState::default()
+            }),
             ..Default::default()
         };
         pod.status.get_or_insert_default().container_statuses = Some(vec![container]);
     }
     let (snapshot, resolved) = (world.snapshot(), world.resolved());
-    let said = status(&snapshot, &resolved, world.state().as_ref(), &world.plan(), &[]);
+    let said = status(
+        &snapshot,
+        &resolved,
+        world.state().as_ref(),
+        &world.plan(),
+        &[],
+    );
     assert_eq!(said.brokers[0].phase, NodePhase::Failed);
-    assert_eq!(said.brokers[0].why.as_deref(), Some("container kafka: CrashLoopBackOff"));
+    assert_eq!(
+        said.brokers[0].why.as_deref(),
+        Some("container kafka: CrashLoopBackOff")
+    );
 
     world.crashing.clear();
     world.cluster = Some(cluster("5"));
@@ -183,34 +256,59 @@ fn the_change_that_mends_a_crashing_cluster_waits_for_nothing() {
 
 #[test]
 fn a_node_in_no_pool_waits_until_it_hosts_nothing_and_leaves_its_volume() {
-    let pools = |brokers: &[i32]| json!([pool("c", &["controller"], &[10]), pool("b", &["broker"], brokers)]);
+    let pools = |brokers: &[i32]| {
+        json!([
+            pool("c", &["controller"], &[10]),
+            pool("b", &["broker"], brokers)
+        ])
+    };
     let mut world = World::new(cluster_of("4", pools(&[1, 2, 3])));
     world.hosted.remove(&10);
     world.settle().unwrap();
     world.cluster = Some(cluster_of("4", pools(&[1, 2])));
     let plan = world.plan();
-    assert!(wait_of(&plan, "RemoveNode/3").starts_with("3 replicas to be moved away from broker 3"), "{plan:#?}");
+    assert!(
+        wait_of(&plan, "RemoveNode/3").starts_with("3 replicas to be moved away from broker 3"),
+        "{plan:#?}"
+    );
     let (snapshot, resolved) = (world.snapshot(), world.resolved());
     let said = status(&snapshot, &resolved, world.state().as_ref(), &plan, &[]);
     let three = said.brokers.iter().find(|b| b.id == 3).unwrap();
     assert_eq!(three.phase, NodePhase::Removing);
-    assert!(three.why.as_deref().is_some_and(|w| w.contains("3 replicas")), "{three:?}");
+    assert!(
+        three
+            .why
+            .as_deref()
+            .is_some_and(|w| w.contains("3 replicas")),
+        "{three:?}"
+    );
 
     world.hosted.insert(3, 0);
     world.settle().unwrap();
     let left = |name: &str| world.outcome().iter().any(|o| o.contains(name));
-    assert!(!left("Pod/a-3") && !left("Secret/a-3") && left("Claim/a-3-data"), "{:?}", world.outcome());
+    assert!(
+        !left("Pod/a-3") && !left("Secret/a-3") && left("Claim/a-3-data"),
+        "{:?}",
+        world.outcome()
+    );
     assert!(world.broken.is_empty(), "{:?}", world.broken);
 }
 
 #[test]
 fn a_controller_in_no_pool_stalls_and_is_not_stopped() {
     let mut world = settled();
-    world.cluster = Some(cluster_of("4", json!([pool("nodes", &["broker", "controller"], &[0, 1])])));
+    world.cluster = Some(cluster_of(
+        "4",
+        json!([pool("nodes", &["broker", "controller"], &[0, 1])]),
+    ));
     world.hosted.insert(2, 0);
     let plan = world.plan();
     assert_eq!(plan.stall.as_ref().unwrap().reason, "ControllerRemoval");
-    assert!(plan.steps.iter().all(|s| !s.name.starts_with("RemoveNode") || !s.is_ready()));
+    assert!(
+        plan.steps
+            .iter()
+            .all(|s| !s.name.starts_with("RemoveNode") || !s.is_ready())
+    );
 }
 
 #[test]
@@ -220,9 +318,20 @@ fn objects_of_a_deleted_cluster_are_waited_for() {
     again.metadata.uid = Some("another".into());
     world.cluster = Some(again);
     let plan = world.plan();
-    assert_eq!(wait_of(&plan, "CreateAuthority"), "Secret a-ca of the deleted cluster to be gone");
-    assert_eq!(wait_of(&plan, "CreatePod/a-0"), "Pod a-0 of the deleted cluster to be gone");
-    assert!(plan.steps.iter().all(|s| !s.is_ready() || s.name.starts_with("SetServing")), "{plan:#?}");
+    assert_eq!(
+        wait_of(&plan, "CreateAuthority"),
+        "Secret a-ca of the deleted cluster to be gone"
+    );
+    assert_eq!(
+        wait_of(&plan, "CreatePod/a-0"),
+        "Pod a-0 of the deleted cluster to be gone"
+    );
+    assert!(
+        plan.steps
+            .iter()
+            .all(|s| !s.is_ready() || s.name.starts_with("SetServing")),
+        "{plan:#?}"
+    );
 }
 
 #[test]
@@ -249,7 +358,11 @@ fn somebody_elses_change_is_undone_and_a_volume_that_cannot_grow_keeps_no_pod_aw
     world.cluster = Some(grown);
     world.objects.pods.remove("a-1");
     let plan = world.plan();
-    assert!(plan.steps.iter().any(|s| s.name == "Apply/PersistentVolumeClaim/a-1-data" && s.is_ready()));
+    assert!(
+        plan.steps
+            .iter()
+            .any(|s| s.name == "Apply/PersistentVolumeClaim/a-1-data" && s.is_ready())
+    );
     assert_eq!(wait_of(&plan, "CreatePod/a-1"), "nothing");
 }
 
@@ -270,8 +383,13 @@ fn the_gate_closes_when_kafka_fences_the_node_and_stays_while_kafka_is_silent() 
     let mut world = settled();
     world.mishaps.insert(2, 9);
     let plan = world.plan();
-    let Action::SetServing { pod, serving, .. } = &plan.steps[0].action else { panic!("{plan:#?}") };
-    assert_eq!((pod.as_str(), *serving), (names::node("a", 2).as_str(), false));
+    let Action::SetServing { pod, serving, .. } = &plan.steps[0].action else {
+        panic!("{plan:#?}")
+    };
+    assert_eq!(
+        (pod.as_str(), *serving),
+        (names::node("a", 2).as_str(), false)
+    );
     world.reachable = false;
     assert!(world.plan().is_empty());
 }

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{
-    ConfigMap, ContainerState, ContainerStateRunning, ContainerStatus, Pod, PodCondition, PodStatus, Secret,
+    ConfigMap, ContainerState, ContainerStateRunning, ContainerStatus, Pod, PodCondition,
+    PodStatus, Secret,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
 use k8s_openapi::jiff::Timestamp;
@@ -46,7 +47,10 @@ pub struct World {
 }
 
 pub fn cluster(config: &str) -> KafkaCluster {
-    cluster_of(config, json!([pool("nodes", &["broker", "controller"], &[0, 1, 2])]))
+    cluster_of(
+        config,
+        json!([pool("nodes", &["broker", "controller"], &[0, 1, 2])]),
+    )
 }
 
 pub fn pool(name: &str, roles: &[&str], ids: &[i32]) -> serde_json::Value {
@@ -64,9 +68,19 @@ pub fn cluster_of(config: &str, pools: serde_json::Value) -> KafkaCluster {
 
 impl World {
     pub fn new(cluster: KafkaCluster) -> Self {
-        let ids: Vec<i32> = cluster.spec.pools.iter().flat_map(|p| p.node_ids.clone()).collect();
+        let ids: Vec<i32> = cluster
+            .spec
+            .pools
+            .iter()
+            .flat_map(|p| p.node_ids.clone())
+            .collect();
         let hosted = ids.into_iter().map(|id| (id, 3)).collect();
-        Self { cluster: Some(cluster), hosted, reachable: true, ..Self::default() }
+        Self {
+            cluster: Some(cluster),
+            hosted,
+            reachable: true,
+            ..Self::default()
+        }
     }
 
     pub fn cluster(&self) -> KafkaCluster {
@@ -78,7 +92,10 @@ impl World {
     }
 
     pub fn state(&self) -> Option<ClusterState> {
-        self.objects.config_maps.get("a-state").map(|c| ClusterState::parse(c).unwrap())
+        self.objects
+            .config_maps
+            .get("a-state")
+            .map(|c| ClusterState::parse(c).unwrap())
     }
 
     pub fn snapshot(&mut self) -> Snapshot {
@@ -109,13 +126,21 @@ impl World {
 
     fn pods(&self) -> impl Iterator<Item = (i32, &Pod)> {
         self.objects.pods.values().filter_map(|p| {
-            let id = p.metadata.labels.as_ref()?.get(names::LABEL_NODE_ID)?.parse().ok()?;
+            let id = p
+                .metadata
+                .labels
+                .as_ref()?
+                .get(names::LABEL_NODE_ID)?
+                .parse()
+                .ok()?;
             Some((id, p))
         })
     }
 
     fn age_of(&self, id: i32) -> Option<u32> {
-        let (_, pod) = self.pods().find(|(other, p)| *other == id && p.metadata.deletion_timestamp.is_none())?;
+        let (_, pod) = self
+            .pods()
+            .find(|(other, p)| *other == id && p.metadata.deletion_timestamp.is_none())?;
         self.age.get(pod.metadata.uid.as_ref()?).copied()
     }
 
@@ -130,24 +155,53 @@ impl World {
 
     fn voters(&self) -> BTreeMap<i32, String> {
         let list = self.formats.first().cloned().unwrap_or_default();
-        let entry = |e: &str| Some((e.split('@').next()?.parse().ok()?, e.rsplit(':').next()?.to_owned()));
+        let entry = |e: &str| {
+            Some((
+                e.split('@').next()?.parse().ok()?,
+                e.rsplit(':').next()?.to_owned(),
+            ))
+        };
         list.split(',').filter_map(entry).collect()
     }
 
     fn kafka(&self) -> Option<KafkaView> {
         let voters = self.voters();
-        let up: Vec<i32> = voters.keys().copied().filter(|id| self.age_of(*id).is_some_and(|a| a > 0)).collect();
+        let up: Vec<i32> = voters
+            .keys()
+            .copied()
+            .filter(|id| self.age_of(*id).is_some_and(|a| a > 0))
+            .collect();
         if !self.reachable || up.is_empty() {
             return None;
         }
-        let leader = (up.len() * 2 > voters.len()).then(|| up.first().copied()).flatten();
+        let leader = (up.len() * 2 > voters.len())
+            .then(|| up.first().copied())
+            .flatten();
         let ids: Vec<i32> = self.hosted.keys().copied().collect();
-        let broker = |id: i32| (id, BrokerView { fenced: leader.is_none() || !self.serves(id), rack: None });
+        let broker = |id: i32| {
+            (
+                id,
+                BrokerView {
+                    fenced: leader.is_none() || !self.serves(id),
+                    rack: None,
+                },
+            )
+        };
         let replica = |id: i32, dir: &str| {
             let ago = if up.contains(&id) { 0 } else { 60_000 };
-            (id, ReplicaView { directory_id: dir.to_owned(), lag: ago, caught_up_ms_ago: Some(ago) })
+            (
+                id,
+                ReplicaView {
+                    directory_id: dir.to_owned(),
+                    lag: ago,
+                    caught_up_ms_ago: Some(ago),
+                },
+            )
         };
-        let lagging = ids.iter().filter(|id| self.hosted[id] > 0 && !self.in_sync(**id)).count();
+        let lagging = ids
+            .iter()
+            .filter(|id| self.hosted[id] > 0 && !self.in_sync(**id))
+            .count();
         let mut view = KafkaView {
             brokers: ids.iter().map(|id| broker(*id)).collect(),
             quorum: Some(QuorumView {
@@ -156,7 +210,11 @@ impl World {
                 observers: BTreeMap::new(),
             }),
             hosted: self.hosted.clone(),
-            in_sync: ids.iter().filter(|id| self.in_sync(**id)).map(|id| (*id, self.hosted[id])).collect(),
+            in_sync: ids
+                .iter()
+                .filter(|id| self.in_sync(**id))
+                .map(|id| (*id, self.hosted[id]))
+                .collect(),
             ..KafkaView::default()
         };
         view.partitions.under_replicated = u32::try_from(lagging).unwrap();
@@ -174,12 +232,23 @@ impl World {
             .map(|(name, _)| name.clone())
             .collect();
         for name in ended {
-            let uid = self.objects.pods.remove(&name).and_then(|p| p.metadata.uid).unwrap_or_default();
+            let uid = self
+                .objects
+                .pods
+                .remove(&name)
+                .and_then(|p| p.metadata.uid)
+                .unwrap_or_default();
             self.age.remove(&uid);
         }
         let pods: Vec<(i32, String, String)> = self
             .pods()
-            .map(|(id, p)| (id, p.metadata.name.clone().unwrap(), p.metadata.uid.clone().unwrap()))
+            .map(|(id, p)| {
+                (
+                    id,
+                    p.metadata.name.clone().unwrap(),
+                    p.metadata.uid.clone().unwrap(),
+                )
+            })
             .filter(|(id, ..)| !self.crashing.contains(id))
             .collect();
         for (id, name, uid) in pods {
@@ -200,20 +269,36 @@ impl World {
 
     /// What the format script does, as it stands in the ConfigMap when the Pod starts.
     fn format(&mut self, id: i32) {
-        let claim = self.objects.claims.get(&names::claim("a", id, "data")).unwrap();
+        let claim = self
+            .objects
+            .claims
+            .get(&names::claim("a", id, "data"))
+            .unwrap();
         let uid = claim.metadata.uid.clone().unwrap();
-        let bound = k8s_openapi::api::core::v1::PersistentVolumeClaimStatus { phase: Some("Bound".into()), ..Default::default() };
+        let bound = k8s_openapi::api::core::v1::PersistentVolumeClaimStatus {
+            phase: Some("Bound".into()),
+            ..Default::default()
+        };
         let name = claim.metadata.name.clone().unwrap();
         self.objects.claims.get_mut(&name).unwrap().status = Some(bound);
         if self.disks.contains_key(&uid) {
             return;
         }
-        let script = self.objects.config_maps[&names::node("a", id)].data.clone().unwrap()["format.sh"].clone();
-        let list = script.split_once("--initial-controllers '").map(|(_, r)| r.split('\'').next().unwrap().to_owned());
+        let script = self.objects.config_maps[&names::node("a", id)]
+            .data
+            .clone()
+            .unwrap()["format.sh"]
+            .clone();
+        let list = script
+            .split_once("--initial-controllers '")
+            .map(|(_, r)| r.split('\'').next().unwrap().to_owned());
         if let Some(list) = &list {
             self.formats.insert(list.clone());
             if self.formats.len() > 1 {
-                self.broken.push(format!("formatted with two lists of voters: {:?}", self.formats));
+                self.broken.push(format!(
+                    "formatted with two lists of voters: {:?}",
+                    self.formats
+                ));
             }
         }
         self.disks.insert(uid, list.unwrap_or_default());
@@ -226,13 +311,22 @@ impl World {
             Action::CreateState(config_map) => {
                 let meta = self.meta(&config_map.metadata, None);
                 let entry = self.objects.config_maps.entry("a-state".into());
-                entry.or_insert_with(|| ConfigMap { metadata: meta, ..(**config_map).clone() });
+                entry.or_insert_with(|| ConfigMap {
+                    metadata: meta,
+                    ..(**config_map).clone()
+                });
             }
-            Action::UpdateState { config_map, resource_version } => {
+            Action::UpdateState {
+                config_map,
+                resource_version,
+            } => {
                 let stored = &self.objects.config_maps["a-state"];
                 if stored.metadata.resource_version.as_ref() == Some(resource_version) {
                     let meta = self.meta(&config_map.metadata, None);
-                    let new = ConfigMap { metadata: meta, ..(**config_map).clone() };
+                    let new = ConfigMap {
+                        metadata: meta,
+                        ..(**config_map).clone()
+                    };
                     self.objects.config_maps.insert("a-state".into(), new);
                 }
             }
@@ -241,7 +335,13 @@ impl World {
                 let name = secret.metadata.name.clone().unwrap();
                 if !self.objects.secrets.contains_key(&name) {
                     let meta = self.meta(&secret.metadata, None);
-                    self.objects.secrets.insert(name.clone(), Secret { metadata: meta, ..secret });
+                    self.objects.secrets.insert(
+                        name.clone(),
+                        Secret {
+                            metadata: meta,
+                            ..secret
+                        },
+                    );
                     self.certificates.insert(name, CertificateView::default());
                 }
             }
@@ -251,18 +351,45 @@ impl World {
                 let name = pod.metadata.name.clone().unwrap();
                 if !self.objects.pods.contains_key(&name) {
                     let metadata = self.meta(&pod.metadata, None);
-                    let status = Some(PodStatus { phase: Some("Pending".into()), ..PodStatus::default() });
-                    self.objects.pods.insert(name, Pod { metadata, status, ..(**pod).clone() });
+                    let status = Some(PodStatus {
+                        phase: Some("Pending".into()),
+                        ..PodStatus::default()
+                    });
+                    self.objects.pods.insert(
+                        name,
+                        Pod {
+                            metadata,
+                            status,
+                            ..(**pod).clone()
+                        },
+                    );
                 }
             }
-            Action::Delete { kind, name, uid, .. } => self.delete(*kind, name, uid),
-            Action::SetServing { pod, uid, serving, .. } => {
-                if let Some(pod) = self.objects.pods.get_mut(pod).filter(|p| p.metadata.uid.as_ref() == Some(uid)) {
-                    set(pod.status.get_or_insert_default(), names::GATE_SERVING, *serving);
+            Action::Delete {
+                kind, name, uid, ..
+            } => self.delete(*kind, name, uid),
+            Action::SetServing {
+                pod, uid, serving, ..
+            } => {
+                if let Some(pod) = self
+                    .objects
+                    .pods
+                    .get_mut(pod)
+                    .filter(|p| p.metadata.uid.as_ref() == Some(uid))
+                {
+                    set(
+                        pod.status.get_or_insert_default(),
+                        names::GATE_SERVING,
+                        *serving,
+                    );
                 }
             }
             Action::Adopt { kind, name, .. } => {
-                let owner = OwnerReference { controller: Some(true), uid: "cluster".into(), ..OwnerReference::default() };
+                let owner = OwnerReference {
+                    controller: Some(true),
+                    uid: "cluster".into(),
+                    ..OwnerReference::default()
+                };
                 let meta = match kind {
                     Kind::Pod => &mut self.objects.pods.get_mut(name).unwrap().metadata,
                     _ => &mut self.objects.secrets.get_mut(name).unwrap().metadata,
@@ -274,14 +401,22 @@ impl World {
     }
 
     fn issue(&mut self, wanted: &CertificateUse) {
-        let none = PemParts { certificate: "", key: "", ca: "" };
+        let none = PemParts {
+            certificate: "",
+            key: "",
+            ca: "",
+        };
         let resolved = self.resolved();
         let mut secret = match wanted.node {
             Some(id) => render::node_tls_secret(&resolved, id, none),
             None => render::admin_secret(&resolved, none),
         };
         let hash = content_hash(&secret);
-        secret.metadata.annotations.get_or_insert_default().insert(names::ANNOTATION_APPLIED.into(), hash);
+        secret
+            .metadata
+            .annotations
+            .get_or_insert_default()
+            .insert(names::ANNOTATION_APPLIED.into(), hash);
         secret.metadata = self.meta(&secret.metadata, None);
         let view = CertificateView {
             common_name: Some(wanted.common_name.into()),
@@ -317,15 +452,30 @@ impl World {
     fn delete(&mut self, kind: Kind, name: &str, uid: &str) {
         match kind {
             Kind::Pod => {
-                let Some(pod) = self.objects.pods.get(name).filter(|p| p.metadata.uid.as_deref() == Some(uid)) else { return };
-                let id: i32 = pod.metadata.labels.as_ref().unwrap()[names::LABEL_NODE_ID].parse().unwrap();
+                let Some(pod) = self
+                    .objects
+                    .pods
+                    .get(name)
+                    .filter(|p| p.metadata.uid.as_deref() == Some(uid))
+                else {
+                    return;
+                };
+                let id: i32 = pod.metadata.labels.as_ref().unwrap()[names::LABEL_NODE_ID]
+                    .parse()
+                    .unwrap();
                 let wanted = self.resolved().nodes;
-                let down: Vec<i32> = wanted.keys().copied().filter(|other| *other != id && !self.serves(*other)).collect();
+                let down: Vec<i32> = wanted
+                    .keys()
+                    .copied()
+                    .filter(|other| *other != id && !self.serves(*other))
+                    .collect();
                 if self.serves(id) && wanted.contains_key(&id) && !down.is_empty() {
-                    self.broken.push(format!("node {id} was stopped while {down:?} were down"));
+                    self.broken
+                        .push(format!("node {id} was stopped while {down:?} were down"));
                 }
                 if !wanted.contains_key(&id) && self.hosted.get(&id).is_some_and(|n| *n > 0) {
-                    self.broken.push(format!("node {id} was removed with its replicas"));
+                    self.broken
+                        .push(format!("node {id} was removed with its replicas"));
                 }
                 let pod = self.objects.pods.get_mut(name).unwrap();
                 pod.metadata.deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
@@ -338,8 +488,14 @@ impl World {
     }
 
     fn meta(&mut self, wanted: &ObjectMeta, before: Option<&ObjectMeta>) -> ObjectMeta {
-        let uid = before.and_then(|m| m.uid.clone()).unwrap_or_else(|| self.uid());
-        ObjectMeta { uid: Some(uid), resource_version: Some(self.uid()), ..wanted.clone() }
+        let uid = before
+            .and_then(|m| m.uid.clone())
+            .unwrap_or_else(|| self.uid());
+        ObjectMeta {
+            uid: Some(uid),
+            resource_version: Some(self.uid()),
+            ..wanted.clone()
+        }
     }
 
     /// Carries out everything and lets time pass until nothing is left to do.
@@ -362,7 +518,11 @@ impl World {
         for step in plan.steps.iter().filter(|s| s.is_ready()).take(most) {
             if step.is_disruptive() {
                 let again = self.plan();
-                if !again.steps.iter().any(|s| s.name == step.name && s.is_ready() && s.action == step.action) {
+                if !again
+                    .steps
+                    .iter()
+                    .any(|s| s.name == step.name && s.is_ready() && s.action == step.action)
+                {
                     continue;
                 }
             }
@@ -374,14 +534,22 @@ impl World {
     pub fn outcome(&self) -> Vec<String> {
         let o = &self.objects;
         let pods = o.pods.iter().map(|(n, p)| {
-            let revision = p.metadata.annotations.as_ref().unwrap()[names::ANNOTATION_REVISION].clone();
+            let revision =
+                p.metadata.annotations.as_ref().unwrap()[names::ANNOTATION_REVISION].clone();
             // Certificates are random, and a part of the revision.
-            format!("Pod/{n}/{}", if revision.is_empty() { "none" } else { "some" })
+            format!(
+                "Pod/{n}/{}",
+                if revision.is_empty() { "none" } else { "some" }
+            )
         });
-        let configs = o.config_maps.iter().filter(|(n, _)| *n != "a-state").map(|(n, c)| {
-            let text = c.data.as_ref().unwrap()["server.properties"].clone();
-            format!("ConfigMap/{n}/{text}")
-        });
+        let configs = o
+            .config_maps
+            .iter()
+            .filter(|(n, _)| *n != "a-state")
+            .map(|(n, c)| {
+                let text = c.data.as_ref().unwrap()["server.properties"].clone();
+                format!("ConfigMap/{n}/{text}")
+            });
         (pods.chain(configs))
             .chain(o.secrets.keys().map(|n| format!("Secret/{n}")))
             .chain(o.claims.keys().map(|n| format!("Claim/{n}")))
@@ -391,22 +559,35 @@ impl World {
 }
 
 fn container(ready: bool) -> ContainerStatus {
-    let running = ContainerStateRunning { started_at: Some(Time(Timestamp::from_second(999_990).unwrap())) };
+    let running = ContainerStateRunning {
+        started_at: Some(Time(Timestamp::from_second(999_990).unwrap())),
+    };
     ContainerStatus {
         name: "kafka".into(),
         ready,
-        state: Some(ContainerState { running: Some(running), ..ContainerState::default() }),
+        state: Some(ContainerState {
+            running: Some(running),
+            ..ContainerState::default()
+        }),
         ..ContainerStatus::default()
     }
 }
 
 pub fn condition(status: &PodStatus, type_: &str) -> bool {
-    status.conditions.iter().flatten().any(|c| c.type_ == type_ && c.status == "True")
+    status
+        .conditions
+        .iter()
+        .flatten()
+        .any(|c| c.type_ == type_ && c.status == "True")
 }
 
 pub fn set(status: &mut PodStatus, type_: &str, value: bool) {
     let conditions = status.conditions.get_or_insert_default();
     conditions.retain(|c| c.type_ != type_);
     let status = if value { "True" } else { "False" };
-    conditions.push(PodCondition { type_: type_.into(), status: status.into(), ..PodCondition::default() });
+    conditions.push(PodCondition {
+        type_: type_.into(),
+        status: status.into(),
+        ..PodCondition::default()
+    });
 }
