@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test test-unit test-api test-e2e e2e bench images build lint generate deny
+.PHONY: help demo up down test test-unit test-api test-e2e e2e bench images build lint generate
 
 export SDM_CACHE ?= $(HOME)/.cache/sdm
 BINARIES := sdm-controller sdm-webhook kubectl-kafka
