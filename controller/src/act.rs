@@ -98,6 +98,14 @@ impl Hands<'_> {
     where
         K: Stored + Resource<Scope = NamespaceResourceScope> + Serialize,
     {
+        // What we do not remember may be somebody else's, without our labels: that is never taken over.
+        let name = object.name_any();
+        if !self.stores.has::<K>(self.key, &name)
+            && let Some(found) = self.api::<K>().get_opt(&name).await?
+            && found.labels().get(sdm_api::names::LABEL_CLUSTER) != Some(&self.key.name)
+        {
+            return Err(taken::<K>(&name));
+        }
         let stored = apply::apply(&self.api::<K>(), MANAGER, object).await?;
         self.seen(&stored).await;
         Ok(())
@@ -233,6 +241,10 @@ fn taken<K: Resource<DynamicType = ()>>(name: &str) -> Error {
         "Pod" => "Pod",
         "ConfigMap" => "ConfigMap",
         "Secret" => "Secret",
+        "PersistentVolumeClaim" => "PersistentVolumeClaim",
+        "Service" => "Service",
+        "ServiceAccount" => "ServiceAccount",
+        "PodDisruptionBudget" => "PodDisruptionBudget",
         _ => "object",
     };
     Error::NameTaken {

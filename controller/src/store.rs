@@ -175,6 +175,15 @@ impl Stores {
             .get(&ObjectRef::new(&key.name).within(&key.namespace))
     }
 
+    /// Whether an object with our labels is known under this name.
+    pub fn has<K: Stored>(&self, key: &Key, name: &str) -> bool
+    where
+        K::DynamicType: Hash + Eq,
+    {
+        let reference = ObjectRef::<K>::new(name).within(&key.namespace);
+        K::store(self).get(&reference).is_some()
+    }
+
     /// Every object of one cluster.
     pub fn objects(&self, key: &Key) -> Objects {
         Objects {

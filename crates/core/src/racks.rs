@@ -14,8 +14,19 @@ pub fn decide_racks(
     zones: &[String],
     racks: &mut BTreeMap<i32, String>,
 ) -> bool {
+    decide_racks_beside(resolved, zones, &BTreeSet::new(), racks)
+}
+
+/// As [`decide_racks`], where the nodes of `claimed` have volumes already: what was decided for them is kept
+/// even while they are out of the spec, and nothing is decided anew, since their volumes may live elsewhere.
+pub fn decide_racks_beside(
+    resolved: &Resolved,
+    zones: &[String],
+    claimed: &BTreeSet<i32>,
+    racks: &mut BTreeMap<i32, String>,
+) -> bool {
     let before = racks.clone();
-    racks.retain(|id, _| resolved.nodes.contains_key(id));
+    racks.retain(|id, _| resolved.nodes.contains_key(id) || claimed.contains(id));
     let awareness = &resolved.rack_awareness;
     if awareness.enabled {
         let wanted = if awareness.zones.is_empty() {
@@ -31,7 +42,7 @@ pub fn decide_racks(
         let mut undecided: Vec<&Node> = resolved
             .nodes
             .values()
-            .filter(|n| !racks.contains_key(&n.id))
+            .filter(|n| !racks.contains_key(&n.id) && !claimed.contains(&n.id))
             .collect();
         // Nodes that do both come first, while both counts are equal; so either role ends up even.
         undecided.sort_by_key(|n| (std::cmp::Reverse(n.roles.len()), n.id));

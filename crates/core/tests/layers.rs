@@ -12,14 +12,35 @@ fn root() -> PathBuf {
 #[test]
 fn decisions_are_built_on_no_io() {
     let tree = Command::new(env!("CARGO"))
-        .args(["tree", "--locked", "--offline", "-p", "sdm-core", "-e", "normal", "--prefix", "none", "--format", "{p}"])
+        .args([
+            "tree",
+            "--locked",
+            "--offline",
+            "-p",
+            "sdm-core",
+            "-e",
+            "normal",
+            "--prefix",
+            "none",
+            "--format",
+            "{p}",
+        ])
         .current_dir(root())
         .output()
         .unwrap();
     let tree = String::from_utf8(tree.stdout).unwrap();
     assert!(tree.contains("sdm-api"), "cargo tree answered: {tree}");
-    for banned in ["tokio ", "kube-client ", "kube-runtime ", "hyper ", "rustls "] {
-        assert!(!tree.lines().any(|l| l.starts_with(banned)), "sdm-core depends on {banned}");
+    for banned in [
+        "tokio ",
+        "kube-client ",
+        "kube-runtime ",
+        "hyper ",
+        "rustls ",
+    ] {
+        assert!(
+            !tree.lines().any(|l| l.starts_with(banned)),
+            "sdm-core depends on {banned}"
+        );
     }
 }
 
@@ -27,13 +48,17 @@ fn decisions_are_built_on_no_io() {
 #[test]
 fn no_source_file_is_over_600_lines() {
     let mut long = Vec::new();
-    let mut dirs: Vec<PathBuf> = ["crates", "controller", "webhook", "plugin"].map(|d| root().join(d)).to_vec();
+    let mut dirs: Vec<PathBuf> = ["crates", "controller", "webhook", "plugin"]
+        .map(|d| root().join(d))
+        .to_vec();
     while let Some(dir) = dirs.pop() {
         for entry in fs::read_dir(dir).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 dirs.push(path);
-            } else if path.extension().is_some_and(|e| e == "rs") && !path.components().any(|c| c.as_os_str() == "tests") {
+            } else if path.extension().is_some_and(|e| e == "rs")
+                && !path.components().any(|c| c.as_os_str() == "tests")
+            {
                 let lines = fs::read_to_string(&path).unwrap().lines().count();
                 if lines > 600 {
                     long.push(format!("{}: {lines}", path.display()));

@@ -28,7 +28,8 @@ pub struct CertificateUse {
     pub days: i32,
 }
 
-/// Running nodes trust an authority whose key is gone: a new one would split the cluster in two.
+/// Nodes trust an authority whose key is gone: a new one would split the cluster in two and cut off every client. The
+/// authority comes before the first certificate, so a certificate of this cluster's proves that there was one.
 pub(super) fn stall(snapshot: &Snapshot, resolved: &Resolved) -> Option<Stall> {
     let secret = names::ca_secret(&resolved.name);
     if snapshot.objects.secrets.contains_key(&secret) {
@@ -50,13 +51,12 @@ pub(super) fn stall(snapshot: &Snapshot, resolved: &Resolved) -> Option<Stall> {
             .objects
             .secrets
             .get(&names::node_tls(&resolved.name, id));
-        let pod = snapshot.objects.pods.get(&names::node(&resolved.name, id));
-        tls.is_some_and(|s| current(&s.metadata)) && pod.is_some_and(|p| current(&p.metadata))
+        tls.is_some_and(|s| current(&s.metadata))
     });
     trusting.then(|| Stall {
         reason: "AuthorityMissing",
         message: format!(
-            "the Secret {secret} is missing while nodes run with certificates that it signed; restore it, or delete the nodes' Secrets and Pods to start again under a new authority (clients then need new certificates)"
+            "the Secret {secret} is missing while nodes have certificates that it signed; restore it, or delete the nodes' Secrets and Pods to start again under a new authority (clients then need new certificates)"
         ),
     })
 }

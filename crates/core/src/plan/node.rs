@@ -63,6 +63,12 @@ impl NodeView {
     pub fn serves(&self) -> bool {
         self.pod == PodState::Serving
     }
+    /// Whether Kafka in it serves, whatever is wrong with the rest of its Pod.
+    #[must_use]
+    pub fn kafka_serves(&self) -> bool {
+        let counted = self.counted == Some(true) && self.gate == Some(true);
+        self.serves() || (counted && matches!(self.pod, PodState::Starting { .. }))
+    }
     /// Why it does not serve, if it does not.
     #[must_use]
     pub fn why(&self) -> Option<&str> {
@@ -177,15 +183,20 @@ fn state(pod: &Pod, uid: &str, counted: Option<bool>) -> PodState {
             .unwrap_or_default();
         return PodState::Dead(format!("its Pod ended, {reason}{message}"));
     }
-    for container in status
+    let failing = status
         .init_container_statuses
         .iter()
         .flatten()
         .chain(status.container_statuses.iter().flatten())
-    {
-        if let Some(why) = broken(container) {
-            return PodState::Broken(why);
-        }
+        .find_map(broken);
+    let kafka_runs = status
+        .container_statuses
+        .iter()
+        .flatten()
+        .any(|c| c.name == CONTAINER && c.state.as_ref().is_some_and(|s| s.running.is_some()));
+    // A container beside Kafka may fail as it likes: the broker still serves, and counts as one that does.
+    if !kafka_runs && let Some(why) = failing {
+        return PodState::Broken(why);
     }
     let scheduled = status
         .conditions
@@ -230,7 +241,8 @@ fn state(pod: &Pod, uid: &str, counted: Option<bool>) -> PodState {
     }
     // Services and disruption budgets go by the Pod's condition, which kubelet sets after the gate.
     if condition(pod, "Ready") != Some(true) {
-        return starting("Kafka serves, and its Pod is not marked ready yet");
+        let why = failing.as_deref();
+        return starting(why.unwrap_or("Kafka serves, and its Pod is not marked ready yet"));
     }
     PodState::Serving
 }

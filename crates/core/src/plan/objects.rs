@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use k8s_openapi::Metadata;
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use sdm_api::names;
 use serde::Serialize;
 
@@ -141,7 +144,7 @@ pub(super) fn steps(
             KubeObject::PodDisruptionBudget(o) => step(
                 uid,
                 "PodDisruptionBudget",
-                *o,
+                with_leaving(*o, snapshot, resolved),
                 found.budgets.get(&name),
                 |o| Object::Shared(KubeObject::PodDisruptionBudget(Box::new(o))),
             ),
@@ -183,4 +186,29 @@ pub(super) fn steps(
             steps.extend(step);
         }
     }
+}
+
+/// The budget counts every Pod of the cluster, so those on their way out are counted in: they still hold replicas, and
+/// without them the budget would allow one eviction more for each.
+fn with_leaving(
+    mut budget: PodDisruptionBudget,
+    snapshot: &Snapshot,
+    resolved: &Resolved,
+) -> PodDisruptionBudget {
+    let stays = |pod: &Pod| {
+        let id = pod
+            .metadata
+            .labels
+            .as_ref()
+            .and_then(|l| l.get(names::LABEL_NODE_ID));
+        id.and_then(|id| id.parse().ok())
+            .is_some_and(|id: i32| resolved.nodes.contains_key(&id))
+    };
+    let leaving = snapshot.objects.pods.values().filter(|p| !stays(p)).count();
+    if let Some(IntOrString::Int(minimum)) =
+        budget.spec.as_mut().and_then(|s| s.min_available.as_mut())
+    {
+        *minimum = minimum.saturating_add(i32::try_from(leaving).unwrap_or(i32::MAX));
+    }
+    budget
 }

@@ -7,7 +7,7 @@ use sdm_api::names;
 
 use super::objects::foreign;
 use super::{Action, Stall, Step};
-use crate::racks::decide_racks;
+use crate::racks::decide_racks_beside;
 use crate::resolve::Resolved;
 use crate::snapshot::{QuorumView, Snapshot};
 use crate::state::ClusterState;
@@ -101,7 +101,12 @@ pub(super) fn steps(
             reasons.push("the quorum is formed");
         }
     }
-    if decide_racks(resolved, &snapshot.zones, &mut next.racks) {
+    if decide_racks_beside(
+        resolved,
+        &snapshot.zones,
+        &claimed(snapshot),
+        &mut next.racks,
+    ) {
         reasons.push("racks were decided");
     }
     let desired = next.render(resolved);
@@ -148,7 +153,14 @@ pub(super) fn steps(
 
 /// There is no ConfigMap: either nothing exists yet, or it was lost.
 fn first(snapshot: &Snapshot, resolved: &Resolved, config_map: &str) -> Outcome {
-    let claims: Vec<&str> = snapshot.objects.claims.keys().map(String::as_str).collect();
+    // Claims that go with an earlier cluster of this name are no volumes to take over.
+    let claims: Vec<&str> = snapshot
+        .objects
+        .claims
+        .iter()
+        .filter(|(_, claim)| foreign(&claim.metadata, &resolved.uid, "").is_none())
+        .map(|(name, _)| name.as_str())
+        .collect();
     let ids: Vec<i32> = resolved.controllers().map(|n| n.id).collect();
     let mut state = if claims.is_empty() {
         let Some(directory_ids) = choose(snapshot, &ids) else {
@@ -186,7 +198,12 @@ fn first(snapshot: &Snapshot, resolved: &Resolved, config_map: &str) -> Outcome 
             ),
         );
     };
-    decide_racks(resolved, &snapshot.zones, &mut state.racks);
+    decide_racks_beside(
+        resolved,
+        &snapshot.zones,
+        &claimed(snapshot),
+        &mut state.racks,
+    );
     let action = Action::CreateState(Box::new(state.render(resolved)));
     Outcome::First(Step::new(
         "PersistState",
@@ -218,6 +235,17 @@ fn is_formed(state: &ClusterState, quorum: &QuorumView) -> bool {
             .voters
             .iter()
             .all(|(id, v)| state.directory_ids.get(id) == Some(&v.directory_id))
+}
+
+/// The nodes that have a volume: it may live in one rack only, so theirs is not chosen for them.
+fn claimed(snapshot: &Snapshot) -> std::collections::BTreeSet<i32> {
+    let id = |labels: &std::collections::BTreeMap<String, String>| {
+        labels.get(names::LABEL_NODE_ID)?.parse().ok()
+    };
+    let claims = snapshot.objects.claims.values();
+    claims
+        .filter_map(|c| id(c.metadata.labels.as_ref()?))
+        .collect()
 }
 
 fn any_controller_volume(snapshot: &Snapshot, resolved: &Resolved) -> bool {

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use sdm_api::names;
 
-use super::node::caught_up;
+use super::node::{caught_up, container_ready};
 use super::{Action, FRESH_S, Kind, NodeView, PodState, Step};
 use crate::render::NodeObjects;
 use crate::resolve::{Node, Resolved};
@@ -68,7 +68,9 @@ pub(super) fn steps(
                 None => may_stop(snapshot, resolved, state, views, node.id),
             }
         } else {
-            may_replace(snapshot, view, node)
+            let held = view.gate == Some(true)
+                && snapshot.objects.pods.get(&pod).is_some_and(container_ready);
+            may_replace(snapshot, view, node, held)
         };
         let wait = before.map(str::to_owned).or(verdict.err());
         let action = Action::Delete {
@@ -108,7 +110,10 @@ fn may_stop(
     views: &BTreeMap<i32, NodeView>,
     id: i32,
 ) -> Result<(), String> {
-    if let Some((other, view)) = views.iter().find(|(other, v)| **other != id && !v.serves()) {
+    if let Some((other, view)) = views
+        .iter()
+        .find(|(other, v)| **other != id && !v.kafka_serves())
+    {
         return Err(format!(
             "node {other}: {}",
             view.why().unwrap_or("it does not serve")
@@ -146,8 +151,14 @@ fn may_stop(
     Ok(())
 }
 
-/// Whether a node that does not serve may be replaced: nothing must hang on it.
-fn may_replace(snapshot: &Snapshot, view: &NodeView, node: &Node) -> Result<(), String> {
+/// Whether a node that does not serve may be replaced: nothing must hang on it. `held`: Kafka counted
+/// it in when it was last asked, and its container is ready; then only Kafka can say that it is not needed.
+fn may_replace(
+    snapshot: &Snapshot,
+    view: &NodeView,
+    node: &Node,
+    held: bool,
+) -> Result<(), String> {
     match &view.pod {
         // Kafka does not run in it.
         PodState::Broken(_) | PodState::Pending(_) => Ok(()),
@@ -159,7 +170,9 @@ fn may_replace(snapshot: &Snapshot, view: &NodeView, node: &Node) -> Result<(), 
                 .filter(|k| snapshot.kafka_age <= FRESH_S && !k.brokers.is_empty());
             let Some(kafka) = known else {
                 let waited = snapshot.now.saturating_sub(*since);
-                return if waited >= PATIENCE_S {
+                return if held {
+                    Err("Kafka to say what hangs on it".to_owned())
+                } else if waited >= PATIENCE_S {
                     Ok(())
                 } else {
                     Err(format!("it to start: {why}"))

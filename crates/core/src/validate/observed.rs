@@ -8,7 +8,7 @@ use sdm_api::names;
 
 use super::change;
 use crate::quantity;
-use crate::resolve::Resolved;
+use crate::resolve::{Node, Resolved};
 use crate::state::ClusterState;
 use crate::violation::{Review, Violation};
 
@@ -42,6 +42,7 @@ pub fn against_observed(
         );
     }
     for node in resolved.nodes.values() {
+        left_out(resolved, node, claims, &mut review);
         for volume in &node.volumes {
             let name = names::claim(&resolved.name, node.id, &volume.name);
             let Some(claim) = claims.get(&name).and_then(|c| c.spec.as_ref()) else {
@@ -74,4 +75,29 @@ pub fn against_observed(
         }
     }
     review.violations
+}
+
+/// A volume that a deleted cluster left must be named again: without it Kafka would start, and what is on it be gone.
+fn left_out(
+    resolved: &Resolved,
+    node: &Node,
+    claims: &BTreeMap<String, PersistentVolumeClaim>,
+    review: &mut Review,
+) {
+    let id = node.id.to_string();
+    let kept = claims.iter().filter(|(_, claim)| {
+        let labels = claim.metadata.labels.as_ref();
+        let its = labels.and_then(|l| l.get(names::LABEL_NODE_ID)) == Some(&id);
+        its && claim.metadata.deletion_timestamp.is_none()
+    });
+    for (name, _) in kept {
+        let named =
+            |v: &crate::resolve::Volume| names::claim(&resolved.name, node.id, &v.name) == *name;
+        if !node.volumes.iter().any(named) {
+            review.invalid(
+                format!("spec.pools[{}].storage.volumes", node.pool),
+                format!("claim {name} exists and may hold records of node {id}: list its volume again, or delete the claim"),
+            );
+        }
+    }
 }

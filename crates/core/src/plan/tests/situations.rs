@@ -254,6 +254,83 @@ fn the_change_that_mends_a_crashing_cluster_waits_for_nothing() {
     assert!(world.broken.is_empty(), "{:?}", world.broken);
 }
 
+/// A container that fails beside Kafka, and a Pod that is not Ready for it, as kubelet reports them.
+fn fail_beside_kafka(world: &mut World) {
+    for pod in world.objects.pods.values_mut() {
+        let status = pod.status.get_or_insert_default();
+        let waiting = ContainerStateWaiting {
+            reason: Some("CrashLoopBackOff".into()),
+            message: None,
+        };
+        let beside = k8s_openapi::api::core::v1::ContainerStatus {
+            name: "shipper".into(),
+            state: Some(ContainerState {
+                waiting: Some(waiting),
+                ..ContainerState::default()
+            }),
+            ..Default::default()
+        };
+        status
+            .container_statuses
+            .get_or_insert_default()
+            .push(beside);
+        for condition in status.conditions.iter_mut().flatten() {
+            if condition.type_ == "Ready" {
+                condition.status = "False".into();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_container_that_fails_beside_kafka_does_not_make_a_broker_worth_less() {
+    let mut world = settled();
+    world.cluster = Some(cluster("5"));
+    let configs = world.plan();
+    let configs = Plan {
+        steps: configs
+            .steps
+            .into_iter()
+            .filter(|s| s.name.starts_with("Apply/"))
+            .collect(),
+        ..configs
+    };
+    world.go(&configs, usize::MAX);
+    fail_beside_kafka(&mut world);
+    let plan = world.plan();
+    let ready = |plan: &Plan| {
+        let restarts = plan
+            .steps
+            .iter()
+            .filter(|s| s.name.starts_with("RestartNode"));
+        restarts.filter(|s| s.is_ready()).count()
+    };
+    assert_eq!(
+        ready(&plan),
+        1,
+        "one at a time, and the roll that mends it goes on: {plan:#?}"
+    );
+    // And with Kafka silent, nobody is stopped on a guess.
+    world.reachable = false;
+    let plan = world.plan();
+    assert_eq!(ready(&plan), 0, "{plan:#?}");
+}
+
+#[test]
+fn a_volume_that_a_deleted_cluster_left_must_be_named_again() {
+    let mut world = settled();
+    let mut more = world.objects.claims["a-1-data"].clone();
+    more.metadata.name = Some("a-1-more".into());
+    world.objects.claims.insert("a-1-more".into(), more);
+    let (resolved, state) = (world.resolved(), world.state().unwrap());
+    let said = crate::against_observed(&resolved, &state, &world.objects.claims);
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(
+        said[0].message.contains("claim a-1-more exists"),
+        "{said:?}"
+    );
+}
+
 #[test]
 fn a_node_in_no_pool_waits_until_it_hosts_nothing_and_leaves_its_volume() {
     let pools = |brokers: &[i32]| {
