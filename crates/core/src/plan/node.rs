@@ -31,6 +31,8 @@ pub struct NodeView {
     pub gate: Option<bool>,
     /// What Kafka says: whether the node is counted in. None while Kafka cannot be asked.
     pub counted: Option<bool>,
+    /// Whether it is another container than Kafka's that keeps the Pod from being ready.
+    pub beside: bool,
 }
 
 /// What a node's Pod does.
@@ -67,7 +69,9 @@ impl NodeView {
     #[must_use]
     pub fn kafka_serves(&self) -> bool {
         let counted = self.counted == Some(true) && self.gate == Some(true);
-        self.serves() || (counted && matches!(self.pod, PodState::Starting { .. }))
+        // Otherwise it is kubelet that has not marked the Pod yet: disruption budgets go by that mark.
+        let beside = self.beside && matches!(self.pod, PodState::Starting { .. });
+        self.serves() || (counted && beside)
     }
     /// Why it does not serve, if it does not.
     #[must_use]
@@ -113,6 +117,7 @@ pub fn views(
                 },
                 gate: pod.and_then(|p| condition(p, names::GATE_SERVING)),
                 counted,
+                beside: pod.is_some_and(fails_beside),
             };
             (node.id, view)
         })
@@ -164,6 +169,15 @@ pub(super) fn container_ready(pod: &Pod) -> bool {
         .iter()
         .flat_map(|s| s.container_statuses.iter().flatten())
         .any(|c| c.name == CONTAINER && c.ready)
+}
+
+/// Whether the Kafka container is ready and another one is not.
+fn fails_beside(pod: &Pod) -> bool {
+    let mut all = pod
+        .status
+        .iter()
+        .flat_map(|s| s.container_statuses.iter().flatten());
+    container_ready(pod) && all.any(|c| c.name != CONTAINER && !c.ready)
 }
 
 fn state(pod: &Pod, uid: &str, counted: Option<bool>) -> PodState {
