@@ -228,7 +228,7 @@ async fn led(kafka: &Kafka, names: &[&str], timeout: Duration) -> Result<()> {
                     .at(kafka.place())
                     .hint(format!("kubectl kafka topic describe {}", topic.name)));
             }
-            Some(_) => sleep(Duration::from_millis(50)).await,
+            Some(_) => sleep(Duration::from_millis(10)).await,
         }
     }
 }
