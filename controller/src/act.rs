@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret};
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client, Resource, ResourceExt};
 use sdm_api::KafkaCluster;
-use sdm_api::names::{GATE_SERVING, MANAGER, STATUS_MANAGER};
+use sdm_api::names::{GATE_SERVING, LABEL_CLUSTER, MANAGER, STATUS_MANAGER, ca_secret};
 use sdm_core::plan::{Action, Kind, Object};
 use sdm_core::{KubeObject, Resolved};
 use sdm_runtime::apply::{self, count_write};
@@ -84,6 +84,17 @@ impl Hands<'_> {
         Api::namespaced(self.client.clone(), &self.key.namespace)
     }
 
+    /// Whether an object that was found under one of our names is this cluster's.
+    fn mine<K: Stored>(&self, found: &K) -> Result<(), Error> {
+        if found.labels().get(LABEL_CLUSTER) == Some(&self.key.name) {
+            return Ok(());
+        }
+        Err(Error::NameTaken {
+            kind: K::kind(&()).into_owned(),
+            name: found.name_any(),
+        })
+    }
+
     async fn seen<K: Stored>(&self, object: &K) {
         self.stores
             .seen::<K>(
@@ -102,9 +113,8 @@ impl Hands<'_> {
         let name = object.name_any();
         if !self.stores.has::<K>(self.key, &name)
             && let Some(found) = self.api::<K>().get_opt(&name).await?
-            && found.labels().get(sdm_api::names::LABEL_CLUSTER) != Some(&self.key.name)
         {
-            return Err(taken::<K>(&name));
+            self.mine(&found)?;
         }
         let stored = apply::apply(&self.api::<K>(), MANAGER, object).await?;
         self.seen(&stored).await;
@@ -127,10 +137,7 @@ impl Hands<'_> {
             Ok(stored) => self.seen(&stored).await,
             Err(kube::Error::Api(status)) if status.is_already_exists() => {
                 let found = api.get(&object.name_any()).await?;
-                let cluster = |k: &K| k.labels().get(sdm_api::names::LABEL_CLUSTER).cloned();
-                if cluster(&found) != cluster(object) {
-                    return Err(taken::<K>(&object.name_any()));
-                }
+                self.mine(&found)?;
                 self.seen(&found).await;
             }
             Err(error) => return Err(error.into()),
@@ -143,11 +150,8 @@ impl Hands<'_> {
         match authority::create(&api, self.resolved, days).await {
             Ok(stored) => self.seen(&stored).await,
             Err(Error::Api(kube::Error::Api(status))) if status.is_already_exists() => {
-                let name = sdm_api::names::ca_secret(&self.key.name);
-                let found = api.get(&name).await?;
-                if found.labels().get(sdm_api::names::LABEL_CLUSTER) != Some(&self.key.name) {
-                    return Err(taken::<Secret>(&name));
-                }
+                let found = api.get(&ca_secret(&self.key.name)).await?;
+                self.mine(&found)?;
                 self.seen(&found).await;
             }
             Err(error) => return Err(error),
@@ -233,22 +237,5 @@ impl Hands<'_> {
         count_write("Pod", "patch-status", &result);
         self.seen(&result?).await;
         Ok(())
-    }
-}
-
-fn taken<K: Resource<DynamicType = ()>>(name: &str) -> Error {
-    let kind = match &*K::kind(&()) {
-        "Pod" => "Pod",
-        "ConfigMap" => "ConfigMap",
-        "Secret" => "Secret",
-        "PersistentVolumeClaim" => "PersistentVolumeClaim",
-        "Service" => "Service",
-        "ServiceAccount" => "ServiceAccount",
-        "PodDisruptionBudget" => "PodDisruptionBudget",
-        _ => "object",
-    };
-    Error::NameTaken {
-        kind,
-        name: name.to_owned(),
     }
 }

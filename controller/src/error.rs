@@ -20,7 +20,7 @@ pub enum Error {
     #[error("{kind} {name} exists and does not belong to this cluster; delete or rename it")]
     NameTaken {
         /// Its kind.
-        kind: &'static str,
+        kind: String,
         /// Its name.
         name: String,
     },

@@ -10,8 +10,7 @@ use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt};
 use sdm_api::{KafkaCluster, names};
 use sdm_core::state::StateError;
-use sdm_core::validate::against_observed;
-use sdm_core::{ClusterState, KafkaView, Resolved, Review, Snapshot};
+use sdm_core::{ClusterState, KafkaView, Resolved, Snapshot};
 use uuid::Uuid;
 
 use crate::authority;
@@ -48,16 +47,11 @@ pub async fn snapshot(
         }
     }
     let certificates = authority::views(&key.name, &objects.secrets);
-    let zones = if resolved.rack_awareness.zones.is_empty() {
-        stores.zones(&resolved.rack_awareness.topology_key)
-    } else {
-        resolved.rack_awareness.zones.clone()
-    };
     Ok(Snapshot {
         cluster,
         objects,
         certificates,
-        zones,
+        zones: stores.zones(&resolved.rack_awareness.topology_key),
         kafka: None,
         kafka_age: 0,
         kafka_error: None,
@@ -76,29 +70,6 @@ pub fn state(snapshot: &Snapshot, key: &Key) -> Result<Option<ClusterState>, Sta
         .get(&names::state_config_map(&key.name))
         .map(ClusterState::parse)
         .transpose()
-}
-
-/// What of the spec cannot be, given what exists: what the webhook refuses by comparing with the
-/// object before, held against the world, for when no webhook was asked.
-pub fn against(snapshot: &Snapshot, resolved: &Resolved, state: Option<&ClusterState>) -> Review {
-    let Some(state) = state else {
-        return Review::default();
-    };
-    // What another incarnation of the cluster leaves behind binds nobody.
-    let mut claims = snapshot.objects.claims.clone();
-    claims.retain(|_, c| {
-        let owner = c.metadata.owner_references.iter().flatten().next();
-        c.metadata.deletion_timestamp.is_none() && owner.is_none_or(|o| o.uid == resolved.uid)
-    });
-    let mut violations = against_observed(resolved, state, &claims);
-    if !state.bootstrapped || state.directory_ids.is_empty() {
-        // Who votes is not settled yet, or was settled by whoever formatted volumes that were taken over.
-        violations.retain(|v| v.path != "spec.pools");
-    }
-    Review {
-        violations,
-        warnings: Vec::new(),
-    }
 }
 
 /// The Pods of a cluster as the API server has them at this moment, not as the watch told last.

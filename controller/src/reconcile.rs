@@ -14,7 +14,7 @@ use rand::Rng;
 use sdm_api::{KafkaCluster, names};
 use sdm_core::plan::{Action, Plan, Step, plan};
 use sdm_core::status::{self, status};
-use sdm_core::{Failure, Resolved, Snapshot, resolve};
+use sdm_core::{Failure, Resolved, Review, Snapshot, against_observed, resolve};
 use tokio::time::Instant;
 
 use crate::act::Hands;
@@ -144,7 +144,12 @@ impl Cluster {
                 return Ok(Next::After(REFUSED));
             }
         };
-        let review = observe::against(&snapshot, &resolved, state.as_ref());
+        let review = Review {
+            violations: state.as_ref().map_or_else(Vec::new, |state| {
+                against_observed(&resolved, state, &snapshot.objects.claims)
+            }),
+            ..Review::default()
+        };
         if !review.violations.is_empty() {
             self.count("invalid");
             let wanted = status::refused(&cluster, snapshot.now, &review);

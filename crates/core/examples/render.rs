@@ -44,6 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     decide_racks(
         &resolved,
         &["zone-a".to_owned(), "zone-b".to_owned()],
+        &std::collections::BTreeSet::new(),
         &mut state.racks,
     );
 

@@ -8,18 +8,9 @@ use crate::resolve::{Node, Resolved};
 /// Decides the rack of every node that has none yet, spreading each role evenly; forgets nodes
 /// that are gone. `zones` are the racks that Kubernetes nodes name. Answers whether `racks` changed.
 ///
-/// A decision once taken stays: the node's volumes live there.
+/// A decision once taken stays: the node's volumes live there. So it does for a node of `claimed`, which has volumes,
+/// even while it is out of the spec; and where none was taken before the volumes were, none is: they may live elsewhere.
 pub fn decide_racks(
-    resolved: &Resolved,
-    zones: &[String],
-    racks: &mut BTreeMap<i32, String>,
-) -> bool {
-    decide_racks_beside(resolved, zones, &BTreeSet::new(), racks)
-}
-
-/// As [`decide_racks`], where the nodes of `claimed` have volumes already: what was decided for them is kept
-/// even while they are out of the spec, and nothing is decided anew, since their volumes may live elsewhere.
-pub fn decide_racks_beside(
     resolved: &Resolved,
     zones: &[String],
     claimed: &BTreeSet<i32>,

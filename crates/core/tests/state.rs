@@ -61,7 +61,8 @@ fn nothing_is_guessed() {
 #[test]
 fn a_cluster_must_fit_what_exists_of_it() {
     let mut resolved = example("events");
-    let state = state_of(&resolved);
+    let mut state = state_of(&resolved);
+    state.bootstrapped = true;
     let mut claims: BTreeMap<_, _> = render::node(&resolved, &state, 0, "")
         .unwrap()
         .claims

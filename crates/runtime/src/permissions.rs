@@ -87,8 +87,6 @@ pub const CONTROLLER: &[Permission] = &[
     cluster("policy", "poddisruptionbudgets", OWNED),
     // Racks are zones of nodes.
     cluster("", "nodes", &["get", "list", "watch"]),
-    // Whether a volume may grow.
-    cluster("storage.k8s.io", "storageclasses", &["get"]),
     cluster("events.k8s.io", "events", &["create", "patch"]),
     own("coordination.k8s.io", "leases", &[], &["create"]),
     own(

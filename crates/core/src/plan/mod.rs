@@ -25,6 +25,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod};
 
 pub use certificates::{CertificateUse, content_hash};
 pub use node::{NodeView, PodState, views};
+pub(crate) use objects::foreign;
 pub(crate) use removal::leaving;
 
 use crate::render::{self, KubeObject, NodeObjects};
@@ -242,14 +243,12 @@ pub fn plan(snapshot: &Snapshot, resolved: &Resolved, state: Option<&ClusterStat
             state
         }
     };
-    if let Some(stall) = certificates::stall(snapshot, resolved) {
-        return Plan {
-            steps,
-            stall: Some(stall),
-        };
-    }
     let undecided = steps.first().map(|s| s.name.clone());
-    certificates::steps(snapshot, resolved, &mut steps);
+    // Without an authority nothing is signed; nodes that have their certificates go on, and come back.
+    let no_authority = certificates::stall(snapshot, resolved);
+    if no_authority.is_none() {
+        certificates::steps(snapshot, resolved, &mut steps);
+    }
     let nodes = rendered(snapshot, resolved, &state);
     objects::steps(snapshot, resolved, &state, &nodes, &mut steps);
     // A Pod must never start before what it mounts is there and as it should be. That a volume
@@ -288,7 +287,7 @@ pub fn plan(snapshot: &Snapshot, resolved: &Resolved, state: Option<&ClusterStat
     }
     Plan {
         steps,
-        stall: removal::stall(snapshot, resolved),
+        stall: no_authority.or_else(|| removal::stall(snapshot, resolved)),
     }
 }
 

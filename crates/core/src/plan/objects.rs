@@ -23,7 +23,7 @@ use crate::state::ClusterState;
 
 /// Why an object of our name is not ours to touch: another incarnation of the cluster owns it, or
 /// it is going away. The answer is a sentence to wait with.
-pub(super) fn foreign(meta: &ObjectMeta, uid: &str, kind: &str) -> Option<String> {
+pub(crate) fn foreign(meta: &ObjectMeta, uid: &str, kind: &str) -> Option<String> {
     let name = meta.name.as_deref().unwrap_or_default();
     if meta.deletion_timestamp.is_some() {
         return Some(format!("{kind} {name} to be gone"));

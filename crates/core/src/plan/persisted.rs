@@ -3,11 +3,14 @@
 //! The ConfigMap is created before anything else exists. If it is gone while volumes exist, no
 //! guess is made: formatting a quorum a second time would lose every record.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use sdm_api::names;
 
 use super::objects::foreign;
 use super::{Action, Stall, Step};
-use crate::racks::decide_racks_beside;
+use crate::racks::decide_racks;
 use crate::resolve::Resolved;
 use crate::snapshot::{QuorumView, Snapshot};
 use crate::state::ClusterState;
@@ -46,19 +49,6 @@ pub(super) fn steps(
     let Some(state) = state else {
         return first(snapshot, resolved, &config_map);
     };
-    if let Some(asked) = resolved
-        .cluster_id
-        .as_ref()
-        .filter(|id| **id != state.cluster_id)
-    {
-        return stalled(
-            "ClusterIdMismatch",
-            format!(
-                "spec.clusterId: the cluster's volumes are formatted with {}, not {asked}; write that id or leave the field out",
-                state.cluster_id
-            ),
-        );
-    }
     if state.bootstrapped && !any_controller_volume(snapshot, resolved) {
         let remedy = format!(
             "restore the claims from a backup, or, to start again with an empty cluster, delete the ConfigMap {config_map} and the remaining claims"
@@ -101,10 +91,10 @@ pub(super) fn steps(
             reasons.push("the quorum is formed");
         }
     }
-    if decide_racks_beside(
+    if decide_racks(
         resolved,
         &snapshot.zones,
-        &claimed(snapshot),
+        &claimed(snapshot, resolved),
         &mut next.racks,
     ) {
         reasons.push("racks were decided");
@@ -153,14 +143,7 @@ pub(super) fn steps(
 
 /// There is no ConfigMap: either nothing exists yet, or it was lost.
 fn first(snapshot: &Snapshot, resolved: &Resolved, config_map: &str) -> Outcome {
-    // Claims that go with an earlier cluster of this name are no volumes to take over.
-    let claims: Vec<&str> = snapshot
-        .objects
-        .claims
-        .iter()
-        .filter(|(_, claim)| foreign(&claim.metadata, &resolved.uid, "").is_none())
-        .map(|(name, _)| name.as_str())
-        .collect();
+    let claims: Vec<&str> = claims(snapshot, resolved).map(|(name, _)| name).collect();
     let ids: Vec<i32> = resolved.controllers().map(|n| n.id).collect();
     let mut state = if claims.is_empty() {
         let Some(directory_ids) = choose(snapshot, &ids) else {
@@ -198,10 +181,10 @@ fn first(snapshot: &Snapshot, resolved: &Resolved, config_map: &str) -> Outcome 
             ),
         );
     };
-    decide_racks_beside(
+    decide_racks(
         resolved,
         &snapshot.zones,
-        &claimed(snapshot),
+        &claimed(snapshot, resolved),
         &mut state.racks,
     );
     let action = Action::CreateState(Box::new(state.render(resolved)));
@@ -213,10 +196,7 @@ fn first(snapshot: &Snapshot, resolved: &Resolved, config_map: &str) -> Outcome 
 }
 
 /// Directory ids for `controllers`, from the second random id on; the first is the cluster's.
-fn choose(
-    snapshot: &Snapshot,
-    controllers: &[i32],
-) -> Option<std::collections::BTreeMap<i32, String>> {
+fn choose(snapshot: &Snapshot, controllers: &[i32]) -> Option<BTreeMap<i32, String>> {
     let ids = snapshot.fresh_ids.get(1..).unwrap_or_default();
     (ids.len() >= controllers.len()).then(|| {
         controllers
@@ -237,31 +217,39 @@ fn is_formed(state: &ClusterState, quorum: &QuorumView) -> bool {
             .all(|(id, v)| state.directory_ids.get(id) == Some(&v.directory_id))
 }
 
+/// The claims by name. Those that go with an earlier cluster of this name are no volumes of this one.
+fn claims<'a>(
+    snapshot: &'a Snapshot,
+    resolved: &'a Resolved,
+) -> impl Iterator<Item = (&'a str, &'a PersistentVolumeClaim)> {
+    let all = snapshot.objects.claims.iter();
+    all.filter(|(_, claim)| foreign(&claim.metadata, &resolved.uid, "").is_none())
+        .map(|(name, claim)| (name.as_str(), claim))
+}
+
 /// The nodes that have a volume: it may live in one rack only, so theirs is not chosen for them.
-fn claimed(snapshot: &Snapshot) -> std::collections::BTreeSet<i32> {
-    let id = |labels: &std::collections::BTreeMap<String, String>| {
+fn claimed(snapshot: &Snapshot, resolved: &Resolved) -> BTreeSet<i32> {
+    let id = |claim: &PersistentVolumeClaim| {
+        let labels = claim.metadata.labels.as_ref()?;
         labels.get(names::LABEL_NODE_ID)?.parse().ok()
     };
-    let claims = snapshot.objects.claims.values();
-    claims
-        .filter_map(|c| id(c.metadata.labels.as_ref()?))
+    claims(snapshot, resolved)
+        .filter_map(|(_, c)| id(c))
         .collect()
 }
 
 fn any_controller_volume(snapshot: &Snapshot, resolved: &Resolved) -> bool {
     // The first volume holds the metadata.
-    resolved.controllers().any(|node| {
-        node.volumes.first().is_some_and(|v| {
-            snapshot
-                .objects
-                .claims
-                .contains_key(&names::claim(&resolved.name, node.id, &v.name))
-        })
-    })
+    let wanted: Vec<String> = resolved
+        .controllers()
+        .filter_map(|node| Some((node.id, node.volumes.first()?)))
+        .map(|(id, v)| names::claim(&resolved.name, id, &v.name))
+        .collect();
+    claims(snapshot, resolved).any(|(name, _)| wanted.iter().any(|w| w == name))
 }
 
 fn anything_started(snapshot: &Snapshot, resolved: &Resolved) -> bool {
-    let ours = |labels: Option<&std::collections::BTreeMap<String, String>>| {
+    let ours = |labels: Option<&BTreeMap<String, String>>| {
         labels.and_then(|l| l.get(names::LABEL_CLUSTER)) == Some(&resolved.name)
     };
     snapshot

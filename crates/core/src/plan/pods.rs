@@ -29,7 +29,11 @@ pub(super) fn steps(
                     continue;
                 };
                 let action = Action::CreatePod(Box::new(objects.pod.clone()));
-                steps.push(Step::new(create, "the node has no Pod", action).after(before));
+                let secret = names::node_tls(&resolved.name, *id);
+                let uncertified = (!snapshot.objects.secrets.contains_key(&secret))
+                    .then(|| format!("Secret {secret} with its certificate"));
+                let wait = before.map(str::to_owned).or(uncertified);
+                steps.push(Step::new(create, "the node has no Pod", action).after(wait));
             }
             PodState::Leaving(wait) => steps.push(Step::wait(
                 create,

@@ -7,12 +7,14 @@ use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use sdm_api::names;
 
 use super::change;
+use crate::plan::foreign;
 use crate::quantity;
 use crate::resolve::{Node, Resolved};
 use crate::state::ClusterState;
 use crate::violation::{Review, Violation};
 
-/// What of `resolved` cannot be, given the cluster's `state` and its claims by name.
+/// What of `resolved` cannot be, given the cluster's `state` and the claims that exist, by name. Claims of another
+/// incarnation of the cluster, and those on their way out, bind nobody.
 #[must_use]
 pub fn against_observed(
     resolved: &Resolved,
@@ -20,6 +22,11 @@ pub fn against_observed(
     claims: &BTreeMap<String, PersistentVolumeClaim>,
 ) -> Vec<Violation> {
     let mut review = Review::default();
+    let claims: BTreeMap<&str, &PersistentVolumeClaim> = claims
+        .iter()
+        .filter(|(_, claim)| foreign(&claim.metadata, &resolved.uid, "").is_none())
+        .map(|(name, claim)| (name.as_str(), claim))
+        .collect();
     if let Some(id) = resolved
         .cluster_id
         .as_ref()
@@ -32,7 +39,9 @@ pub fn against_observed(
     }
     let voters: BTreeSet<i32> = state.directory_ids.keys().copied().collect();
     let wanted: BTreeSet<i32> = resolved.controllers().map(|n| n.id).collect();
-    if wanted != voters {
+    // Before the quorum is formed its voters may still change, and those of volumes that were taken over are not known.
+    let settled = state.bootstrapped && !voters.is_empty();
+    if settled && wanted != voters {
         review.invalid(
             "spec.pools",
             format!(
@@ -42,10 +51,10 @@ pub fn against_observed(
         );
     }
     for node in resolved.nodes.values() {
-        left_out(resolved, node, claims, &mut review);
+        left_out(resolved, node, &claims, &mut review);
         for volume in &node.volumes {
             let name = names::claim(&resolved.name, node.id, &volume.name);
-            let Some(claim) = claims.get(&name).and_then(|c| c.spec.as_ref()) else {
+            let Some(claim) = claims.get(name.as_str()).and_then(|c| c.spec.as_ref()) else {
                 continue;
             };
             let path = format!("spec.pools[{}].storage.volumes[{}]", node.pool, volume.name);
@@ -81,19 +90,19 @@ pub fn against_observed(
 fn left_out(
     resolved: &Resolved,
     node: &Node,
-    claims: &BTreeMap<String, PersistentVolumeClaim>,
+    claims: &BTreeMap<&str, &PersistentVolumeClaim>,
     review: &mut Review,
 ) {
     let id = node.id.to_string();
-    let kept = claims.iter().filter(|(_, claim)| {
+    let named: Vec<String> = node
+        .volumes
+        .iter()
+        .map(|v| names::claim(&resolved.name, node.id, &v.name))
+        .collect();
+    for (name, claim) in claims {
         let labels = claim.metadata.labels.as_ref();
         let its = labels.and_then(|l| l.get(names::LABEL_NODE_ID)) == Some(&id);
-        its && claim.metadata.deletion_timestamp.is_none()
-    });
-    for (name, _) in kept {
-        let named =
-            |v: &crate::resolve::Volume| names::claim(&resolved.name, node.id, &v.name) == *name;
-        if !node.volumes.iter().any(named) {
+        if its && !named.iter().any(|n| n == name) {
             review.invalid(
                 format!("spec.pools[{}].storage.volumes", node.pool),
                 format!("claim {name} exists and may hold records of node {id}: list its volume again, or delete the claim"),

@@ -33,6 +33,7 @@ pub fn state_of(resolved: &Resolved) -> ClusterState {
     decide_racks(
         resolved,
         &["zone-a".to_owned(), "zone-b".to_owned()],
+        &std::collections::BTreeSet::new(),
         &mut state.racks,
     );
     state

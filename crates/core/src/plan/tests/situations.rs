@@ -1,6 +1,8 @@
 //! Situations and what is done about them.
 
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStateWaiting};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
 use sdm_api::{NodePhase, names};
 use serde_json::json;
 
@@ -102,11 +104,23 @@ fn a_quorum_without_any_volume_is_not_formed_again() {
 }
 
 #[test]
-fn an_authority_whose_key_is_gone_is_not_replaced_under_running_nodes() {
+fn an_authority_whose_key_is_gone_is_not_replaced_and_nodes_come_back_all_the_same() {
     let mut world = settled();
     world.objects.secrets.remove("a-ca");
     world.certificates.remove("a-ca");
-    assert_eq!(world.plan().stall.unwrap().reason, "AuthorityMissing");
+    // Not even once no Pod is left: every client trusts the one that is gone.
+    world.objects.pods.clear();
+    let plan = world.plan();
+    assert_eq!(plan.stall.as_ref().unwrap().reason, "AuthorityMissing");
+    assert!(!names_of(&plan).contains(&"CreateAuthority"), "{plan:#?}");
+    assert_eq!(wait_of(&plan, "CreatePod/a-0"), "nothing");
+    // One without a certificate waits, and says for what.
+    world.objects.secrets.remove("a-1-tls");
+    let plan = world.plan();
+    assert_eq!(
+        wait_of(&plan, "CreatePod/a-1"),
+        "Secret a-1-tls with its certificate"
+    );
 }
 
 #[test]
@@ -115,7 +129,35 @@ fn another_cluster_id_than_the_volumes_have_is_refused() {
     let mut cluster = world.cluster();
     cluster.spec.cluster_id = Some("AAAAAAAAAAAAAAAAAAAAAB".into());
     world.cluster = Some(cluster);
-    assert_eq!(world.plan().stall.unwrap().reason, "ClusterIdMismatch");
+    let (resolved, state) = (world.resolved(), world.state().unwrap());
+    let said = crate::against_observed(&resolved, &state, &world.objects.claims);
+    assert_eq!(said[0].path, "spec.clusterId");
+}
+
+/// Deleted with its volumes and created again at once, as GitOps does: the old claims are still there for a while.
+#[test]
+fn claims_that_go_with_an_earlier_cluster_are_no_volumes_to_take_over() {
+    let mut world = World::new(cluster("4"));
+    let mut old = settled();
+    for (name, mut claim) in std::mem::take(&mut old.objects.claims) {
+        claim.metadata.deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
+        world.objects.claims.insert(name, claim);
+    }
+    let plan = world.plan();
+    assert!(plan.stall.is_none(), "{plan:#?}");
+    let Action::CreateState(config_map) = &plan.steps[0].action else {
+        panic!("{plan:#?}");
+    };
+    let state = crate::ClusterState::parse(config_map).unwrap();
+    assert!(
+        !state.bootstrapped && state.directory_ids.len() == 3,
+        "{state:?}"
+    );
+    assert_eq!(
+        state.racks.len(),
+        3,
+        "racks are decided as for any new cluster"
+    );
 }
 
 #[test]
@@ -346,6 +388,11 @@ fn a_node_in_no_pool_waits_until_it_hosts_nothing_and_leaves_its_volume() {
     let plan = world.plan();
     assert!(
         wait_of(&plan, "RemoveNode/3").starts_with("3 replicas to be moved away from broker 3"),
+        "{plan:#?}"
+    );
+    // It holds replicas still: one eviction less may not become two.
+    assert!(
+        !names_of(&plan).contains(&"Apply/PodDisruptionBudget/a"),
         "{plan:#?}"
     );
     let (snapshot, resolved) = (world.snapshot(), world.resolved());
