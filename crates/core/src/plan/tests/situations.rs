@@ -369,6 +369,47 @@ fn a_container_that_fails_beside_kafka_does_not_make_a_broker_worth_less() {
     assert_eq!(ready(&plan), 0, "{plan:#?}");
 }
 
+/// Disruption budgets and Services go by the Pod's mark: until kubelet sets it, the node counts as down.
+#[test]
+fn the_next_node_waits_until_kubelet_has_marked_the_one_before_ready() {
+    let mut world = settled();
+    world.cluster = Some(cluster("5"));
+    let (snapshot, resolved, state) = (world.snapshot(), world.resolved(), world.state());
+    let wanted = crate::plan::rendered(&snapshot, &resolved, &state.unwrap());
+    for objects in wanted.values() {
+        let name = objects.config_map.metadata.name.clone().unwrap();
+        let mut config = objects.config_map.clone();
+        config.metadata.uid = Some(name.clone());
+        world.objects.config_maps.insert(name, config);
+    }
+    let one = world.objects.pods.get_mut("a-1").unwrap();
+    let annotations = one.metadata.annotations.get_or_insert_default();
+    annotations.insert(
+        names::ANNOTATION_REVISION.into(),
+        wanted[&1].revision.clone(),
+    );
+    for condition in one
+        .status
+        .iter_mut()
+        .flat_map(|s| s.conditions.iter_mut().flatten())
+    {
+        if condition.type_ == "Ready" {
+            condition.status = "False".into();
+        }
+    }
+    let plan = world.plan();
+    let plan = Plan {
+        steps: plan
+            .steps
+            .into_iter()
+            .filter(|s| s.name.starts_with("RestartNode"))
+            .collect(),
+        ..plan
+    };
+    assert_eq!(names_of(&plan).len(), 2, "{plan:#?}");
+    assert!(plan.steps.iter().all(|s| !s.is_ready()), "{plan:#?}");
+}
+
 #[test]
 fn a_volume_that_a_deleted_cluster_left_must_be_named_again() {
     let mut world = settled();
