@@ -269,18 +269,19 @@ mod tests {
 
     use super::*;
 
-    fn topic(name: &str, partitions: &[(Option<i32>, &[i32], &[i32])]) -> TopicMetadata {
+    /// Leader, replicas, in-sync replicas.
+    type Partition<'a> = (Option<i32>, &'a [i32], &'a [i32]);
+
+    fn topic(name: &str, partitions: &[Partition<'_>]) -> TopicMetadata {
         let partition =
-            |(index, (leader, replicas, isr)): (usize, &(Option<i32>, &[i32], &[i32]))| {
-                PartitionMetadata {
-                    index: i32::try_from(index).unwrap(),
-                    leader: *leader,
-                    leader_epoch: 0,
-                    replicas: replicas.to_vec(),
-                    isr: isr.to_vec(),
-                    offline: Vec::new(),
-                    error: None,
-                }
+            |(index, (leader, replicas, isr)): (usize, &Partition<'_>)| PartitionMetadata {
+                index: i32::try_from(index).unwrap(),
+                leader: *leader,
+                leader_epoch: 0,
+                replicas: replicas.to_vec(),
+                isr: isr.to_vec(),
+                offline: Vec::new(),
+                error: None,
             };
         let partitions = partitions.iter().enumerate().map(partition).collect();
         TopicMetadata {

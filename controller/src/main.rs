@@ -9,6 +9,7 @@ mod authority;
 mod context;
 mod error;
 mod kafka;
+mod listen;
 mod metrics;
 mod observe;
 mod reconcile;

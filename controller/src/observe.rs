@@ -10,23 +10,12 @@ use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt};
 use sdm_api::{KafkaCluster, names};
 use sdm_core::state::StateError;
-use sdm_core::{ClusterState, KafkaView, Resolved, Snapshot};
+use sdm_core::{ClusterState, Resolved, Snapshot};
 use uuid::Uuid;
 
 use crate::authority;
 use crate::error::Error;
 use crate::store::{Key, Stores};
-
-/// What Kafka said last.
-#[derive(Clone, Debug, Default)]
-pub struct Heard {
-    /// The answer.
-    pub view: Option<KafkaView>,
-    /// How old it is, in seconds.
-    pub age: i64,
-    /// Why there is no newer one.
-    pub error: Option<String>,
-}
 
 /// Everything of one cluster, from memory.
 pub async fn snapshot(
@@ -79,15 +68,6 @@ pub async fn pods_now(client: &Client, key: &Key) -> Result<BTreeMap<String, Pod
         .list(&ListParams::default().labels(&format!("{}={}", names::LABEL_CLUSTER, key.name)))
         .await?;
     Ok(list.items.into_iter().map(|p| (p.name_any(), p)).collect())
-}
-
-impl Heard {
-    /// Makes it part of `snapshot`.
-    pub fn tell(&self, snapshot: &mut Snapshot) {
-        snapshot.kafka.clone_from(&self.view);
-        snapshot.kafka_age = self.age;
-        snapshot.kafka_error.clone_from(&self.error);
-    }
 }
 
 /// A random id as Kafka writes it. Never one that looks like an option on a command line, as

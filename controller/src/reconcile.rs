@@ -1,28 +1,26 @@
 //! One reconcile of one cluster: observe, resolve, plan, act, report.
 //!
 //! Owns what has to be remembered between two looks at the same cluster, none of which a decision
-//! depends on: connections, the operator's certificate, and when a failed step is tried again.
+//! depends on: when a failed step is tried again, and how soon to look. What Kafka says comes from `listen`.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::Api;
 use kube::core::object::HasStatus;
 use rand::Rng;
-use sdm_api::{KafkaCluster, names};
+use sdm_api::KafkaCluster;
 use sdm_core::plan::{Action, Plan, Step, plan};
 use sdm_core::status::{self, status};
 use sdm_core::{Failure, Resolved, Review, Snapshot, against_observed, resolve};
 use tokio::time::Instant;
 
 use crate::act::Hands;
-use crate::authority::Identity;
 use crate::context::Context;
 use crate::error::Error;
-use crate::kafka::Kafka;
-use crate::observe::{self, Heard};
+use crate::listen::Ear;
+use crate::observe;
 use crate::report;
 use crate::store::Key;
 
@@ -37,10 +35,6 @@ const STEADY: Duration = Duration::from_secs(10);
 const REFUSED: Duration = Duration::from_secs(300);
 /// When a step found the world changed under it: what we know of it must catch up first.
 const OVERTAKEN: Duration = Duration::from_millis(100);
-/// Kafka is not asked more often than this.
-const POLL: Duration = Duration::from_millis(400);
-/// An answer older than this counts for nothing, not even for the status.
-const STALE: Duration = Duration::from_secs(15);
 /// Status is written no more often than this while steps are being carried out.
 const STATUS: Duration = Duration::from_secs(1);
 
@@ -60,11 +54,7 @@ pub struct Cluster {
     context: Arc<Context>,
     key: Key,
     uid: String,
-    identity: Option<Identity>,
-    kafka: Option<Kafka>,
-    heard: Heard,
-    heard_at: Option<Instant>,
-    asked_at: Option<Instant>,
+    ear: Ear,
     retries: HashMap<String, Retry>,
     moved: (String, Instant),
     reported_at: Option<Instant>,
@@ -94,11 +84,7 @@ impl Cluster {
             context,
             key,
             uid: String::new(),
-            identity: None,
-            kafka: None,
-            heard: Heard::default(),
-            heard_at: None,
-            asked_at: None,
+            ear: Ear::default(),
             retries: HashMap::new(),
             moved: (String::new(), Instant::now()),
             reported_at: None,
@@ -207,73 +193,11 @@ impl Cluster {
         if fresh {
             snapshot.objects.pods = observe::pods_now(&context.client, &self.key).await?;
         }
-        self.listen(&snapshot, resolved, fresh).await;
-        self.heard.tell(&mut snapshot);
+        self.ear
+            .listen(&context, &self.key, resolved, &mut snapshot, fresh)
+            .await;
         snapshot.now = Timestamp::now().as_second();
         Ok(snapshot)
-    }
-
-    /// Asks Kafka, unless it was asked a moment ago.
-    async fn listen(&mut self, snapshot: &Snapshot, resolved: &Resolved, fresh: bool) {
-        if fresh || self.asked_at.is_none_or(|at| at.elapsed() >= POLL) {
-            match self.ask(snapshot, resolved).await {
-                Ok(Some(view)) => {
-                    self.heard = Heard {
-                        view: Some(view),
-                        age: 0,
-                        error: None,
-                    };
-                    self.heard_at = Some(Instant::now());
-                }
-                Ok(None) => self.heard.error = None,
-                Err(error) => self.heard.error = Some(error.to_string()),
-            }
-            self.asked_at = Some(Instant::now());
-        }
-        match self.heard_at.map(|at| at.elapsed()) {
-            Some(age) if age < STALE => {
-                self.heard.age = i64::try_from(age.as_secs()).unwrap_or(i64::MAX)
-            }
-            _ => self.heard.view = None,
-        }
-        if fresh && self.heard.error.is_some() {
-            // What is verified must be known now.
-            self.heard.age = i64::MAX;
-        }
-    }
-
-    async fn ask(
-        &mut self,
-        snapshot: &Snapshot,
-        resolved: &Resolved,
-    ) -> Result<Option<sdm_core::KafkaView>, Error> {
-        let Some(authority) = snapshot.certificates.get(&names::ca_secret(&self.key.name)) else {
-            return Ok(None);
-        };
-        let pods = &snapshot.objects.pods;
-        if pods.is_empty() {
-            return Ok(None);
-        }
-        if self
-            .identity
-            .as_ref()
-            .is_none_or(|i| !i.is_current(&authority.hash))
-        {
-            let api = Api::namespaced(self.context.client.clone(), &self.key.namespace);
-            self.identity = Some(Identity::issue(&api, &self.key.name, &authority.hash).await?);
-            self.kafka = None;
-        }
-        let Some(identity) = &self.identity else {
-            return Ok(None);
-        };
-        if self.kafka.as_ref().is_none_or(|k| k.is_outdated(resolved)) {
-            self.kafka = Some(Kafka::new(resolved, &identity.tls));
-        }
-        let Some(kafka) = &self.kafka else {
-            return Ok(None);
-        };
-        self.context.metrics.polls.inc();
-        Ok(kafka.look(resolved, pods).await?)
     }
 
     /// Carries out every step that is ready and not waiting for a second attempt.

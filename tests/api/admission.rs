@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{DeleteParams, DynamicObject, PostParams};
 use kube::{Api, Client};
 use sdm_api::KafkaCluster;
@@ -77,18 +79,7 @@ async fn the_webhook_refuses_and_without_it_the_controller_stalls() -> Result<()
     api.delete("innocent", &DeleteParams::default()).await?;
     unregister(&plane.client).await?;
 
-    let [port] = free_ports()?;
-    let controller = Spawn::new(
-        &sdm_tests::paths::program("sdm-controller"),
-        [
-            "--leader-elect=false".to_owned(),
-            format!("--health-address=127.0.0.1:{port}"),
-        ],
-        plane.dir.join("controller.log"),
-    )
-    .env("KUBECONFIG", &plane.kubeconfig)
-    .env("POD_NAMESPACE", "default")
-    .start()?;
+    let controller = crate::convergence::start_controller(&plane)?;
     let typed: Api<KafkaCluster> = Api::namespaced(plane.client.clone(), "default");
     for (n, case) in BY_VALIDATION
         .iter()
@@ -142,4 +133,62 @@ async fn the_webhook_refuses_and_without_it_the_controller_stalls() -> Result<()
         },
     )
     .await
+}
+
+/// A Secret of a user's that happens to have one of our names is neither overwritten nor given an owner that would
+/// take it along; the cluster says so, and goes on once it is out of the way.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_of_somebody_elses_is_never_taken_over() -> Result<()> {
+    let plane = ControlPlane::start("foreign").await?;
+    let secrets: Api<Secret> = Api::namespaced(plane.client.clone(), "default");
+    let theirs = Secret {
+        metadata: ObjectMeta {
+            name: Some("case-admin".into()),
+            ..ObjectMeta::default()
+        },
+        string_data: Some([("password".into(), "theirs".into())].into()),
+        ..Secret::default()
+    };
+    let before = secrets.create(&PostParams::default(), &theirs).await?;
+    let controller = crate::convergence::start_controller(&plane)?;
+    clusters(plane.client.clone())
+        .create(
+            &PostParams::default(),
+            &serde_json::from_value(good("case"))?,
+        )
+        .await?;
+    let typed: Api<KafkaCluster> = Api::namespaced(plane.client.clone(), "default");
+    let said = until(
+        "the cluster to be Stalled",
+        Duration::from_secs(20),
+        || async {
+            let status = typed.get("case").await?.status.unwrap_or_default();
+            let stalled = status.conditions.into_iter().find(|c| c.type_ == "Stalled");
+            Ok(stalled.filter(|c| c.status == "True").map(|c| c.message))
+        },
+    )
+    .await
+    .map_err(|e| e.context(controller.tail()))?;
+    ensure!(
+        said.contains("Secret case-admin exists and does not belong to this cluster"),
+        "{said}"
+    );
+    let after = secrets.get("case-admin").await?;
+    ensure!(
+        after.metadata.resource_version == before.metadata.resource_version,
+        "it was written to"
+    );
+
+    secrets
+        .delete("case-admin", &DeleteParams::default())
+        .await?;
+    until("our own to be there", Duration::from_secs(90), || async {
+        let found = secrets.get_opt("case-admin").await?;
+        Ok(found
+            .and_then(|s| s.data)
+            .filter(|d| d.contains_key("client.properties"))
+            .map(drop))
+    })
+    .await
+    .map_err(|e| e.context(controller.tail()))
 }

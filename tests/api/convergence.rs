@@ -25,7 +25,8 @@ const NAMESPACE: &str = "default";
 const KILLS: usize = 50;
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn start_controller(plane: &ControlPlane) -> Result<Process> {
+/// The controller on this machine, acting without an election.
+pub fn start_controller(plane: &ControlPlane) -> Result<Process> {
     let [port] = sdm_tests::control_plane::free_ports()?;
     Spawn::new(
         &sdm_tests::paths::program("sdm-controller"),

@@ -23,6 +23,21 @@ fn start(plane: &ControlPlane, name: &str) -> Result<(Process, u16)> {
     Ok((process, port))
 }
 
+/// Waits until a replica is up: it stands by from then on.
+async fn serves(port: u16) -> Result<()> {
+    until(
+        "the replica to answer",
+        Duration::from_secs(20),
+        || async move {
+            Ok(tokio::net::TcpStream::connect(("127.0.0.1", port))
+                .await
+                .ok()
+                .map(drop))
+        },
+    )
+    .await
+}
+
 async fn holder(leases: &Api<Lease>) -> Result<Option<String>> {
     let lease = leases.get_opt("sdm-controller").await?;
     Ok(lease
@@ -40,14 +55,17 @@ async fn a_killed_leader_is_followed_within_20_seconds_and_a_stopped_one_at_once
         holder(&leases)
     })
     .await?;
-    let (second, _) = start(&plane, "second")?;
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    ensure!(
-        holder(&leases)
-            .await?
-            .is_some_and(|h| h.starts_with("first")),
-        "the first goes on leading"
-    );
+    let (second, port) = start(&plane, "second")?;
+    serves(port).await?;
+    // Two rounds of the election, watched without a break.
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(5) {
+        let holder = holder(&leases).await?.unwrap_or_default();
+        ensure!(
+            holder.starts_with("first"),
+            "the first leads, and {holder} took over"
+        );
+    }
 
     first.kill();
     let killed = Instant::now();
@@ -75,8 +93,8 @@ async fn a_killed_leader_is_followed_within_20_seconds_and_a_stopped_one_at_once
         killed.elapsed()
     );
 
-    let (_third, _) = start(&plane, "third")?;
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    let (_third, port) = start(&plane, "third")?;
+    serves(port).await?;
     let stopped = Instant::now();
     second.terminate()?;
     until("the third to lead", Duration::from_secs(20), taken("third")).await?;

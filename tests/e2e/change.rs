@@ -95,13 +95,5 @@ async fn a_configuration_change_rolls_one_node_at_a_time_and_loses_nothing() -> 
         );
     }
     load.progress(100).await?;
-    let ledger = load.finish().await?;
-    println!(
-        "{topic}: {} acknowledged, longest gap {:?}",
-        ledger.acknowledged.len(),
-        ledger.longest_gap
-    );
-    ledger.verify(client.clone(), &topic).await?;
-    client.delete_topics(&[&topic]).await?;
-    Ok(())
+    load.conclude(client, &topic).await
 }

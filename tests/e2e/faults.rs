@@ -1,11 +1,14 @@
 //! Acceptance: whatever ends a broker, it returns on its own volumes and every
 //! acknowledged record is read back exactly.
 
+use std::path::Path;
+
 use anyhow::{Context, Result, ensure};
 use kube::ResourceExt;
 use kube::api::DeleteParams;
 use sdm_tests::ledger::Load;
 use sdm_tests::node::Node;
+use sdm_tests::process::kill_program;
 use sdm_tests::wait::until;
 
 use crate::{CLUSTER, NAMESPACE, PATIENCE, events};
@@ -34,15 +37,7 @@ where
     })
     .await?;
     load.progress(100).await?;
-    let ledger = load.finish().await?;
-    println!(
-        "{topic}: {} acknowledged, longest gap {:?}",
-        ledger.acknowledged.len(),
-        ledger.longest_gap
-    );
-    ledger.verify(client.clone(), &topic).await?;
-    client.delete_topics(&[&topic]).await?;
-    Ok(())
+    load.conclude(client, &topic).await
 }
 
 async fn volume_of(node: &Node, pod: &str) -> Result<String> {
@@ -132,30 +127,14 @@ async fn a_restarted_kubelet_disturbs_nobody() -> Result<()> {
 
 /// SIGKILLs the broker's JVM from the host, as the kernel's OOM killer would.
 fn kill_jvm(host_name: &str) -> Result<()> {
-    for entry in std::fs::read_dir("/proc")? {
-        let path = entry?.path();
-        let command = std::fs::read(path.join("cmdline")).unwrap_or_default();
-        let environment = std::fs::read(path.join("environ")).unwrap_or_default();
-        let is = |bytes: &[u8], wanted: &str| {
-            bytes
-                .split(|b| *b == 0)
-                .any(|part| part == wanted.as_bytes())
-        };
-        if is(&command, "kafka.Kafka") && is(&environment, &format!("HOSTNAME={host_name}")) {
-            let pid = path
-                .file_name()
-                .context("a pid")?
-                .to_string_lossy()
-                .into_owned();
-            ensure!(
-                std::process::Command::new("kill")
-                    .args(["-KILL", &pid])
-                    .status()?
-                    .success(),
-                "kill {pid}"
-            );
-            return Ok(());
-        }
-    }
-    anyhow::bail!("no JVM of {host_name} runs on this machine")
+    let has = |path: &Path, file: &str, wanted: &str| {
+        let bytes = std::fs::read(path.join(file)).unwrap_or_default();
+        bytes
+            .split(|b| *b == 0)
+            .any(|part| part == wanted.as_bytes())
+    };
+    let name = format!("HOSTNAME={host_name}");
+    kill_program(&format!("the JVM of {host_name}"), |path| {
+        has(path, "cmdline", "kafka.Kafka") && has(path, "environ", &name)
+    })
 }

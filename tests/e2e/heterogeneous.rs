@@ -114,35 +114,70 @@ async fn removing_an_id_removes_that_broker_and_waits_while_it_hosts_something()
     node.ready(namespace, CLUSTER, PATIENCE).await?;
     let before = node.pod_uids(namespace, CLUSTER).await?;
     let brokers = |ids: &[i32]| {
-        let patch = json!([{"op": "replace", "path": "/spec/pools/1/nodeIds", "value": ids}]).to_string();
-        node.kubectl(&["patch", "kafkacluster", CLUSTER, "-n", namespace, "--type=json", "-p", &patch])
+        let patch =
+            json!([{"op": "replace", "path": "/spec/pools/1/nodeIds", "value": ids}]).to_string();
+        node.kubectl(&[
+            "patch",
+            "kafkacluster",
+            CLUSTER,
+            "-n",
+            namespace,
+            "--type=json",
+            "-p",
+            &patch,
+        ])
     };
 
     brokers(&[0, 1, 2, 3])?;
     node.ready(namespace, CLUSTER, PATIENCE).await?;
     let client = node.kafka(namespace, CLUSTER).await?;
     let topic = format!("pinned-{}", rand::random::<u32>());
-    let pinned = NewTopic { name: topic.clone(), assignments: vec![vec![3, 1]], ..NewTopic::default() };
+    let pinned = NewTopic {
+        name: topic.clone(),
+        assignments: vec![vec![3, 1]],
+        ..NewTopic::default()
+    };
     for (_, verdict) in client.create_topics(&[pinned], false).await? {
         verdict.map_err(|e| anyhow::anyhow!("{e}"))?;
     }
 
     brokers(&[0, 1, 2])?;
     let why = until("status to say why broker 3 stays", PATIENCE, || async {
-        let status = node.clusters(namespace).get(CLUSTER).await?.status.unwrap_or_default();
-        Ok(status.brokers.iter().find(|b| b.id == 3 && b.phase == sdm_api::NodePhase::Removing).and_then(|b| b.why.clone()))
+        let status = node
+            .clusters(namespace)
+            .get(CLUSTER)
+            .await?
+            .status
+            .unwrap_or_default();
+        Ok(status
+            .brokers
+            .iter()
+            .find(|b| b.id == 3 && b.phase == sdm_api::NodePhase::Removing)
+            .and_then(|b| b.why.clone()))
     })
     .await?;
     println!("broker 3: {why}");
     ensure!(why.contains("replica"), "{why}");
-    ensure!(node.pod_uids(namespace, CLUSTER).await?.contains_key("mixed-3"), "it was removed with a replica on it");
+    ensure!(
+        node.pod_uids(namespace, CLUSTER)
+            .await?
+            .contains_key("mixed-3"),
+        "it was removed with a replica on it"
+    );
 
     client.delete_topics(&[&topic]).await?;
     until("the Pod of broker 3 to go", PATIENCE, || async {
-        Ok((!node.pod_uids(namespace, CLUSTER).await?.contains_key("mixed-3")).then_some(()))
+        Ok((!node
+            .pod_uids(namespace, CLUSTER)
+            .await?
+            .contains_key("mixed-3"))
+        .then_some(()))
     })
     .await?;
     node.ready(namespace, CLUSTER, PATIENCE).await?;
-    ensure!(node.pod_uids(namespace, CLUSTER).await? == before, "somebody else was disturbed");
+    ensure!(
+        node.pod_uids(namespace, CLUSTER).await? == before,
+        "somebody else was disturbed"
+    );
     Ok(())
 }

@@ -10,6 +10,7 @@ use kube::{Api, ResourceExt};
 use rand::Rng;
 use sdm_api::names::OPERATOR_NAMESPACE;
 use sdm_tests::node::Node;
+use sdm_tests::process::kill_program;
 use sdm_tests::wait::until;
 use serde_json::json;
 
@@ -36,29 +37,12 @@ async fn pod_of(node: &Node, candidate: &str) -> Result<Pod> {
 }
 
 /// SIGKILL to the program in a Pod, found by its container's cgroup.
-fn kill_program(pod: &Pod) -> Result<()> {
+fn kill_controller(pod: &Pod) -> Result<()> {
     let uid = pod.uid().context("a uid")?;
-    for entry in std::fs::read_dir("/proc")? {
-        let path = entry?.path();
-        let cgroup = std::fs::read_to_string(path.join("cgroup")).unwrap_or_default();
-        let name = std::fs::read_to_string(path.join("comm")).unwrap_or_default();
-        if cgroup.contains(&uid) && name.starts_with("sdm-controller") {
-            let pid = path
-                .file_name()
-                .context("a pid")?
-                .to_string_lossy()
-                .into_owned();
-            ensure!(
-                std::process::Command::new("kill")
-                    .args(["-KILL", &pid])
-                    .status()?
-                    .success(),
-                "kill {pid}"
-            );
-            return Ok(());
-        }
-    }
-    anyhow::bail!("no controller of {} runs on this machine", pod.name_any())
+    kill_program(&format!("the controller of {}", pod.name_any()), |path| {
+        let read = |file: &str| std::fs::read_to_string(path.join(file)).unwrap_or_default();
+        read("cgroup").contains(&uid) && read("comm").starts_with("sdm-controller")
+    })
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,7 +50,7 @@ async fn when_the_leader_dies_the_other_acts_within_20_seconds() -> Result<()> {
     let node = events().await?;
     let before = leader(&node).await?;
     // SIGKILL: it has no chance to give up the lease. Started again it is another candidate, as good as the other.
-    kill_program(&pod_of(&node, &before).await?)?;
+    kill_controller(&pod_of(&node, &before).await?)?;
     let killed = Instant::now();
     let after = until("another leader", Duration::from_secs(40), || async {
         Ok(Some(leader(&node).await?).filter(|l| *l != before))
@@ -96,7 +80,7 @@ async fn killed_at_random_moments_of_a_change_it_converges() -> Result<()> {
         .await?;
         if let Ok(pod) = pod_of(&node, &leader).await {
             // It may be restarting already.
-            let _ = kill_program(&pod);
+            let _ = kill_controller(&pod);
         }
     }
     node.ready(NAMESPACE, CLUSTER, PATIENCE * 2).await?;

@@ -118,6 +118,18 @@ async fn run(
     ledger
 }
 
+impl Load {
+    /// Stops, compares what is read with the ledger, and deletes the topic.
+    pub async fn conclude(self, client: Client, topic: &str) -> Result<()> {
+        let ledger = self.finish().await?;
+        let (count, gap) = (ledger.acknowledged.len(), ledger.longest_gap);
+        println!("{topic}: {count} acknowledged, longest gap {gap:?}");
+        ledger.verify(client.clone(), topic).await?;
+        client.delete_topics(&[topic]).await?;
+        Ok(())
+    }
+}
+
 impl Ledger {
     /// Reads the topic from its beginning: every acknowledged value is there once, and nothing that
     /// was never written.

@@ -114,6 +114,22 @@ impl Drop for Process {
     }
 }
 
+/// SIGKILLs the one program on this machine for which `is` holds, given its directory below `/proc`.
+pub fn kill_program(what: &str, is: impl Fn(&Path) -> bool) -> Result<()> {
+    for entry in std::fs::read_dir("/proc")? {
+        let path = entry?.path();
+        if is(&path) {
+            let pid = path.file_name().context("a pid")?;
+            let done = Command::new("kill").arg("-KILL").arg(pid).status()?;
+            return done
+                .success()
+                .then_some(())
+                .ok_or_else(|| anyhow!("{what} cannot be killed"));
+        }
+    }
+    Err(anyhow!("{what} does not run on this machine"))
+}
+
 type Request = (Spawn, Sender<Result<Child>>);
 
 /// Children are started by a thread that lives as long as the process: the kernel's parent-death

@@ -48,8 +48,11 @@ impl Text<'_> {
     pub fn line(&mut self, line: impl AsRef<str>) -> io::Result<()> {
         writeln!(self.out, "{}", line.as_ref())
     }
-    /// A table.
+    /// A table; nothing, not even its header, if it has no rows.
     pub fn table(&mut self, table: &Table) -> io::Result<()> {
+        if table.is_empty() {
+            return Ok(());
+        }
         table.write(self.out, self.wide, self.headers)
     }
 }

@@ -34,7 +34,7 @@ pub struct Args {
     // Not `cluster`: that is the id of the global flag --cluster, which means Kubernetes'.
     #[arg(value_name = "CLUSTER")]
     cluster_name: Option<String>,
-    /// Also ask Kafka: partitions that are offline, under-replicated or without enough in-sync replicas
+    /// Also ask Kafka: partitions that are offline, under-replicated or not led by their preferred replica
     #[arg(long)]
     kafka: bool,
     /// Exit with 4 when there is a problem

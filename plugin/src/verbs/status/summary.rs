@@ -67,11 +67,7 @@ impl Report for Summary {
                 line.message.as_str().into(),
             ]);
         }
-        if table.is_empty() {
-            Ok(())
-        } else {
-            out.table(&table)
-        }
+        out.table(&table)
     }
     fn names(&self) -> Vec<String> {
         self.items

@@ -60,11 +60,7 @@ impl Report for Topics {
                     .into(),
             ]);
         }
-        if table.is_empty() {
-            Ok(())
-        } else {
-            out.table(&table)
-        }
+        out.table(&table)
     }
     fn names(&self) -> Vec<String> {
         self.items

@@ -197,7 +197,8 @@ fn a_roll_goes_controllers_first_and_the_active_one_last() {
 
 #[test]
 fn a_node_that_serves_is_restarted_only_while_kafka_can_do_without_it() {
-    let cases: [(&str, fn(&mut World)); 4] = [
+    type Case = (&'static str, fn(&mut World));
+    let cases: [Case; 4] = [
         ("nothing", |_| {}),
         ("3 partitions to be in sync", |w| {
             w.age.values_mut().for_each(|age| *age = 3)
