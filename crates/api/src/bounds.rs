@@ -22,6 +22,20 @@ pub fn config_schema(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// A map of topic configuration: dotted keys, short values.
+#[must_use]
+pub fn topic_config_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": 128,
+        "additionalProperties": { "type": "string", "maxLength": 4096 },
+        "x-kubernetes-validations": [{
+            "rule": "self.all(k, size(k) <= 256 && k.matches('^[A-Za-z0-9._-]+$'))",
+            "message": "configuration keys are letters, digits, dots, dashes and underscores, at most 256 of them",
+        }],
+    })
+}
+
 /// A map of resource names to Kubernetes quantities.
 #[must_use]
 pub fn quantities_schema(_: &mut SchemaGenerator) -> Schema {

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -105,6 +106,10 @@ pub struct KafkaClusterSpec {
     #[serde(default)]
     pub tls: TlsSpec,
 
+    /// Who may use the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenancy: Option<Tenancy>,
+
     /// What happens to volumes when the cluster is deleted. `Retain` keeps them: a cluster
     /// created again under the same name goes on with its data. A volume can say otherwise.
     #[serde(default)]
@@ -127,6 +132,46 @@ pub struct Listener {
     /// does, and clients are anonymous. `none`: plaintext.
     #[serde(default)]
     pub tls: ListenerTls,
+    /// Passwords that clients may log in with (SASL SCRAM), on a listener with `tls: server`. Without any, clients of
+    /// such a listener are anonymous.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 2))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub sasl: Vec<SaslMechanism>,
+}
+
+/// How a client proves a password (KIP-84).
+#[derive(
+    JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord,
+)]
+pub enum SaslMechanism {
+    /// SCRAM-SHA-512.
+    #[serde(rename = "SCRAM-SHA-512")]
+    ScramSha512,
+    /// SCRAM-SHA-256.
+    #[serde(rename = "SCRAM-SHA-256")]
+    ScramSha256,
+}
+
+impl SaslMechanism {
+    /// As Kafka writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ScramSha512 => "SCRAM-SHA-512",
+            Self::ScramSha256 => "SCRAM-SHA-256",
+        }
+    }
+}
+
+/// Who may use a cluster.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Tenancy {
+    /// The namespaces whose topics, users and ACLs may refer to this cluster, by their labels. Without it only the
+    /// cluster's own namespace may; an empty selector lets all in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_namespaces: Option<LabelSelector>,
 }
 
 /// What a listener demands of the transport.
@@ -315,6 +360,7 @@ fn default_listeners() -> Vec<Listener> {
         name: "clients".to_owned(),
         port: 9092,
         tls: ListenerTls::Mtls,
+        sasl: Vec::new(),
     }]
 }
 fn default_roles() -> Vec<NodeRole> {

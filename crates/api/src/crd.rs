@@ -10,18 +10,31 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::CustomResourceExt;
 use serde_json::{Map, Value, json};
 
+use crate::access::{KafkaACL, KafkaAccessGrant, KafkaRole};
 use crate::cluster::KafkaCluster;
+use crate::topic::KafkaTopic;
+use crate::user::KafkaUser;
 
 /// Every definition of the product, in the order they are installed.
 ///
 /// # Errors
 /// Only if a derived schema cannot be turned into JSON and back, which a test excludes.
 pub fn all() -> Result<Vec<CustomResourceDefinition>, serde_json::Error> {
-    [KafkaCluster::crd()].into_iter().map(bounded).collect()
+    [
+        KafkaCluster::crd(),
+        KafkaTopic::crd(),
+        KafkaUser::crd(),
+        KafkaRole::crd(),
+        KafkaACL::crd(),
+        KafkaAccessGrant::crd(),
+    ]
+    .into_iter()
+    .map(bounded)
+    .collect()
 }
 
 /// Fields of a Pod template whose schema is Kubernetes' own.
-const EMBEDDED: [&str; 7] = [
+const EMBEDDED: [&str; 8] = [
     "affinity",
     "tolerations",
     "env",
@@ -29,6 +42,7 @@ const EMBEDDED: [&str; 7] = [
     "volumeMounts",
     "containers",
     "conditions",
+    "allowedNamespaces",
 ];
 
 fn bounded(crd: CustomResourceDefinition) -> Result<CustomResourceDefinition, serde_json::Error> {

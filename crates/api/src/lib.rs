@@ -4,23 +4,40 @@
 //! No I/O and no decisions live here: what an object *means* is decided in
 //! `sdm-core`, what is done about it in the programs.
 
+pub mod access;
 pub mod bounds;
 pub mod cluster;
 pub mod condition;
 pub mod config_keys;
 pub mod crd;
 pub mod names;
+pub mod reference;
 pub mod status;
 pub mod storage;
 pub mod template;
+pub mod topic;
+pub mod user;
 
+pub use access::{
+    AclResource, AclSubject, GrantedTopic, KafkaACL, KafkaACLSpec, KafkaACLStatus,
+    KafkaAccessGrant, KafkaAccessGrantSpec, KafkaRole, KafkaRoleSpec, Operation, Permission,
+    ResourceType, RoleRule, SubjectKind,
+};
 pub use cluster::{
     DeletionPolicy, JvmSpec, KafkaCluster, KafkaClusterSpec, Listener, ListenerTls, NodeOverride,
-    NodePool, NodeRole, RackAwareness, TlsSpec,
+    NodePool, NodeRole, RackAwareness, SaslMechanism, Tenancy, TlsSpec,
 };
+pub use reference::{BasicStatus, ClusterRef, Pattern};
 pub use status::{KafkaClusterStatus, ListenerStatus, NodePhase, NodeStatus, QuorumStatus};
 pub use storage::{StorageSpec, VolumeSpec};
 pub use template::{PodTemplate, ResourceSpec, TemplateMetadata};
+pub use topic::{
+    Adoption, DriftPolicy, KafkaTopic, KafkaTopicSpec, KafkaTopicStatus, TopicDeletionPolicy,
+};
+pub use user::{
+    Authentication, CertificateSpec, KafkaUser, KafkaUserSpec, KafkaUserStatus, PasswordSpec,
+    PreviousCredential, QuotaSpec, SecretFormat, SecretKey, SecretTemplate,
+};
 
 /// The API group of every kind.
 pub const GROUP: &str = "kafka.sdm.dev";

@@ -101,3 +101,20 @@ pub fn node_dns(cluster: &str, namespace: &str, id: i32) -> String {
 pub fn bootstrap_dns(cluster: &str, namespace: &str) -> String {
     format!("{}.{namespace}.svc", bootstrap_service(cluster))
 }
+/// The name in the principal of a `KafkaUser`: no service account's (`<namespace>/<name>`), and none of ours (`sdm:...`).
+#[must_use]
+pub fn user_principal(namespace: &str, name: &str) -> String {
+    format!("{namespace}/user/{name}")
+}
+/// The SCRAM user names of a `KafkaUser`: a rotation goes from one to the other, so that both passwords are valid for a
+/// while.
+#[must_use]
+pub fn scram_username(namespace: &str, name: &str, second: bool) -> String {
+    let first = user_principal(namespace, name);
+    if second { format!("{first}/2") } else { first }
+}
+/// The name in the principal of a Kubernetes service account.
+#[must_use]
+pub fn service_account_principal(namespace: &str, name: &str) -> String {
+    format!("{namespace}/{name}")
+}

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use sdm_api::{ListenerTls, names};
+use sdm_api::{ListenerTls, SaslMechanism, names};
 
 use super::properties;
 use crate::resolve::{Node, Resolved, Volume};
@@ -126,10 +126,11 @@ fn decided(resolved: &Resolved, state: &ClusterState, node: &Node) -> BTreeMap<S
         format!(
             "{}:{}",
             l.name,
-            if l.tls == ListenerTls::None {
-                "PLAINTEXT"
-            } else {
-                "SSL"
+            match (l.tls == ListenerTls::None, l.sasl.is_empty()) {
+                (true, true) => "PLAINTEXT",
+                (true, false) => "SASL_PLAINTEXT",
+                (false, true) => "SSL",
+                (false, false) => "SASL_SSL",
             }
         )
     }));
@@ -147,6 +148,23 @@ fn decided(resolved: &Resolved, state: &ClusterState, node: &Node) -> BTreeMap<S
             ),
             demand.to_owned(),
         );
+    }
+
+    for listener in listeners.iter().filter(|l| !l.sasl.is_empty()) {
+        let prefix = format!("listener.name.{}", listener.name.to_lowercase());
+        set(
+            &format!("{prefix}.sasl.enabled.mechanisms"),
+            join(&listener.sasl, |m| m.as_str().to_owned()),
+        );
+        for mechanism in &listener.sasl {
+            set(
+                &format!(
+                    "{prefix}.{}.sasl.jaas.config",
+                    mechanism.as_str().to_lowercase()
+                ),
+                "org.apache.kafka.common.security.scram.ScramLoginModule required;".to_owned(),
+            );
+        }
     }
 
     let quorum: Vec<_> = resolved.controllers().collect();
@@ -204,6 +222,7 @@ struct NodeListener {
     name: String,
     port: i32,
     tls: ListenerTls,
+    sasl: Vec<SaslMechanism>,
 }
 
 fn listeners(resolved: &Resolved, node: &Node) -> Vec<NodeListener> {
@@ -211,6 +230,7 @@ fn listeners(resolved: &Resolved, node: &Node) -> Vec<NodeListener> {
         name: name.to_owned(),
         port,
         tls: ListenerTls::Mtls,
+        sasl: Vec::new(),
     };
     let mut list = Vec::new();
     if node.is_controller() {
@@ -222,6 +242,7 @@ fn listeners(resolved: &Resolved, node: &Node) -> Vec<NodeListener> {
             name: l.name.to_uppercase(),
             port: l.port,
             tls: l.tls,
+            sasl: l.sasl.clone(),
         }));
     }
     list

@@ -67,6 +67,15 @@ pub(super) fn check(spec: &KafkaClusterSpec, review: &mut Review) {
             );
         }
         match listener.tls {
+            ListenerTls::Mtls if !listener.sasl.is_empty() => review.invalid(
+                format!("{path}.sasl"),
+                "clients of this listener log in with a certificate: set tls to 'server' for passwords, or leave sasl out",
+            ),
+            ListenerTls::None if !listener.sasl.is_empty() => review.warn(
+                format!("{path}.tls"),
+                "plaintext: records can be read and changed on their way, and logins can be attacked offline",
+            ),
+            ListenerTls::Server if !listener.sasl.is_empty() => {}
             ListenerTls::Mtls => {}
             ListenerTls::Server => review.warn(
                 format!("{path}.tls"),
