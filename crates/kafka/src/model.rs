@@ -11,6 +11,18 @@ use serde::{Serialize, Serializer};
 
 use crate::error::ItemError;
 
+mod acls;
+mod configs;
+mod quotas;
+mod reassignments;
+mod scram;
+
+pub use acls::*;
+pub use configs::*;
+pub use quotas::*;
+pub use reassignments::*;
+pub use scram::*;
+
 /// A Kafka id of 128 bits (topic, log directory), written as Kafka writes it: 22 characters of URL-safe base64.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Id(pub [u8; 16]);
@@ -233,51 +245,6 @@ pub struct CreatedTopic {
 
 /// One verdict per topic, by name, in the broker's order.
 pub type PerTopic<T> = Vec<(String, Result<T, ItemError>)>;
-
-/// What has a configuration.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum ConfigResource {
-    /// A topic, by name.
-    Topic(String),
-    /// One broker; asked of that broker itself, since only it knows its static configuration.
-    Broker(i32),
-}
-
-/// Where a configuration value comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum ConfigSource {
-    /// Set on the topic.
-    Topic,
-    /// Set dynamically on this broker.
-    DynamicBroker,
-    /// Set dynamically for all brokers.
-    DynamicDefaultBroker,
-    /// From the broker's properties file.
-    StaticBroker,
-    /// Kafka's default.
-    Default,
-    /// Some other level (broker logger, client metrics, group), by Kafka's number.
-    Other(i8),
-}
-
-/// One configuration key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ConfigEntry {
-    /// Key.
-    pub name: String,
-    /// Value; `None` for a sensitive key, or one without a value.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub value: Option<String>,
-    /// Where the value comes from.
-    pub source: ConfigSource,
-    /// Cannot be changed while the broker runs.
-    pub read_only: bool,
-    /// A secret: Kafka never tells the value.
-    pub sensitive: bool,
-}
 
 /// One log directory of a broker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -1,4 +1,4 @@
-//! DescribeConfigs of topics (any broker) and of brokers (each from that broker itself).
+//! DescribeConfigs: of brokers from each broker itself, of everything else from any broker.
 
 use futures::future::join_all;
 use kafka_protocol::messages::DescribeConfigsRequest;
@@ -8,7 +8,7 @@ use kafka_protocol::messages::describe_configs_response::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::{optional_text, text};
+use super::{optional_text, text, wire};
 use crate::client::{Client, Repeat};
 use crate::error::{ItemError, KafkaError, Result};
 use crate::model::{ConfigEntry, ConfigResource, ConfigSource};
@@ -16,6 +16,7 @@ use crate::wire::rpc::Rpc;
 
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
+const GROUP: i8 = 32;
 
 impl Client {
     /// The full configuration of each resource, sorted by key, in the order asked for.
@@ -25,68 +26,96 @@ impl Client {
         &self,
         resources: &[ConfigResource],
     ) -> Result<Vec<(ConfigResource, Result<Vec<ConfigEntry>>)>> {
-        let deadline = self.deadline();
-        // All topics in one request, each broker in its own.
-        let (topics, brokers): (Vec<_>, Vec<_>) = resources
+        let asked: Vec<_> = resources.iter().map(|r| Asked(r, None)).collect();
+        self.describe(&asked).await
+    }
+
+    /// As [`Client::describe_configs`], but only these keys of each resource. A key it does not have is left out.
+    pub async fn describe_config_keys(
+        &self,
+        asked: &[(ConfigResource, Vec<String>)],
+    ) -> Result<Vec<(ConfigResource, Result<Vec<ConfigEntry>>)>> {
+        let asked: Vec<_> = asked
             .iter()
-            .partition(|r| matches!(r, ConfigResource::Topic(_)));
-        let about_topics = async {
-            if topics.is_empty() {
+            .map(|(resource, keys)| Asked(resource, Some(keys)))
+            .collect();
+        self.describe(&asked).await
+    }
+
+    async fn describe(
+        &self,
+        asked: &[Asked<'_>],
+    ) -> Result<Vec<(ConfigResource, Result<Vec<ConfigEntry>>)>> {
+        let deadline = self.deadline();
+        // Each broker in a request of its own, all else in one.
+        let (single, shared): (Vec<_>, Vec<_>) = asked
+            .iter()
+            .copied()
+            .partition(|asked| matches!(asked.0, ConfigResource::Broker(_)));
+        let from_any = async {
+            if shared.is_empty() {
                 return Vec::new();
             }
             let answer = self
-                .call_any(&request(&topics), Repeat::Read, deadline)
+                .call_any(&request(&shared), Repeat::Read, deadline)
                 .await;
-            pair(&topics, answer.map(|a| a.results))
+            pair(&shared, answer.map(|a| a.results))
         };
-        let about_brokers = join_all(brokers.iter().map(|resource| async move {
-            let ConfigResource::Broker(id) = resource else {
+        let from_each = join_all(single.iter().map(|asked| async move {
+            let ConfigResource::Broker(id) = asked.0 else {
                 return Vec::new();
             };
-            let one = std::slice::from_ref(resource);
+            let one = std::slice::from_ref(asked);
             let answer = self
                 .call_broker(*id, &request(one), Repeat::Read, deadline)
                 .await;
             pair(one, answer.map(|a| a.results))
         }));
-        let (of_topics, of_brokers) = futures::future::join(about_topics, about_brokers).await;
+        let (from_any, from_each) = futures::future::join(from_any, from_each).await;
 
-        let mut found: Vec<_> = of_topics
+        let mut found: Vec<_> = from_any
             .into_iter()
-            .chain(of_brokers.into_iter().flatten())
+            .chain(from_each.into_iter().flatten())
             .collect();
-        found.sort_by_key(|(resource, _)| resources.iter().position(|r| r == resource));
+        found.sort_by_key(|(resource, _)| asked.iter().position(|a| a.0 == resource));
         Ok(found)
     }
 }
 
-fn request(resources: &[&ConfigResource]) -> DescribeConfigsRequest {
-    let resources = resources.iter().map(|resource| {
+/// A resource, and its keys that are wanted: all of them with `None`.
+#[derive(Clone, Copy)]
+struct Asked<'a>(&'a ConfigResource, Option<&'a Vec<String>>);
+
+fn request(asked: &[Asked<'_>]) -> DescribeConfigsRequest {
+    let resources = asked.iter().map(|Asked(resource, keys)| {
         let (kind, name) = key(resource);
         DescribeConfigsResource::default()
             .with_resource_type(kind)
             .with_resource_name(StrBytes::from_string(name))
             // Null asks for every key.
-            .with_configuration_keys(None)
+            .with_configuration_keys(keys.map(|keys| keys.iter().map(|k| wire(k)).collect()))
     });
     DescribeConfigsRequest::default().with_resources(resources.collect())
 }
 
-fn key(resource: &ConfigResource) -> (i8, String) {
+/// Kafka's type and name of a resource (`org.apache.kafka.common.config.ConfigResource`).
+pub(super) fn key(resource: &ConfigResource) -> (i8, String) {
     match resource {
         ConfigResource::Topic(name) => (TOPIC, name.clone()),
         ConfigResource::Broker(id) => (BROKER, id.to_string()),
+        ConfigResource::BrokerDefaults => (BROKER, String::new()),
+        ConfigResource::Group(id) => (GROUP, id.clone()),
     }
 }
 
 /// Gives every resource its part of the answer, or the failure of the whole call.
 fn pair(
-    asked: &[&ConfigResource],
+    asked: &[Asked<'_>],
     answer: Result<Vec<DescribeConfigsResult>>,
 ) -> Vec<(ConfigResource, Result<Vec<ConfigEntry>>)> {
     asked
         .iter()
-        .map(|resource| {
+        .map(|Asked(resource, keys)| {
             let (kind, name) = key(resource);
             let part = match &answer {
                 Err(e) => Err(e.clone()),
@@ -94,7 +123,7 @@ fn pair(
                     .iter()
                     .find(|r| r.resource_type == kind && r.resource_name.as_str() == name)
                 {
-                    Some(result) => read(result),
+                    Some(result) => read(result, *keys),
                     None => Err(KafkaError::Protocol {
                         peer: "broker".to_owned(),
                         detail: format!("DescribeConfigs answered without {name}"),
@@ -106,13 +135,19 @@ fn pair(
         .collect()
 }
 
-fn read(result: &DescribeConfigsResult) -> Result<Vec<ConfigEntry>> {
+fn read(result: &DescribeConfigsResult, keys: Option<&Vec<String>>) -> Result<Vec<ConfigEntry>> {
     ItemError::check(
         result.error_code,
         optional_text(result.error_message.as_ref()),
     )
     .map_err(|e| e.into_error(DescribeConfigsRequest::NAME))?;
-    let mut entries: Vec<ConfigEntry> = result.configs.iter().map(entry).collect();
+    let mut entries: Vec<ConfigEntry> = result
+        .configs
+        .iter()
+        .map(entry)
+        // A broker takes an empty list of keys for all of them.
+        .filter(|entry| keys.is_none_or(|keys| keys.contains(&entry.name)))
+        .collect();
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(entries)
 }

@@ -3,21 +3,56 @@
 //! Each file owns the translation of its answers and decides whether a call may be repeated; the client owns routing.
 //! A verdict on one item (a topic, a directory) is part of the result, never folded into the call's own error.
 
+mod acls;
+mod alter_configs;
 mod cluster;
 mod configs;
 mod log_dirs;
 mod metadata;
 mod offsets;
+mod partitions;
 mod quorum;
+mod quotas;
+mod reassignments;
+mod scram;
 mod topics;
 
-use kafka_protocol::messages::TopicName;
+use kafka_protocol::messages::{BrokerId, TopicName};
 use kafka_protocol::protocol::StrBytes;
 
+use crate::client::{Client, Repeat};
 use crate::model::Id;
+
+impl Client {
+    /// What the controller may take: less than our own deadline, so that its verdict arrives before we give up.
+    fn timeout_ms(&self) -> i32 {
+        i32::try_from(self.timeout().as_millis() * 3 / 4).unwrap_or(i32::MAX)
+    }
+}
+
+/// A call that only validates changes nothing.
+fn repeat(validate_only: bool) -> Repeat {
+    match validate_only {
+        true => Repeat::Read,
+        false => Repeat::Write,
+    }
+}
 
 pub(crate) fn topic_name(name: &str) -> TopicName {
     TopicName(StrBytes::from_string(name.to_owned()))
+}
+
+/// A string as the codec has it.
+fn wire(value: &str) -> StrBytes {
+    StrBytes::from_string(value.to_owned())
+}
+
+fn broker_ids(ids: &[i32]) -> Vec<BrokerId> {
+    ids.iter().map(|id| BrokerId(*id)).collect()
+}
+
+fn plain_ids(ids: &[BrokerId]) -> Vec<i32> {
+    ids.iter().map(|id| id.0).collect()
 }
 
 pub(crate) fn text(value: &StrBytes) -> String {

@@ -7,7 +7,7 @@ use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::{BrokerId, CreateTopicsRequest, DeleteTopicsRequest};
 use kafka_protocol::protocol::StrBytes;
 
-use super::{at_least_zero, non_zero_id, optional_text, text, topic_name};
+use super::{at_least_zero, non_zero_id, optional_text, repeat, text, topic_name};
 use crate::client::{Client, Repeat, Retry};
 use crate::error::{ItemError, Result};
 use crate::model::{CreatedTopic, NewTopic, PerTopic};
@@ -22,16 +22,13 @@ impl Client {
         validate_only: bool,
     ) -> Result<PerTopic<CreatedTopic>> {
         let deadline = self.deadline();
-        let repeat = if validate_only {
-            Repeat::Read
-        } else {
-            Repeat::Write
-        };
         let request = CreateTopicsRequest::default()
             .with_topics(topics.iter().map(creatable).collect())
             .with_timeout_ms(self.timeout_ms())
             .with_validate_only(validate_only);
-        let answer = self.call_any(&request, repeat, deadline).await?;
+        let answer = self
+            .call_any(&request, repeat(validate_only), deadline)
+            .await?;
         Ok(answer
             .topics
             .iter()
@@ -66,11 +63,6 @@ impl Client {
                 Err(error) => retry.after(error).await?,
             }
         }
-    }
-
-    /// What the controller may take: less than our own deadline, so that its verdict arrives before we give up.
-    fn timeout_ms(&self) -> i32 {
-        i32::try_from(self.timeout().as_millis() * 3 / 4).unwrap_or(i32::MAX)
     }
 }
 
