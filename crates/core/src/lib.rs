@@ -6,6 +6,7 @@
 //! plugin prints them, so the three agree by construction.
 
 pub mod drift;
+pub mod outcome;
 pub mod plan;
 pub mod quantity;
 pub mod racks;
@@ -14,6 +15,8 @@ pub mod resolve;
 pub mod snapshot;
 pub mod state;
 pub mod status;
+pub mod topic;
+pub mod user;
 pub mod validate;
 pub mod violation;
 

@@ -366,7 +366,7 @@ fn listeners(resolved: &Resolved) -> Vec<ListenerStatus> {
         .collect()
 }
 
-fn cut(text: &str, limit: usize) -> String {
+pub(crate) fn cut(text: &str, limit: usize) -> String {
     if text.chars().count() <= limit {
         return text.to_owned();
     }
