@@ -3,16 +3,22 @@
 //! What Kafka said comes in as [`Observed`], what is to be done goes out as [`Step`]s. Who records ownership, and who
 //! speaks to Kafka, is the controller.
 
+mod catalog;
 mod claim;
+mod config;
 mod placement;
 mod plan;
 mod status;
+mod steps;
+#[cfg(test)]
+mod tests;
 mod validate;
 
 pub use claim::{Claim, winner};
 pub use placement::{Broker, place};
-pub use plan::{Observed, Situation, Step, TopicPlan, keys_of_interest, plan};
+pub use plan::plan;
 pub use status::{Facts, Outcome, status};
+pub use steps::{Observed, Situation, Step, TopicPlan, keys_of_interest};
 pub use validate::validate;
 
 /// Why a topic is refused, or waits: reasons of conditions.

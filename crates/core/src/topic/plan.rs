@@ -1,108 +1,292 @@
 //! What has to be done in Kafka for a topic to be what its object says.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
-use sdm_api::KafkaTopic;
+use sdm_api::{Adoption, DriftPolicy, KafkaTopic};
 
-use super::Broker;
+use super::config::{self, Changes};
+use super::{Observed, Situation, Step, TopicPlan, catalog, place, reason, status};
 use crate::outcome::Refusal;
-
-/// What is in Kafka.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Observed {
-    /// The topic's id.
-    pub id: Option<String>,
-    /// Replicas by partition, the preferred leader first. While a reassignment is under way, those it leads to (what is
-    /// listed without what it removes).
-    pub replicas: Vec<Vec<i32>>,
-    /// Values set on the topic itself, of the keys that were asked for.
-    pub config: BTreeMap<String, String>,
-    /// Values in effect, of the keys that were asked for.
-    pub effective: BTreeMap<String, String>,
-    /// Whether replicas of it are moving.
-    pub reassigning: bool,
-}
-
-/// All that a plan depends on.
-#[derive(Clone, Debug)]
-pub struct Situation<'a> {
-    /// The object.
-    pub topic: &'a KafkaTopic,
-    /// What is in Kafka; none if the topic is not there.
-    pub observed: Option<&'a Observed>,
-    /// Whether the record says that this object has the topic.
-    pub owned: bool,
-    /// Whether this namespace may take over an undeclared topic of that name.
-    pub adoptable: Result<(), Refusal>,
-    /// Keys that this object has set: `status.configKeys`.
-    pub managed_keys: &'a [String],
-    /// The cluster's brokers.
-    pub brokers: &'a [Broker],
-    /// Whether a throttle of ours stands on this topic.
-    pub throttled: bool,
-}
-
-/// One thing to do, in the order given.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Create the topic. What is not given is the brokers' default.
-    Create {
-        /// Partitions.
-        partitions: Option<i32>,
-        /// Replicas of each.
-        replicas: Option<i16>,
-        /// Configuration.
-        config: Vec<(String, String)>,
-    },
-    /// Take away the throttle of a reassignment that has ended.
-    LiftThrottle,
-    /// Set and reset configuration, incrementally.
-    Configure {
-        /// Keys to set.
-        set: Vec<(String, String)>,
-        /// Keys to reset.
-        reset: Vec<String>,
-    },
-    /// Add partitions.
-    Grow {
-        /// How many there are to be.
-        total: i32,
-    },
-    /// Move replicas, throttled.
-    Reassign {
-        /// Partitions that change, with their replicas, the preferred leader first.
-        partitions: Vec<(i32, Vec<i32>)>,
-    },
-}
-
-/// What to do about a topic.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TopicPlan {
-    /// What to do; also what can be done in spite of a refusal.
-    pub steps: Vec<Step>,
-    /// What is refused.
-    pub refusal: Option<Refusal>,
-    /// What differs and is left, by `driftPolicy: Report`; a sentence each.
-    pub drift: Vec<String>,
-    /// Keys that this object has set, once the steps are done.
-    pub config_keys: Vec<String>,
-    /// What goes on in Kafka after the steps, and is waited for.
-    pub waits: Option<String>,
-}
 
 /// What to do about a topic.
 #[must_use]
 pub fn plan(situation: &Situation<'_>) -> TopicPlan {
-    let _ = situation;
-    TopicPlan::default()
+    let Some(observed) = situation.observed else {
+        return absent(situation);
+    };
+    let work = Work::new(situation, observed);
+    if !situation.owned {
+        if let Err(refusal) = adoption(situation, &work) {
+            return untouched(situation, Some(refusal), Vec::new());
+        }
+        if situation.topic.spec.adoption == Adoption::IfIdentical {
+            let keys = situation.topic.spec.config.keys().cloned().collect();
+            return TopicPlan {
+                config_keys: keys,
+                ..TopicPlan::default()
+            };
+        }
+    }
+    if reports(situation) && situation.owned {
+        let mut plan = untouched(situation, work.stuck, work.differences);
+        plan.steps.extend(lift(situation, observed));
+        return plan;
+    }
+    work.plan()
 }
 
-/// Keys to ask for: those that are wanted, and those that were set.
-#[must_use]
-pub fn keys_of_interest(topic: &KafkaTopic) -> Vec<String> {
-    let set = topic.status.iter().flat_map(|s| &s.config_keys);
-    let mut keys: Vec<String> = topic.spec.config.keys().chain(set).cloned().collect();
-    keys.sort_unstable();
-    keys.dedup();
-    keys
+/// Whether differences are only reported: nothing was asked for since all was as asked for.
+fn reports(situation: &Situation<'_>) -> bool {
+    situation.topic.spec.drift_policy == DriftPolicy::Report && status::settled(situation.topic)
+}
+
+/// A plan that changes nothing.
+fn untouched(s: &Situation<'_>, refusal: Option<Refusal>, drift: Vec<String>) -> TopicPlan {
+    TopicPlan {
+        refusal,
+        drift,
+        config_keys: s.managed_keys.to_vec(),
+        ..TopicPlan::default()
+    }
+}
+
+/// The topic is not there.
+fn absent(situation: &Situation<'_>) -> TopicPlan {
+    let (topic, spec) = (situation.topic, &situation.topic.spec);
+    if situation.owned && reports(situation) {
+        let message = format!(
+            "topic {} is not there any more, and driftPolicy is Report: set it to Correct to create the topic again, or delete this object",
+            topic.topic_name()
+        );
+        let refusal = Refusal::stands(reason::TOPIC_MISSING, message);
+        return untouched(situation, Some(refusal), Vec::new());
+    }
+    if let Some(refusal) = too_few_brokers(situation) {
+        return untouched(situation, Some(refusal), Vec::new());
+    }
+    let config: Vec<_> = spec.config.clone().into_iter().collect();
+    TopicPlan {
+        config_keys: spec.config.keys().cloned().collect(),
+        steps: vec![Step::Create {
+            partitions: spec.partitions,
+            replicas: spec.replicas.and_then(|n| i16::try_from(n).ok()),
+            config,
+        }],
+        ..TopicPlan::default()
+    }
+}
+
+/// Whether a topic that belongs to no object may be taken over.
+fn adoption(situation: &Situation<'_>, work: &Work<'_>) -> Result<(), Refusal> {
+    let name = situation.topic.topic_name();
+    if situation.topic.spec.adoption == Adoption::Never {
+        let message = format!(
+            "topic {name} exists already and belongs to no object, and adoption is Never: choose another topicName, or set adoption to IfIdentical or Always"
+        );
+        return Err(Refusal::stands(reason::TOPIC_EXISTS, message));
+    }
+    situation.adoptable.clone()?;
+    if situation.topic.spec.adoption == Adoption::IfIdentical && !work.differences.is_empty() {
+        let message = format!(
+            "topic {name} exists already, belongs to no object, and is not as this one says: {}; say here what is there, or set adoption to Always",
+            work.differences.join("; ")
+        );
+        return Err(Refusal::stands(reason::TOPIC_EXISTS, message));
+    }
+    Ok(())
+}
+
+fn too_few_brokers(situation: &Situation<'_>) -> Option<Refusal> {
+    let serving = situation.brokers.iter().filter(|b| !b.fenced).count();
+    let wanted = wanted_replicas(situation.topic)?;
+    (wanted > serving).then(|| {
+        let message = format!(
+            "{wanted} replicas need {wanted} brokers, and {serving} serve: add brokers, or lower replicas"
+        );
+        Refusal::waits(reason::NOT_ENOUGH_BROKERS, message)
+    })
+}
+
+/// A throttle that is not needed any more is taken away.
+fn lift(situation: &Situation<'_>, observed: &Observed) -> Option<Step> {
+    (situation.throttled && !observed.reassigning).then_some(Step::LiftThrottle)
+}
+
+fn wanted_replicas(topic: &KafkaTopic) -> Option<usize> {
+    usize::try_from(topic.spec.replicas?).ok()
+}
+
+/// What differs, and what can be done about it.
+struct Work<'a> {
+    situation: &'a Situation<'a>,
+    observed: &'a Observed,
+    config: Changes,
+    /// Partitions to come to.
+    grow: Option<i32>,
+    /// Partitions that have another number of replicas than wanted.
+    uneven: usize,
+    differences: Vec<String>,
+    /// What cannot be done whatever happens.
+    stuck: Option<Refusal>,
+}
+
+impl<'a> Work<'a> {
+    fn new(situation: &'a Situation<'a>, observed: &'a Observed) -> Self {
+        let spec = &situation.topic.spec;
+        let mut config = config::changes(&spec.config, situation.managed_keys, observed);
+        let mut differences = std::mem::take(&mut config.differences);
+        let there = i32::try_from(observed.replicas.len()).unwrap_or(i32::MAX);
+        let partitions = spec.partitions.unwrap_or(there);
+        if partitions != there {
+            differences.push(format!(
+                "{} instead of {partitions}",
+                count(there, "partition")
+            ));
+        }
+        // One that was asked for is refused; one that somebody made by hand is reported, where that is wanted.
+        let asked = !reports(situation)
+            || status::stalled(situation.topic) == Some(reason::PARTITIONS_CANNOT_SHRINK);
+        let stuck = (partitions < there && asked).then(|| {
+            let message = format!(
+                "there are {} and Kafka cannot take any away: set partitions to {there} or more",
+                count(there, "partition")
+            );
+            Refusal::stands(reason::PARTITIONS_CANNOT_SHRINK, message)
+        });
+        let mut uneven = 0;
+        if let Some(wanted) = wanted_replicas(situation.topic) {
+            let lengths = observed.replicas.iter().map(Vec::len);
+            let other: Vec<usize> = lengths.filter(|n| *n != wanted).collect();
+            uneven = other.len();
+            if uneven > 0 {
+                differences.push(uneven_partitions(&other, observed.replicas.len(), wanted));
+            }
+        }
+        Self {
+            situation,
+            observed,
+            config,
+            grow: (partitions > there).then_some(partitions),
+            uneven,
+            differences,
+            stuck,
+        }
+    }
+
+    fn plan(self) -> TopicPlan {
+        let mut plan = TopicPlan {
+            refusal: self.stuck.clone(),
+            ..TopicPlan::default()
+        };
+        // A factor that is wrong in the middle of a move would be copied to new partitions, and nobody would mend it.
+        let replicas = wanted_replicas(self.situation.topic);
+        let grow = self
+            .grow
+            .filter(|_| !self.observed.reassigning || replicas.is_some());
+        let mut moves = Vec::new();
+        if self.uneven > 0 && !self.observed.reassigning {
+            match too_few_brokers(self.situation) {
+                Some(refusal) => plan.refusal = plan.refusal.or(Some(refusal)),
+                None => moves = self.moves(replicas.unwrap_or_default(), grow),
+            }
+        }
+        let moving = self.observed.reassigning && (self.situation.throttled || self.uneven > 0);
+        plan.waits = match (replicas, moves.len()) {
+            (Some(to), 0) if moving => Some(format!(
+                "a reassignment to {} is under way",
+                count(to, "replica")
+            )),
+            (None, 0) if moving => Some("a reassignment is under way".to_owned()),
+            (_, 0) if self.grow.is_some() && grow.is_none() => {
+                Some("more partitions wait for the end of a reassignment".to_owned())
+            }
+            (_, 0) => None,
+            (to, n) => Some(format!(
+                "reassignment of {} to {} is under way",
+                count(n, "partition"),
+                count(to.unwrap_or_default(), "replica")
+            )),
+        };
+        let copies_to_come = moving || self.uneven > 0;
+        let postponed = self.postponed(copies_to_come);
+        let set: Vec<_> = self
+            .config
+            .set
+            .iter()
+            .filter(|(k, _)| Some(k) != postponed.as_ref())
+            .cloned()
+            .collect();
+        plan.config_keys = self.keys(postponed.as_deref());
+        if moves.is_empty() {
+            plan.steps.extend(lift(self.situation, self.observed));
+        }
+        if !set.is_empty() || !self.config.reset.is_empty() {
+            let reset = self.config.reset;
+            plan.steps.push(Step::Configure { set, reset });
+        }
+        plan.steps.extend(grow.map(|total| Step::Grow { total }));
+        if !moves.is_empty() {
+            plan.steps.push(Step::Reassign { partitions: moves });
+        }
+        plan
+    }
+
+    /// Replicas of the partitions that change. New partitions come with as many replicas as the first one has, so they
+    /// are placed here where that is not what is wanted.
+    fn moves(&self, replicas: usize, grow: Option<i32>) -> Vec<(i32, Vec<i32>)> {
+        let mut current = self.observed.replicas.clone();
+        let as_wanted = current.first().is_some_and(|first| first.len() == replicas);
+        if let Some(total) = grow.and_then(|n| usize::try_from(n).ok())
+            && !as_wanted
+        {
+            current.resize(total, Vec::new());
+        }
+        let placed = place(&current, replicas, self.situation.brokers);
+        (0..)
+            .zip(current.into_iter().zip(placed))
+            .filter(|(_, (now, then))| now != then)
+            .map(|(partition, (_, then))| (partition, then))
+            .collect()
+    }
+
+    /// More confirmations than there are copies yet would stop all writes: the key waits for the copies.
+    fn postponed(&self, copies_to_come: bool) -> Option<String> {
+        let number = |value: &String| value.trim().parse::<i64>().ok();
+        let wanted = self
+            .config
+            .set
+            .iter()
+            .find(|(key, _)| key == catalog::MIN_ISR);
+        let wanted = wanted.and_then(|(_, value)| number(value))?;
+        let now = self.observed.effective.get(catalog::MIN_ISR);
+        let raised = now.and_then(number).is_none_or(|now| wanted > now);
+        (copies_to_come && raised).then(|| catalog::MIN_ISR.to_owned())
+    }
+
+    fn keys(&self, postponed: Option<&str>) -> Vec<String> {
+        let managed: BTreeSet<_> = self.situation.managed_keys.iter().collect();
+        let wanted = self.situation.topic.spec.config.keys();
+        wanted
+            .filter(|key| postponed != Some(key) || managed.contains(key))
+            .cloned()
+            .collect()
+    }
+}
+
+fn uneven_partitions(other: &[usize], all: usize, wanted: usize) -> String {
+    let distinct: BTreeSet<_> = other.iter().collect();
+    let distinct: Vec<_> = distinct.into_iter().map(ToString::to_string).collect();
+    format!(
+        "{} of {} with {} instead of {} each",
+        other.len(),
+        count(all, "partition"),
+        distinct.join(" or "),
+        count(wanted, "replica")
+    )
+}
+
+fn count(n: impl std::fmt::Display, what: &str) -> String {
+    let n = n.to_string();
+    let plural = if n == "1" { "" } else { "s" };
+    format!("{n} {what}{plural}")
 }

@@ -1,10 +1,16 @@
 //! What is reported of a topic.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use sdm_api::condition::STALLED;
 use sdm_api::{KafkaTopic, KafkaTopicStatus};
 
-use super::reason;
+use super::{Observed, Step, TopicPlan, reason};
 use crate::outcome::{Refusal, Standing, conditions};
+use crate::status::cut;
+
+/// Bounds of the schema.
+const DRIFT: usize = 32;
+const SENTENCE: usize = 1024;
 
 /// What is known of the topic in Kafka.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +25,39 @@ pub struct Facts {
     pub config_keys: Vec<String>,
     /// What differs and is left.
     pub drift: Vec<String>,
+}
+
+impl Facts {
+    /// What is known of a topic that was there, once the steps of `plan` are done.
+    #[must_use]
+    pub fn of(observed: &Observed, plan: &TopicPlan) -> Self {
+        let mut replicas = observed.replicas.clone();
+        for step in &plan.steps {
+            match step {
+                Step::Grow { total } => {
+                    let first = replicas.first().cloned().unwrap_or_default();
+                    replicas.resize(usize::try_from(*total).unwrap_or_default(), first);
+                }
+                Step::Reassign { partitions } => {
+                    for (partition, to) in partitions {
+                        let at = usize::try_from(*partition).ok();
+                        if let Some(replicas) = at.and_then(|at| replicas.get_mut(at)) {
+                            replicas.clone_from(to);
+                        }
+                    }
+                }
+                Step::Create { .. } | Step::Configure { .. } | Step::LiftThrottle => {}
+            }
+        }
+        let least = replicas.iter().map(Vec::len).min();
+        Self {
+            id: observed.id.clone(),
+            partitions: i32::try_from(replicas.len()).ok(),
+            replicas: least.and_then(|n| i32::try_from(n).ok()),
+            config_keys: plan.config_keys.clone(),
+            drift: plan.drift.clone(),
+        }
+    }
 }
 
 /// How it went. Where nothing was learnt (`facts: None`), what was reported before stays.
@@ -58,6 +97,20 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// What comes of a plan whose steps are done.
+    #[must_use]
+    pub fn of(plan: &TopicPlan, facts: Facts) -> Self {
+        match (&plan.refusal, &plan.waits) {
+            (Some(refusal), _) => Self::refused(refusal.clone(), Some(facts)),
+            (None, Some(message)) => Self::Waiting {
+                reason: reason::REASSIGNING.to_owned(),
+                message: message.clone(),
+                facts: Some(facts),
+            },
+            (None, None) => Self::Ready(facts),
+        }
+    }
+
     /// What comes of a refusal.
     #[must_use]
     pub fn refused(refusal: Refusal, facts: Option<Facts>) -> Self {
@@ -81,8 +134,14 @@ impl Outcome {
 #[must_use]
 pub fn status(topic: &KafkaTopic, outcome: &Outcome, now: &Time) -> KafkaTopicStatus {
     let before = topic.status.clone().unwrap_or_default();
+    let left = match outcome {
+        Outcome::Ready(facts) if !facts.drift.is_empty() => {
+            format!("changed in Kafka, and left: {}", facts.drift.join("; "))
+        }
+        _ => String::new(),
+    };
     let (standing, reason, message, facts) = match outcome {
-        Outcome::Ready(facts) => (Standing::Ready, reason::READY, "", Some(facts)),
+        Outcome::Ready(facts) => (Standing::Ready, reason::READY, left.as_str(), Some(facts)),
         Outcome::Waiting {
             reason,
             message,
@@ -120,6 +179,10 @@ pub fn status(topic: &KafkaTopic, outcome: &Outcome, now: &Time) -> KafkaTopicSt
         ),
     };
     let generation = topic.metadata.generation;
+    let observed_generation = match standing {
+        Standing::Working => lagging(topic),
+        Standing::Ready | Standing::Stalled => generation,
+    };
     let conditions = conditions(
         &standing,
         reason,
@@ -129,7 +192,7 @@ pub fn status(topic: &KafkaTopic, outcome: &Outcome, now: &Time) -> KafkaTopicSt
         now,
     );
     let kept = KafkaTopicStatus {
-        observed_generation: generation,
+        observed_generation,
         conditions,
         topic_name: Some(topic.topic_name().to_owned()),
         ..before
@@ -141,8 +204,45 @@ pub fn status(topic: &KafkaTopic, outcome: &Outcome, now: &Time) -> KafkaTopicSt
             partitions: facts.partitions,
             replicas: facts.replicas,
             config_keys: facts.config_keys.clone(),
-            drift: facts.drift.clone(),
+            drift: facts
+                .drift
+                .iter()
+                .take(DRIFT)
+                .map(|sentence| cut(sentence, SENTENCE))
+                .collect(),
             ..kept
         },
+    }
+}
+
+/// Whether all that the spec asks for has been done, or refused: what differs from now on was changed by hand.
+pub(super) fn settled(topic: &KafkaTopic) -> bool {
+    let generation = topic.metadata.generation;
+    let observed = topic.status.as_ref().and_then(|s| s.observed_generation);
+    // A permanent failure was not answered by Kafka as it would have been by us: it is tried again.
+    let done = stalled(topic).is_none_or(|reason| SETTLED.contains(&reason));
+    generation.is_some() && observed == generation && done
+}
+
+/// Refusals after which nothing of the spec remains to be done.
+const SETTLED: [&str; 2] = [reason::PARTITIONS_CANNOT_SHRINK, reason::TOPIC_MISSING];
+
+/// Why the topic is stalled, if it is.
+pub(super) fn stalled(topic: &KafkaTopic) -> Option<&str> {
+    let conditions = topic.status.as_ref().map(|s| s.conditions.as_slice())?;
+    let stalled = |c: &&Condition| c.type_ == STALLED && c.status == "True";
+    conditions.iter().find(stalled).map(|c| c.reason.as_str())
+}
+
+/// The generation that is observed while work goes on: the last one that was settled. kstatus takes one that lags for
+/// work in progress, and a plan takes one that does not for proof that nothing remains to be done, so neither an outage
+/// nor a restart makes a change that was asked for look like one made by hand.
+fn lagging(topic: &KafkaTopic) -> Option<i64> {
+    let observed = topic.status.as_ref().and_then(|s| s.observed_generation);
+    let is_current = observed == topic.metadata.generation;
+    if is_current && !settled(topic) {
+        None
+    } else {
+        observed
     }
 }

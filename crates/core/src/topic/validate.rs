@@ -1,12 +1,178 @@
-//! What is wrong with a topic's object.
+//! What is wrong with a topic's object, as far as it can be said of the object alone.
+//!
+//! What the CEL rules of the definition say is said here again: an object may have been stored before a rule existed.
 
-use sdm_api::KafkaTopic;
+use sdm_api::{KafkaTopic, KafkaTopicSpec};
 
+use super::catalog::{self, MIN_ISR};
 use crate::violation::Review;
+
+/// What Kafka takes as a topic's name.
+const NAME_AT_MOST: usize = 249;
+/// Bounds of the definition.
+const PARTITIONS_AT_MOST: i32 = 100_000;
+const REPLICAS_AT_MOST: i32 = 32;
 
 /// What there is to say about `new`; `old` is the object before the change, where there is one.
 #[must_use]
 pub fn validate(new: &KafkaTopic, old: Option<&KafkaTopic>) -> Review {
-    let _ = (new, old);
-    Review::default()
+    let mut review = Review::default();
+    name(new, &mut review);
+    numbers(&new.spec, &mut review);
+    for (key, value) in &new.spec.config {
+        setting(key, value, &mut review);
+    }
+    confirmations(&new.spec, &mut review);
+    compaction(&new.spec, &mut review);
+    if let Some(old) = old {
+        change(&new.spec, &old.spec, &mut review);
+    }
+    review
+}
+
+fn name(topic: &KafkaTopic, review: &mut Review) {
+    let name = topic.topic_name();
+    let (path, instead) = match topic.spec.topic_name {
+        Some(_) => ("spec.topicName", ""),
+        None => ("metadata.name", ", or give another one in spec.topicName"),
+    };
+    if name.is_empty() {
+        review.invalid(path, "a topic needs a name");
+    } else if name.len() > NAME_AT_MOST {
+        review.invalid(
+            path,
+            format!(
+                "{} characters are too long for a topic: use at most {NAME_AT_MOST}{instead}",
+                name.len()
+            ),
+        );
+    } else if name == "." || name == ".." {
+        review.invalid(
+            path,
+            format!("{name:?} is no name of a topic: it would be a directory's"),
+        );
+    } else if !name
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+    {
+        review.invalid(
+            path,
+            format!(
+                "{name:?} is no name of a topic: use letters, digits, dots, dashes and underscores"
+            ),
+        );
+    } else if name.starts_with("__") {
+        review.forbidden(
+            path,
+            format!(
+                "{name:?} is Kafka's own: choose a name that does not begin with two underscores"
+            ),
+        );
+    } else if name.contains('.') && name.contains('_') {
+        review.warn(
+            path,
+            "dots and underscores are the same in names of metrics, where it can collide with another topic: use one of them",
+        );
+    }
+}
+
+fn numbers(spec: &KafkaTopicSpec, review: &mut Review) {
+    let mut within = |path: &str, value: Option<i32>, most: i32| {
+        if let Some(n) = value
+            && !(1..=most).contains(&n)
+        {
+            review.invalid(path, format!("{n} is out of range: use 1 to {most}"));
+        }
+    };
+    within("spec.partitions", spec.partitions, PARTITIONS_AT_MOST);
+    within("spec.replicas", spec.replicas, REPLICAS_AT_MOST);
+    if spec.replicas == Some(1) {
+        review.warn(
+            "spec.replicas",
+            "one copy of every record: each restart of its broker interrupts a partition, and a lost volume loses it",
+        );
+    }
+}
+
+fn setting(key: &str, value: &str, review: &mut Review) {
+    let path = format!("spec.config[{key}]");
+    if catalog::RESERVED.contains(&key) {
+        review.invalid(
+            path,
+            format!("{key} is reserved: the operator sets it while it moves replicas; remove it"),
+        );
+    } else if let Some((_, instead)) = catalog::REMOVED.iter().find(|(k, _)| *k == key) {
+        review.invalid(path, format!("{key} is gone: {instead}"));
+    } else if let Some(kind) = catalog::kind(key) {
+        if let Some(problem) = catalog::problem(key, kind, value) {
+            review.invalid(path, problem);
+        }
+    } else {
+        let hint = catalog::meant(key).map(|meant| format!("; did you mean {meant}?"));
+        let hint = hint.unwrap_or_else(|| {
+            ": see `kafka-configs.sh --describe --all` for those there are".to_owned()
+        });
+        review.invalid(path, format!("{key} is no configuration of topics{hint}"));
+    }
+}
+
+/// How many copies must confirm, of how many.
+fn confirmations(spec: &KafkaTopicSpec, review: &mut Review) {
+    let (Some(confirm), Some(all)) = (number(spec, MIN_ISR), spec.replicas.map(i64::from)) else {
+        return;
+    };
+    let path = format!("spec.config[{MIN_ISR}]");
+    if confirm > all {
+        review.invalid(
+            path,
+            format!("{confirm} copies must confirm a write and there are {all}: lower it to {} or less, or raise replicas", (all - 1).max(1)),
+        );
+    } else if confirm == all && all > 1 {
+        review.warn(
+            path,
+            format!("all {all} copies must confirm a write: while any broker restarts, writes are refused"),
+        );
+    }
+}
+
+/// Kafka refuses a topic whose records could never be compacted.
+fn compaction(spec: &KafkaTopicSpec, review: &mut Review) {
+    let (least, most) = ("min.compaction.lag.ms", "max.compaction.lag.ms");
+    if let (Some(low), Some(high)) = (number(spec, least), number(spec, most))
+        && low > high
+    {
+        review.invalid(
+            format!("spec.config[{least}]"),
+            format!("{low} is more than {most}, which is {high}: lower it"),
+        );
+    }
+}
+
+fn number(spec: &KafkaTopicSpec, key: &str) -> Option<i64> {
+    spec.config
+        .get(key)
+        .and_then(|value| value.trim().parse().ok())
+}
+
+fn change(new: &KafkaTopicSpec, old: &KafkaTopicSpec, review: &mut Review) {
+    if new.cluster_ref != old.cluster_ref {
+        review.invalid(
+            "spec.clusterRef",
+            "clusterRef cannot change: create another object for the other cluster",
+        );
+    }
+    if new.topic_name != old.topic_name {
+        review.invalid(
+            "spec.topicName",
+            "topicName cannot change: Kafka cannot rename a topic",
+        );
+    }
+    if let (Some(new), Some(old)) = (new.partitions, old.partitions)
+        && new < old
+    {
+        review.invalid(
+            "spec.partitions",
+            format!("partitions can grow and not shrink: set it to {old} or more"),
+        );
+    }
 }
