@@ -5,6 +5,7 @@
 //! The webhook refuses with these functions, the controller acts on them, the
 //! plugin prints them, so the three agree by construction.
 
+pub mod access;
 pub mod drift;
 pub mod outcome;
 pub mod plan;

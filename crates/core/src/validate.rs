@@ -10,7 +10,7 @@ mod identity;
 mod listeners;
 mod observed;
 mod storage;
-mod syntax;
+pub(crate) mod syntax;
 mod template;
 mod workload;
 

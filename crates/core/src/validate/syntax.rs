@@ -1,7 +1,7 @@
 //! The shapes of names: DNS labels, label keys, image references.
 
 /// What Kubernetes calls a DNS label.
-pub(super) fn dns_label(text: &str) -> bool {
+pub(crate) fn dns_label(text: &str) -> bool {
     let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     !text.is_empty()
         && text.len() <= 63

@@ -1,0 +1,453 @@
+//! From objects to Kafka ACLs.
+//!
+//! Linear in the objects and in the ACLs that come out: topics are looked up by name and by prefix in what a namespace
+//! reaches, which is put together once for each namespace.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, HashMap};
+
+use sdm_api::{AclResource, KafkaACL, Operation, Pattern, Permission, ResourceType};
+
+use super::claims::Holders;
+use super::reach::{Access, Owned, Reach};
+use super::roles::built_in;
+use super::rule::{ANY, Acl, CLUSTER, ObjectKey, Ops, kafka_host, list, resource_name};
+use super::subjects;
+use super::tenancy::namespace_allowed;
+use super::validate;
+use super::world::{Expansion, Verdict, World};
+use crate::outcome::Refusal;
+
+/// One object that stands for more would be a burden to every broker, which keeps all ACLs in memory.
+const ACLS_AT_MOST: usize = 50_000;
+
+/// What the objects of a cluster stand for. Pure: the same world gives the same answer.
+#[must_use]
+pub fn expand(world: &World<'_>) -> Expansion {
+    let mut allowed: HashMap<&str, Result<(), Refusal>> = HashMap::new();
+    let mut may = |namespace| {
+        allowed
+            .entry(namespace)
+            .or_insert_with(|| allowed_in(world, namespace))
+            .clone()
+    };
+    let judged: Vec<_> = world
+        .acls
+        .iter()
+        .map(|acl| may(namespace(&acl.metadata)).and_then(|()| validate::sound_acl(acl)))
+        .collect();
+    let mut grants: HashMap<&str, Vec<_>> = HashMap::new();
+    for grant in &world.grants {
+        if may(namespace(&grant.metadata)).is_ok() && validate::sound_grant(grant) {
+            for tenant in &grant.spec.namespaces {
+                grants.entry(tenant).or_default().push(*grant);
+            }
+        }
+    }
+    let admitted = world.acls.iter().zip(&judged);
+    let admitted = admitted.filter_map(|(acl, judged)| judged.is_ok().then_some(*acl));
+    let mut expander = Expander {
+        world,
+        owned: Owned::new(world.topics),
+        holders: Holders::new(world, admitted),
+        grants,
+        reaches: HashMap::new(),
+        found: Vec::new(),
+    };
+    let keys: Vec<_> = world.acls.iter().map(|acl| ObjectKey::of(*acl)).collect();
+    let mut verdicts: Vec<Verdict> = Vec::with_capacity(keys.len());
+    for (index, (acl, judged)) in world.acls.iter().zip(judged).enumerate() {
+        verdicts.push(match judged {
+            Ok(()) => expander.object(index, acl),
+            Err(refusal) => Verdict {
+                refused: vec![refusal],
+                ..Verdict::default()
+            },
+        });
+    }
+    let claims = expander.holders.claims();
+    let wanted = gather(expander.found, &keys, &mut verdicts);
+    Expansion {
+        wanted,
+        verdicts: keys.into_iter().zip(verdicts).collect(),
+        claims,
+    }
+}
+
+fn namespace(meta: &kube::core::ObjectMeta) -> &str {
+    meta.namespace.as_deref().unwrap_or_default()
+}
+
+fn allowed_in(world: &World<'_>, namespace: &str) -> Result<(), Refusal> {
+    let labels = world.namespaces.get(namespace).copied();
+    namespace_allowed(&world.cluster.namespace, world.allowed, namespace, labels)
+}
+
+/// Puts together what several objects ask for, and counts what each of them stands for.
+fn gather(
+    mut found: Vec<(Acl, usize)>,
+    keys: &[ObjectKey],
+    verdicts: &mut [Verdict],
+) -> BTreeMap<Acl, Vec<ObjectKey>> {
+    found.sort_unstable();
+    found.dedup();
+    let mut wanted: Vec<(Acl, Vec<ObjectKey>)> = Vec::with_capacity(found.len());
+    for (acl, index) in found {
+        if let Some(verdict) = verdicts.get_mut(index) {
+            verdict.acls += 1;
+        }
+        let key = keys.get(index).cloned().unwrap_or_default();
+        match wanted.last_mut() {
+            Some((last, objects)) if *last == acl => objects.push(key),
+            _ => wanted.push((acl, vec![key])),
+        }
+    }
+    for (_, objects) in &mut wanted {
+        objects.sort_unstable();
+    }
+    wanted.into_iter().collect()
+}
+
+/// A resource with what is given there.
+struct Target<'w> {
+    resource: ResourceType,
+    pattern: Pattern,
+    name: &'w str,
+    operations: Vec<Operation>,
+    /// It belongs to somebody else, who granted it.
+    guest: bool,
+}
+
+struct Expander<'w> {
+    world: &'w World<'w>,
+    owned: Owned<'w>,
+    holders: Holders<'w>,
+    /// Valid grants by the namespace they are for.
+    grants: HashMap<&'w str, Vec<&'w sdm_api::KafkaAccessGrant>>,
+    reaches: HashMap<&'w str, Reach<'w>>,
+    found: Vec<(Acl, usize)>,
+}
+
+impl<'w> Expander<'w> {
+    fn object(&mut self, index: usize, acl: &'w KafkaACL) -> Verdict {
+        let own = namespace(&acl.metadata);
+        let mut verdict = Verdict::default();
+        let rules = self.rules(own, acl, &mut verdict);
+        let mut targets = Vec::new();
+        for resource in &acl.spec.resources {
+            let asked = rules[resource.type_ as usize];
+            if asked.is_empty() {
+                verdict.notes.push(format!(
+                    "no role of this object says anything about {}",
+                    described(resource)
+                ));
+            }
+            self.resource(own, resource, asked, &mut targets, &mut verdict);
+        }
+        let mut principals = Vec::new();
+        for subject in &acl.spec.subjects {
+            match subjects::principals(self.world, own, subject, acl.spec.permission) {
+                Ok(found) => principals.extend(found),
+                Err(refusal) => verdict.refused.push(refusal),
+            }
+        }
+        self.emit(index, acl, &targets, &principals, &mut verdict);
+        verdict.refused.sort_unstable_by(order);
+        verdict.refused.dedup();
+        verdict.notes.sort_unstable();
+        verdict.notes.dedup();
+        verdict
+    }
+
+    /// What all roles of an object say together, by type of resource.
+    fn rules(&self, own: &str, acl: &KafkaACL, verdict: &mut Verdict) -> [Ops; 5] {
+        let mut rules = [Ops::default(); 5];
+        for role in &acl.spec.roles {
+            if let Some(built_in) = built_in(role) {
+                for (resource, operations) in built_in {
+                    operations
+                        .iter()
+                        .for_each(|o| rules[*resource as usize].insert(*o));
+                }
+                continue;
+            }
+            let key = ObjectKey::new(own, role);
+            match self.world.roles.get(&key) {
+                None => verdict.refused.push(subjects::no_role(&key)),
+                Some(spec) => match validate::sound_role(&key, spec) {
+                    Err(refusal) => verdict.refused.push(refusal),
+                    Ok(()) => {
+                        for rule in &spec.rules {
+                            let set = &mut rules[rule.resource as usize];
+                            rule.operations.iter().for_each(|o| set.insert(*o));
+                        }
+                    }
+                },
+            }
+        }
+        rules
+    }
+
+    fn resource(
+        &mut self,
+        own: &'w str,
+        resource: &'w AclResource,
+        asked: Ops,
+        targets: &mut Vec<Target<'w>>,
+        verdict: &mut Verdict,
+    ) {
+        let kind = resource.type_;
+        let name = resource.name.as_deref().unwrap_or(CLUSTER);
+        let tenant = own != self.world.cluster.namespace;
+        let refusal = match kind {
+            _ if !tenant => None,
+            ResourceType::Topic => {
+                return self.topics(own, resource, asked, targets, verdict);
+            }
+            ResourceType::Group | ResourceType::TransactionalId => {
+                self.holders.check(own, resource).err()
+            }
+            ResourceType::Cluster | ResourceType::DelegationToken => {
+                Some(cluster_rights(kind, &self.world.cluster.namespace))
+            }
+        };
+        match refusal {
+            Some(refusal) => verdict.refused.push(refusal),
+            None => targets.push(Target {
+                resource: kind,
+                pattern: resource.pattern,
+                name,
+                operations: all_of(asked, kind),
+                guest: false,
+            }),
+        }
+    }
+
+    /// Topics of a tenant: those it reaches, each by its name.
+    fn topics(
+        &mut self,
+        own: &'w str,
+        resource: &'w AclResource,
+        asked: Ops,
+        targets: &mut Vec<Target<'w>>,
+        verdict: &mut Verdict,
+    ) {
+        let world = self.world;
+        let reach = self.reaches.entry(own).or_insert_with(|| {
+            let grants = self.grants.get(own).map(Vec::as_slice).unwrap_or_default();
+            Reach::new(
+                own,
+                &world.cluster.namespace,
+                world.topics,
+                &self.owned,
+                grants,
+            )
+        });
+        let name = resource.name.as_deref().unwrap_or_default();
+        let prefix = match resource.pattern {
+            Pattern::Prefixed => name,
+            Pattern::Literal if name == ANY => "",
+            Pattern::Literal => {
+                let owner = world.topics.get(name).map(String::as_str);
+                match reach.topic(name, owner.is_some()) {
+                    None => verdict.refused.push(self.not_owned(own, name, owner)),
+                    Some(access) => {
+                        let beyond = give(access, own, asked, targets);
+                        if !beyond.is_empty() {
+                            let which = format!("topic {name:?} of namespace {:?}", access.owner);
+                            verdict.refused.push(not_granted(&which, access, &beyond));
+                        }
+                    }
+                }
+                return;
+            }
+        };
+        let matches = reach.under(prefix);
+        if matches.is_empty() {
+            verdict.notes.push(format!(
+                "namespace {own:?} reaches no topic that is meant by {}",
+                described(resource)
+            ));
+        }
+        // One refusal for all topics of an owner that are granted alike.
+        let mut beyond: BTreeMap<(&str, Ops), (Access<'_>, Vec<Operation>)> = BTreeMap::new();
+        for access in matches {
+            let missing = give(*access, own, asked, targets);
+            if !missing.is_empty() {
+                beyond
+                    .entry((access.owner, access.operations))
+                    .or_insert((*access, missing));
+            }
+        }
+        for (access, missing) in beyond.values() {
+            let which = format!(
+                "topics of namespace {:?} that are meant by {}, such as {:?},",
+                access.owner,
+                described(resource),
+                access.topic
+            );
+            verdict.refused.push(not_granted(&which, *access, missing));
+        }
+    }
+
+    fn not_owned(&self, own: &str, topic: &str, owner: Option<&str>) -> Refusal {
+        let rule = "a namespace reaches only topics that it owns or was granted";
+        let grant = format!("with namespaces: [{own}] and topics: [{{name: {topic}}}]");
+        match owner {
+            Some(owner) => Refusal::stands(
+                "TopicNotOwned",
+                format!(
+                    "topic {topic:?} belongs to namespace {owner:?}, and {rule}: it takes a KafkaAccessGrant in namespace {owner:?} {grant}"
+                ),
+            ),
+            None => Refusal::waits(
+                "TopicNotOwned",
+                format!(
+                    "topic {topic:?} belongs to nobody, and {rule}: it takes a KafkaTopic in namespace {own:?}, or a KafkaAccessGrant in namespace {:?} {grant}",
+                    self.world.cluster.namespace
+                ),
+            ),
+        }
+    }
+
+    fn emit(
+        &mut self,
+        index: usize,
+        acl: &KafkaACL,
+        targets: &[Target<'w>],
+        principals: &[String],
+        verdict: &mut Verdict,
+    ) {
+        let any = [ANY.to_owned()];
+        let hosts: Vec<_> = acl
+            .spec
+            .hosts
+            .iter()
+            .filter_map(|h| kafka_host(h))
+            .collect();
+        let hosts = if acl.spec.hosts.is_empty() {
+            &any[..]
+        } else {
+            &hosts
+        };
+        let each = principals.len() * hosts.len();
+        let count: usize = targets.iter().map(|t| t.operations.len() * each).sum();
+        if count > ACLS_AT_MOST {
+            verdict.refused.push(Refusal::stands(
+                "TooManyAcls",
+                format!("it stands for {count} Kafka ACLs, and one object may stand for {ACLS_AT_MOST}: name fewer resources, subjects or hosts, and distribute them over several objects"),
+            ));
+            return;
+        }
+        let deny = acl.spec.permission == Permission::Deny;
+        let own = format!("User:{}/", namespace(&acl.metadata));
+        for principal in principals {
+            let foreign = deny && !principal.starts_with(&own);
+            let mut locked = None;
+            for target in targets {
+                if foreign && target.guest {
+                    locked = locked.or(Some(target.name));
+                    continue;
+                }
+                for host in hosts {
+                    for operation in &target.operations {
+                        let acl = Acl {
+                            resource: target.resource,
+                            pattern: target.pattern,
+                            name: target.name.to_owned(),
+                            principal: principal.clone(),
+                            host: host.clone(),
+                            operation: *operation,
+                            permission: acl.spec.permission,
+                        };
+                        self.found.push((acl, index));
+                    }
+                }
+            }
+            if let Some(topic) = locked {
+                verdict.refused.push(Refusal::stands(
+                    "DenyNotOwned",
+                    format!("{principal} is not of namespace {:?}: on a topic that is only granted, such as {topic:?}, it may deny its own subjects only", namespace(&acl.metadata)),
+                ));
+            }
+        }
+    }
+}
+
+/// What somebody has to change comes first: it decides what is reported.
+fn order(a: &Refusal, b: &Refusal) -> Ordering {
+    (a.waits, a.reason, &a.message).cmp(&(b.waits, b.reason, &b.message))
+}
+
+/// Adds what is given of what is asked on a topic; returns what is not.
+fn give<'w>(
+    access: Access<'w>,
+    own: &str,
+    asked: Ops,
+    targets: &mut Vec<Target<'w>>,
+) -> Vec<Operation> {
+    let (mut given, mut beyond) = (Vec::new(), Vec::new());
+    for operation in all_of(asked, ResourceType::Topic) {
+        if access.operations.contains(operation) {
+            given.push(operation);
+        } else {
+            beyond.push(operation);
+        }
+    }
+    if beyond == [Operation::All] {
+        // The part of it that is granted.
+        given = access.operations.iter_for(ResourceType::Topic).collect();
+    }
+    targets.push(Target {
+        resource: ResourceType::Topic,
+        pattern: Pattern::Literal,
+        name: access.topic,
+        operations: given,
+        guest: access.owner != own,
+    });
+    beyond
+}
+
+/// The operations that are asked for; `All` stands for the others.
+fn all_of(asked: Ops, resource: ResourceType) -> Vec<Operation> {
+    if asked.contains(Operation::All) {
+        return vec![Operation::All];
+    }
+    asked.iter_for(resource).collect()
+}
+
+fn not_granted(which: &str, access: Access<'_>, beyond: &[Operation]) -> Refusal {
+    let beyond = list(beyond.iter().copied());
+    let granted = list(access.operations.iter_for(ResourceType::Topic));
+    Refusal::stands(
+        "OperationNotGranted",
+        format!(
+            "{which} may be reached for {granted} only: {beyond} must be among the operations of a KafkaAccessGrant in namespace {:?}",
+            access.owner
+        ),
+    )
+}
+
+/// Rights on the whole cluster are its own namespace's to give.
+pub(super) fn cluster_rights(kind: ResourceType, cluster_namespace: &str) -> Refusal {
+    Refusal::stands(
+        "ClusterRightsNotAllowed",
+        format!(
+            "rights on {} are the cluster's own namespace's to give: it takes a KafkaACL in namespace {cluster_namespace:?}",
+            match kind {
+                ResourceType::DelegationToken => "delegation tokens",
+                _ => "the cluster itself",
+            }
+        ),
+    )
+}
+
+/// A resource in a sentence.
+pub(super) fn described(resource: &AclResource) -> String {
+    let kind = resource_name(resource.type_);
+    let name = resource.name.as_deref().unwrap_or(CLUSTER);
+    match resource.pattern {
+        Pattern::Prefixed => format!("{kind} prefix {name:?}"),
+        Pattern::Literal => format!("{kind} {name:?}"),
+    }
+}

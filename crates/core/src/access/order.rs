@@ -1,0 +1,57 @@
+//! From the ACLs that are there to those that should be, without a gap and without a door.
+//!
+//! Denials are created first and deleted last, allowances in between are created before others are deleted. So at every
+//! moment either all of the old or all of the new allowances are there, and likewise the denials, and no allowance
+//! outlives or precedes the denial that belongs to it: whoever is allowed before and after is allowed throughout, and
+//! whoever is denied before and after is denied throughout.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sdm_api::Permission;
+
+use super::rule::{Acl, ObjectKey};
+
+/// What has to be done, in this order: `create[0]`, `create[1]`, `delete[0]`, `delete[1]`. Within each the order does
+/// not matter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AclChanges {
+    /// Denials, then allowances.
+    pub create: [Vec<Acl>; 2],
+    /// Allowances, then denials.
+    pub delete: [Vec<Acl>; 2],
+    /// Created here once, gone from Kafka by somebody else's hand, and not wanted any more: nothing remains but to forget
+    /// them.
+    pub forget: Vec<Acl>,
+}
+
+impl AclChanges {
+    /// Whether there is nothing to do in Kafka.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.create.iter().chain(&self.delete).all(Vec::is_empty)
+    }
+}
+
+/// The changes from `present`, all that Kafka has, to `wanted`. Deleted are only those in `owned`, which were created
+/// here: an ACL that somebody else made stays, even if it was wanted for a while.
+#[must_use]
+pub fn changes(
+    wanted: &BTreeMap<Acl, Vec<ObjectKey>>,
+    present: &BTreeSet<Acl>,
+    owned: &BTreeSet<Acl>,
+) -> AclChanges {
+    let mut changes = AclChanges::default();
+    for acl in wanted.keys().filter(|acl| !present.contains(acl)) {
+        let at = usize::from(acl.permission == Permission::Allow);
+        changes.create[at].push(acl.clone());
+    }
+    for acl in owned.iter().filter(|acl| !wanted.contains_key(acl)) {
+        if present.contains(acl) {
+            let at = usize::from(acl.permission == Permission::Deny);
+            changes.delete[at].push(acl.clone());
+        } else {
+            changes.forget.push(acl.clone());
+        }
+    }
+    changes
+}
