@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, HashMap};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use sdm_api::{AclResource, KafkaACL, Pattern, ResourceType};
 
-use super::expand::described;
 use super::rule::{ANY, resource_name};
+use super::targets::described;
 use super::world::World;
 use crate::outcome::Refusal;
 

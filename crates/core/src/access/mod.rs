@@ -53,6 +53,7 @@ mod rule;
 mod status;
 mod subjects;
 mod suggest;
+mod targets;
 mod tenancy;
 mod validate;
 mod world;

@@ -135,6 +135,11 @@ impl<'w> Reach<'w> {
     }
 }
 
+/// Whether a topic is Kafka's own. `*`, or a prefix that does not say so, is not meant for those.
+pub(super) fn is_internal(topic: &str) -> bool {
+    topic.starts_with("__")
+}
+
 fn give<'w>(
     granted: &mut BTreeMap<&'w str, (&'w str, Ops)>,
     topic: &'w str,
@@ -178,6 +183,7 @@ impl<'w> Undeclared<'w> {
         let literal = self.literal.get(topic).copied().unwrap_or_default();
         let prefixes = self.lengths.iter().filter_map(|n| topic.get(..*n));
         prefixes
+            .filter(|prefix| !is_internal(topic) || is_internal(prefix))
             .filter_map(|prefix| self.prefixes.get(prefix))
             .fold(literal, |all, operations| all.union(*operations))
     }

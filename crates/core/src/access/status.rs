@@ -6,7 +6,7 @@ use sdm_api::{BasicStatus, KafkaACLStatus};
 use super::world::Verdict;
 use crate::outcome::{Refusal, Standing, conditions};
 use crate::status::cut;
-use crate::violation::Review;
+use crate::violation::{Review, Violation, ViolationKind};
 
 /// Bounds of the schema.
 const REFUSALS: usize = 32;
@@ -65,17 +65,17 @@ pub fn role_status(
     basic(previous, review, None, generation, now)
 }
 
-/// The status of a grant, by what [`validate_grant`](super::validate_grant) says of it, and whether its namespace may use
-/// the cluster.
+/// The status of a grant, by what [`validate_grant`](super::validate_grant) says of it, and why its namespace may not
+/// use the cluster, if so.
 #[must_use]
 pub fn grant_status(
     previous: &BasicStatus,
     review: &Review,
-    allowed: &Result<(), Refusal>,
+    refusal: Option<&Refusal>,
     generation: Option<i64>,
     now: &Time,
 ) -> BasicStatus {
-    basic(previous, review, allowed.as_ref().err(), generation, now)
+    basic(previous, review, refusal, generation, now)
 }
 
 fn basic(
@@ -85,9 +85,14 @@ fn basic(
     generation: Option<i64>,
     now: &Time,
 ) -> BasicStatus {
-    let violations = review.violations.iter();
-    let mut refused: Vec<_> = violations
-        .map(|v| Refusal::stands("InvalidSpec", v.to_string()))
+    let said = |v: &Violation| match v.kind {
+        ViolationKind::Invalid => Refusal::stands("InvalidSpec", v.to_string()),
+        ViolationKind::Forbidden => Refusal::stands("Forbidden", v.to_string()),
+    };
+    let mut refused: Vec<_> = review
+        .violations
+        .iter()
+        .map(said)
         .chain(refusal.cloned())
         .collect();
     refused.sort_by_key(|r| r.waits);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use sdm_api::{GrantedTopic, KafkaAccessGrant, Pattern};
 
+use super::reach::is_internal;
 use super::rule::ANY;
 use crate::outcome::Refusal;
 
@@ -100,7 +101,10 @@ pub fn may_adopt(
 
 fn names(granted: &GrantedTopic, topic: &str) -> bool {
     match granted.pattern {
-        Pattern::Literal => granted.name == ANY || granted.name == topic,
-        Pattern::Prefixed => topic.starts_with(&granted.name),
+        Pattern::Literal if granted.name == ANY => !is_internal(topic),
+        Pattern::Literal => granted.name == topic,
+        Pattern::Prefixed => {
+            topic.starts_with(&granted.name) && is_internal(topic) == is_internal(&granted.name)
+        }
     }
 }

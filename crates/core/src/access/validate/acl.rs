@@ -8,10 +8,10 @@ use sdm_api::{
 
 use super::shape;
 use crate::access::claims::foreign_pattern;
-use crate::access::expand::{cluster_rights, described};
 use crate::access::roles::built_in;
 use crate::access::rule::{ANY, CLUSTER, EVERYBODY, OPERATORS, kafka_host, resource_name};
 use crate::access::subjects::{operator, wildcard};
+use crate::access::targets::{cluster_rights, described};
 use crate::violation::Review;
 
 /// What is wrong, whoever it is that says it.
