@@ -78,7 +78,7 @@ fn short(name: &str) -> &str {
 }
 
 /// Reads the authority with its key.
-async fn authority(api: &Api<Secret>, cluster: &str) -> Result<CertificateAuthority, Error> {
+pub async fn read(api: &Api<Secret>, cluster: &str) -> Result<CertificateAuthority, Error> {
     let secret = api.get(&names::ca_secret(cluster)).await?;
     let part = |key| text(&secret, key).unwrap_or_default();
     Ok(CertificateAuthority::from_pem(
@@ -93,7 +93,7 @@ pub async fn issue(
     resolved: &Resolved,
     wanted: &CertificateUse,
 ) -> Result<Secret, Error> {
-    let authority = authority(api, &resolved.name).await?;
+    let authority = read(api, &resolved.name).await?;
     let usage = if wanted.node.is_some() {
         Usage::Both
     } else {
@@ -147,7 +147,7 @@ impl Identity {
         cluster: &str,
         authority_hash: &str,
     ) -> Result<Self, Error> {
-        let authority = authority(api, cluster).await?;
+        let authority = read(api, cluster).await?;
         let now = Timestamp::now();
         let lifetime = SignedDuration::from_hours(OPERATOR_HOURS);
         let leaf = authority.issue(&LeafRequest::valid_for(

@@ -24,6 +24,15 @@ pub enum Error {
         /// Its name.
         name: String,
     },
+    /// Something that was there is not there any more: look again.
+    #[error("{0} is missing")]
+    Lost(String),
+    /// What is asked for cannot be done.
+    #[error("{1}")]
+    Refused(&'static str, String),
+    /// The record of what was created cannot be read. Going on could delete what is not ours.
+    #[error("ConfigMap {0}: {1}; restore it, or delete it to give up what it has on record")]
+    Ledger(String, String),
     /// Another process leads by now.
     #[error("this process does not lead any more")]
     NotLeader,
@@ -43,13 +52,17 @@ impl Error {
             Self::Pki(_) => "CertificateFailed",
             Self::Kafka(error) => error.reason(),
             Self::NameTaken { .. } => "NameTaken",
+            Self::Lost(_) => "Lost",
+            Self::Refused(reason, _) => reason,
+            Self::Ledger(..) => "LedgerUnreadable",
             Self::NotLeader => "NotLeader",
         }
     }
 
     /// Whether somebody has to change something before it can work.
     pub fn is_permanent(&self) -> bool {
-        matches!(self.reason(), "Refused" | "CertificateFailed" | "NameTaken")
+        matches!(self, Self::Refused(..))
+            || matches!(self.reason(), "Refused" | "CertificateFailed" | "NameTaken" | "LedgerUnreadable")
     }
 
     /// Whether the world merely moved on between looking and acting: look again at once.

@@ -21,7 +21,7 @@ use sdm_kafka::{
 };
 
 /// One look must not hold a reconcile up for longer.
-const PATIENCE: Duration = Duration::from_millis(2500);
+pub const PATIENCE: Duration = Duration::from_millis(2500);
 /// While no container answers its probe there is probably nobody to ask.
 const GLANCE: Duration = Duration::from_millis(700);
 /// Examples of unhealthy partitions that are kept.
@@ -63,7 +63,7 @@ pub struct Kafka {
 
 impl Kafka {
     /// Nothing is dialled yet.
-    pub fn new(resolved: &Resolved, tls: &TlsConfig) -> Self {
+    pub fn new(resolved: &Resolved, tls: &TlsConfig, timeout: Duration) -> Self {
         let dialer = Arc::new(PodDialer::default());
         let members = members(resolved);
         let client = |hosts: &[String], port: i32| {
@@ -75,7 +75,7 @@ impl Kafka {
                 tls: Some(tls.clone()),
                 dialer: Arc::clone(&dialer) as Arc<dyn Dialer>,
                 client_id: "sdm-controller".to_owned(),
-                timeout: PATIENCE,
+                timeout,
             })
         };
         Self {
@@ -84,6 +84,11 @@ impl Kafka {
             dialer,
             members,
         }
+    }
+
+    /// The brokers.
+    pub fn brokers(&self) -> &Client {
+        &self.brokers
     }
 
     /// Whether the nodes to start from are other ones by now.
@@ -128,7 +133,7 @@ impl Kafka {
     }
 
     /// Notes where Pods are. None: no Kafka container runs; else whether one answers its probe.
-    fn locate(&self, resolved: &Resolved, pods: &BTreeMap<String, Pod>) -> Option<bool> {
+    pub fn locate(&self, resolved: &Resolved, pods: &BTreeMap<String, Pod>) -> Option<bool> {
         let mut addresses = HashMap::new();
         let mut running = None;
         for &id in resolved.nodes.keys() {

@@ -5,15 +5,14 @@
 
 use std::time::Duration;
 
-use kube::Api;
 use sdm_api::names;
 use sdm_core::{KafkaView, Resolved, Snapshot};
 use tokio::time::Instant;
 
-use crate::authority::Identity;
 use crate::context::Context;
 use crate::error::Error;
-use crate::kafka::Kafka;
+use crate::kafka::PATIENCE;
+use crate::link::Link;
 use crate::store::Key;
 
 /// Kafka is not asked more often than this.
@@ -22,13 +21,22 @@ const POLL: Duration = Duration::from_millis(400);
 const STALE: Duration = Duration::from_secs(15);
 
 /// What is remembered between two looks.
-#[derive(Default)]
 pub struct Ear {
-    identity: Option<Identity>,
-    kafka: Option<Kafka>,
+    link: Link,
     heard: Option<(KafkaView, Instant)>,
     error: Option<String>,
     asked_at: Option<Instant>,
+}
+
+impl Default for Ear {
+    fn default() -> Self {
+        Self {
+            link: Link::new(PATIENCE),
+            heard: None,
+            error: None,
+            asked_at: None,
+        }
+    }
 }
 
 impl Ear {
@@ -76,23 +84,10 @@ impl Ear {
         let (Some(authority), false) = (authority, pods.is_empty()) else {
             return Ok(None);
         };
-        let identity = match self
-            .identity
-            .take()
-            .filter(|i| i.is_current(&authority.hash))
-        {
-            Some(identity) => identity,
-            None => {
-                self.kafka = None;
-                let api = Api::namespaced(context.client.clone(), &key.namespace);
-                Identity::issue(&api, &key.name, &authority.hash).await?
-            }
-        };
-        self.kafka.take_if(|k| k.is_outdated(resolved));
         let kafka = self
-            .kafka
-            .get_or_insert_with(|| Kafka::new(resolved, &identity.tls));
-        self.identity = Some(identity);
+            .link
+            .kafka(context, key, resolved, pods, &authority.hash)
+            .await?;
         context.metrics.polls.inc();
         Ok(kafka.look(resolved, pods).await?)
     }

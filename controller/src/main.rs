@@ -9,12 +9,14 @@ mod authority;
 mod context;
 mod error;
 mod kafka;
+mod link;
 mod listen;
 mod metrics;
 mod observe;
 mod reconcile;
 mod report;
 mod store;
+mod tenants;
 mod workers;
 
 use std::net::SocketAddr;
@@ -39,7 +41,7 @@ use crate::store::Stores;
 /// The program's name: component of the user agent, of events, of the lease.
 const PROGRAM: &str = "sdm-controller";
 
-/// Reconciles KafkaCluster objects.
+/// Reconciles Kafka clusters, and the topics, users and ACLs in them.
 #[derive(Debug, Parser)]
 #[command(version, about)]
 struct Options {
@@ -124,9 +126,18 @@ async fn run(options: Options) -> anyhow::Result<()> {
         tracing::info!("leading");
         let (send, wakes) = mpsc::unbounded_channel();
         let mut watches = JoinSet::new();
-        let stores = Stores::start(&client, &mut watches, move |wake| {
-            // Nobody listens any more when the process is ending.
-            let _ = send.send(wake);
+        let hub = Arc::new(tenants::Hub::default());
+        let shared = tenants::start(&client, &hub, &mut watches);
+        let stores = Stores::start(&client, &mut watches, {
+            let hub = Arc::clone(&hub);
+            move |wake| {
+                match &wake {
+                    store::Wake::One(key) => hub.poke(key),
+                    store::Wake::All => hub.poke_all(),
+                }
+                // Nobody listens any more when the process is ending.
+                let _ = send.send(wake);
+            }
         });
         tokio::select! {
             () = stop.cancelled() => return,
@@ -141,7 +152,11 @@ async fn run(options: Options) -> anyhow::Result<()> {
             leadership: leadership.clone(),
             permits,
         };
-        workers::run(Arc::new(context), wakes, stop.clone()).await;
+        let context = Arc::new(context);
+        tokio::join!(
+            workers::run(Arc::clone(&context), wakes, stop.clone()),
+            tenants::run(Arc::clone(&context), hub, shared, stop.clone()),
+        );
         watches.shutdown().await;
     };
     tokio::select! {

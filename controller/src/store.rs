@@ -175,6 +175,17 @@ impl Stores {
             .get(&ObjectRef::new(&key.name).within(&key.namespace))
     }
 
+    /// A Secret of a cluster, without what is secret in it.
+    pub fn secret(&self, key: &Key, name: &str) -> Option<Arc<Secret>> {
+        self.secrets
+            .get(&ObjectRef::new(name).within(&key.namespace))
+    }
+
+    /// A cluster's Pods.
+    pub fn pods(&self, key: &Key) -> BTreeMap<String, Pod> {
+        select(&self.pods, key)
+    }
+
     /// Whether an object with our labels is known under this name.
     pub fn has<K: Stored>(&self, key: &Key, name: &str) -> bool
     where

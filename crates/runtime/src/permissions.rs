@@ -73,6 +73,24 @@ pub const CONTROLLER: &[Permission] = &[
     cluster(KAFKA, "kafkaclusters/status", &["patch"]),
     // Objects with an owner reference that blocks deletion need this where that admission plugin is on (OpenShift).
     cluster(KAFKA, "kafkaclusters/finalizers", &["update"]),
+    cluster(
+        KAFKA,
+        "kafkatopics",
+        &["get", "list", "watch"],
+    ),
+    cluster(KAFKA, "kafkatopics/status", &["patch"]),
+    cluster(KAFKA, "kafkausers", &["get", "list", "watch"]),
+    cluster(KAFKA, "kafkausers/status", &["patch"]),
+    // Delivered Secrets refer to their user as owner.
+    cluster(KAFKA, "kafkausers/finalizers", &["update"]),
+    cluster(KAFKA, "kafkaroles", &["get", "list", "watch"]),
+    cluster(KAFKA, "kafkaroles/status", &["patch"]),
+    cluster(KAFKA, "kafkaacls", &["get", "list", "watch"]),
+    cluster(KAFKA, "kafkaacls/status", &["patch"]),
+    cluster(KAFKA, "kafkaaccessgrants", &["get", "list", "watch"]),
+    cluster(KAFKA, "kafkaaccessgrants/status", &["patch"]),
+    // Tenancy goes by the labels of namespaces.
+    cluster("", "namespaces", &["list", "watch"]),
     cluster("", "pods", OWNED),
     // The readiness gate.
     cluster("", "pods/status", &["patch"]),
@@ -84,6 +102,8 @@ pub const CONTROLLER: &[Permission] = &[
     cluster("", "serviceaccounts", OWNED),
     // Certificates and keys of clusters, wherever clusters are.
     cluster("", "secrets", OWNED),
+    // A delivered Secret is replaced over the version that is known, so that nobody else's is taken over.
+    cluster("", "secrets", &["update"]),
     cluster("policy", "poddisruptionbudgets", OWNED),
     // Racks are zones of nodes.
     cluster("", "nodes", &["get", "list", "watch"]),

@@ -1,0 +1,266 @@
+//! Access: what the objects of all namespaces stand for, computed as a whole, and the few ACLs by which Kafka differs.
+//!
+//! Owns what is known of Kafka's ACLs between two looks, and the order of record and call. What is granted, and in
+//! which order it changes, is `sdm_core::access`'s.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt;
+use sdm_core::access::{
+    Acl, Claims, Expansion, ObjectKey, Refusal, UserIdentity, Verdict, World, acl_status, changes, expand,
+    grant_status, validate_grant,
+};
+use sdm_core::user::logins_in_use;
+use sdm_kafka::{AclBinding, AclFilter, Client};
+
+use super::calls::{ITEMS, acl, binding};
+use super::gate::{Closed, Open};
+use super::hub::Kind;
+use super::status;
+use super::worker::Worker;
+use crate::error::Error;
+use crate::store::Key;
+
+/// What Kafka was seen to have; forgotten now and then, so that changes by hand are seen.
+#[derive(Default)]
+pub struct Known {
+    /// ACLs.
+    pub acls: Option<BTreeSet<Acl>>,
+    /// SCRAM credentials by user name.
+    pub scram: Option<HashMap<String, Vec<(sdm_kafka::ScramMechanism, i32)>>>,
+    /// Quotas by user name.
+    pub quotas: Option<HashMap<String, BTreeMap<String, f64>>>,
+    /// Who held which group and transactional id.
+    pub held: Claims,
+}
+
+impl Known {
+    /// Ask Kafka again.
+    pub fn expire(&mut self) {
+        self.acls = None;
+        self.scram = None;
+        self.quotas = None;
+    }
+}
+
+impl Worker {
+    /// Makes Kafka's ACLs what the objects say, if something changed.
+    pub(super) async fn access(&mut self, open: &Open, client: &Client) -> Result<(), Error> {
+        if !std::mem::take(&mut self.state.access) {
+            return Ok(());
+        }
+        let result = self.access_now(open, client).await;
+        if result.is_err() {
+            self.state.access = true;
+        }
+        result
+    }
+
+    async fn access_now(&mut self, open: &Open, client: &Client) -> Result<(), Error> {
+        let recorded = self.ledger.as_ref().is_some_and(|l| !l.acls().is_empty());
+        if self.state.acls.is_empty() && self.state.grants.is_empty() && !recorded {
+            return Ok(());
+        }
+        if self.known.acls.is_none() {
+            let found = client.describe_acls(&AclFilter::any()).await?;
+            self.context.metrics.polls.inc();
+            self.known.acls = Some(found.iter().filter_map(acl).collect());
+        }
+        let mut expansion = self.expand(open);
+        let failed = self.apply_acls(client, &expansion).await?;
+        for (acl, refusal) in failed {
+            for object in expansion.wanted.get(&acl).into_iter().flatten() {
+                if let Some(verdict) = expansion.verdicts.get_mut(object) {
+                    verdict.refused.push(refusal.clone());
+                }
+                let key = Key { namespace: object.namespace.clone(), name: object.name.clone() };
+                self.state.timers.retry(Kind::Acl, &key, 0);
+            }
+        }
+        self.tell_access(open, &expansion.verdicts).await
+    }
+
+    fn expand(&mut self, open: &Open) -> Expansion {
+        let topics = self.owned_topics();
+        let namespaces = self.shared.namespaces.state();
+        let none = BTreeMap::new();
+        let roles = self.shared.roles.state();
+        let users = self.identities(open);
+        let foreign_users = self.shared.users_elsewhere(&self.key);
+        let world = World {
+            cluster: ObjectKey {
+                namespace: self.key.namespace.clone(),
+                name: self.key.name.clone(),
+            },
+            allowed: open.cluster.spec.tenancy.as_ref().and_then(|t| t.allowed_namespaces.as_ref()),
+            namespaces: namespaces
+                .iter()
+                .filter_map(|n| Some((n.metadata.name.as_deref()?, n.metadata.labels.as_ref().unwrap_or(&none))))
+                .collect(),
+            topics: &topics,
+            users,
+            foreign_users,
+            roles: roles
+                .iter()
+                .filter_map(|r| {
+                    let role = r.0.as_ref().ok()?;
+                    let key = ObjectKey { namespace: role.namespace()?, name: role.name_any() };
+                    role.metadata.deletion_timestamp.is_none().then_some((key, &role.spec))
+                })
+                .collect(),
+            acls: self.state.acls.values().filter(|a| a.metadata.deletion_timestamp.is_none()).map(|a| &**a).collect(),
+            grants: self.state.grants.values().filter(|g| g.metadata.deletion_timestamp.is_none()).map(|g| &**g).collect(),
+            held: &self.known.held,
+        };
+        let expansion = expand(&world);
+        self.known.held.clone_from(&expansion.claims);
+        expansion
+    }
+
+    /// Every user that may be spoken of, with all the names it logs in with.
+    fn identities(&self, open: &Open) -> BTreeMap<ObjectKey, UserIdentity> {
+        let mut users = BTreeMap::new();
+        for (key, user) in &self.state.users {
+            if user.metadata.deletion_timestamp.is_some() || self.allowed(open, &key.namespace).is_err() {
+                continue;
+            }
+            let (view, plan) = self.credential_plan(open, user);
+            let logins = logins_in_use(user, &view, &plan.action);
+            let identity = UserIdentity {
+                principals: logins.into_iter().map(|l| format!("User:{l}")).collect(),
+            };
+            users.insert(ObjectKey { namespace: key.namespace.clone(), name: key.name.clone() }, identity);
+        }
+        users
+    }
+
+    /// Carries out the difference. What Kafka refused comes back with the reason.
+    async fn apply_acls(&mut self, client: &Client, expansion: &Expansion) -> Result<Vec<(Acl, Refusal)>, Error> {
+        let (Some(ledger), Some(present)) = (&mut self.ledger, &mut self.known.acls) else {
+            return Ok(Vec::new());
+        };
+        if ledger.is_lost() && self.state.acls.values().any(|a| a.status.as_ref().is_some_and(|s| s.acls > 0)) {
+            // The record was there once and is gone: what is wanted and there was made by us, or may as well have been.
+            ledger.add_acls(expansion.wanted.keys().filter(|a| present.contains(*a)));
+        }
+        let steps = changes(&expansion.wanted, present, ledger.acls());
+        ledger.remove_acls(&steps.forget);
+        ledger.add_acls(steps.create.iter().flatten());
+        ledger.commit(&self.context.client).await?;
+        if !self.context.leadership.holds() {
+            return Err(Error::NotLeader);
+        }
+        let mut failed = Vec::new();
+        for part in steps.create.iter().flat_map(|some| some.chunks(ITEMS)) {
+            let bindings: Vec<AclBinding> = part.iter().map(binding).collect();
+            let verdicts = client.create_acls(&bindings).await.inspect_err(|_| self.known.held.clear());
+            let verdicts = match verdicts {
+                Ok(verdicts) => verdicts,
+                Err(error) => {
+                    // Some may have been made: look again before anything else.
+                    self.known.acls = None;
+                    return Err(error.into());
+                }
+            };
+            for (acl, verdict) in part.iter().zip(verdicts) {
+                match verdict {
+                    Ok(()) => drop(present.insert(acl.clone())),
+                    Err(error) => {
+                        tracing::warn!(cluster = %self.key, ?acl, %error, "ACL not created");
+                        self.context.metrics.error(error.reason());
+                        failed.push((acl.clone(), Refusal::waits(error.reason(), error.to_string())));
+                    }
+                }
+            }
+        }
+        if !failed.is_empty() {
+            // A rule that is to replace another one is not there: the other one stays until it is.
+            ledger.remove_acls(failed.iter().map(|(acl, _)| acl));
+            ledger.commit(&self.context.client).await?;
+            return Ok(failed);
+        }
+        for part in steps.delete.iter().flat_map(|some| some.chunks(ITEMS)) {
+            let bindings: Vec<AclBinding> = part.iter().map(binding).collect();
+            let verdicts = match client.delete_acls(&bindings).await {
+                Ok(verdicts) => verdicts,
+                Err(error) => {
+                    self.known.acls = None;
+                    return Err(error.into());
+                }
+            };
+            let mut gone = Vec::new();
+            for (acl, verdict) in part.iter().zip(verdicts) {
+                match verdict {
+                    Ok(_) => gone.push(acl),
+                    Err(error) => {
+                        tracing::warn!(cluster = %self.key, ?acl, %error, "ACL not deleted, will be repeated");
+                        self.context.metrics.error(error.reason());
+                        self.state.access = true;
+                    }
+                }
+            }
+            for acl in &gone {
+                present.remove(*acl);
+            }
+            ledger.remove_acls(gone);
+        }
+        ledger.commit(&self.context.client).await?;
+        Ok(failed)
+    }
+
+    async fn tell_access(&mut self, open: &Open, verdicts: &BTreeMap<ObjectKey, Verdict>) -> Result<(), Error> {
+        let now = status::now();
+        let acls: Vec<_> = self
+            .state
+            .acls
+            .iter()
+            .filter_map(|(key, acl)| {
+                let verdict = verdicts.get(&ObjectKey { namespace: key.namespace.clone(), name: key.name.clone() })?;
+                let before = acl.status.clone().unwrap_or_default();
+                Some((Arc::clone(acl), acl_status(&before, verdict, acl.metadata.generation, &now)))
+            })
+            .collect();
+        for (key, acl) in status::write(&self.context, acls).await? {
+            self.state.acls.insert(key, acl);
+        }
+        let grants: Vec<_> = self
+            .state
+            .grants
+            .iter()
+            .map(|(key, grant)| {
+                let review = validate_grant(grant, None);
+                let refusal = self.allowed(open, &key.namespace).err();
+                let before = grant.status.clone().unwrap_or_default();
+                (Arc::clone(grant), grant_status(&before, &review, refusal.as_ref(), grant.metadata.generation, &now))
+            })
+            .collect();
+        for (key, grant) in status::write(&self.context, grants).await? {
+            self.state.grants.insert(key, grant);
+        }
+        Ok(())
+    }
+
+    /// Tells those who wait for Kafka that they do.
+    pub(super) async fn tell_closed_access(&mut self, closed: &Closed, now: &Time) -> Result<(), Error> {
+        let verdict = Verdict {
+            refused: vec![Refusal::waits(closed.reason, closed.message.clone())],
+            ..Verdict::default()
+        };
+        let acls: Vec<_> = self
+            .state
+            .acls
+            .values()
+            .filter(|a| !status::is_settled(&***a, a.status.as_ref().map(|s| (s.observed_generation, &*s.conditions))))
+            .map(|acl| {
+                let before = acl.status.clone().unwrap_or_default();
+                (Arc::clone(acl), acl_status(&before, &verdict, acl.metadata.generation, now))
+            })
+            .collect();
+        for (key, acl) in status::write(&self.context, acls).await? {
+            self.state.acls.insert(key, acl);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,358 @@
+//! What a worker remembers of its tenants, and in which order it looks at what.
+//!
+//! Three lanes: what changed comes first, then what is due again, then the sweep that finds changes made by hand. Each
+//! lane is first in, first out, so no object waits behind another one that keeps changing.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::hash::Hash;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::{Resource, ResourceExt};
+use sdm_api::user::{ANNOTATION_ROTATE, ANNOTATION_ROTATE_FINISH};
+use sdm_api::{KafkaACL, KafkaAccessGrant, KafkaTopic, KafkaUser};
+use sdm_core::topic::Claim;
+use tokio::time::Instant;
+
+use super::hub::{Change, Kind, Object, Pending};
+use crate::reconcile::backoff;
+use crate::store::Key;
+
+/// A queue without duplicates.
+pub struct Queue<T> {
+    order: VecDeque<T>,
+    members: HashSet<T>,
+}
+
+impl<T> Default for Queue<T> {
+    fn default() -> Self {
+        Self {
+            order: VecDeque::new(),
+            members: HashSet::new(),
+        }
+    }
+}
+
+impl<T: Clone + Eq + Hash> Queue<T> {
+    /// Adds to the end, unless it waits already.
+    pub fn push(&mut self, item: T) {
+        if self.members.insert(item.clone()) {
+            self.order.push_back(item);
+        }
+    }
+
+    /// Takes up to `limit` from the front.
+    pub fn take(&mut self, limit: usize) -> Vec<T> {
+        let mut taken = Vec::new();
+        while taken.len() < limit {
+            let Some(item) = self.order.pop_front() else {
+                break;
+            };
+            if self.members.remove(&item) {
+                taken.push(item);
+            }
+        }
+        taken
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Does not wait any more.
+    pub fn remove(&mut self, item: &T) {
+        self.members.remove(item);
+    }
+}
+
+/// When something is looked at again.
+#[derive(Default)]
+pub struct Timers {
+    due: BTreeMap<(Instant, u64), (Kind, Key)>,
+    armed: HashMap<(Kind, Key), ((Instant, u64), u32)>,
+    next: u64,
+}
+
+impl Timers {
+    /// Looks at it again at `at`; an earlier arrangement is forgotten.
+    pub fn at(&mut self, kind: Kind, key: &Key, at: Instant) {
+        self.arm(kind, key, at, 0);
+    }
+
+    /// Looks at it again after a pause that grows with each failure in a row.
+    pub fn retry(&mut self, kind: Kind, key: &Key, patience: u32) {
+        let attempts = self
+            .armed
+            .get(&(kind, key.clone()))
+            .map_or(0, |(_, attempts)| *attempts)
+            .saturating_add(1);
+        self.arm(kind, key, Instant::now() + backoff(attempts + patience), attempts);
+    }
+
+    /// Nothing is arranged any more.
+    pub fn clear(&mut self, kind: Kind, key: &Key) {
+        if let Some((slot, _)) = self.armed.remove(&(kind, key.clone())) {
+            self.due.remove(&slot);
+        }
+    }
+
+    /// What is due. How often each has failed is kept until it succeeds.
+    pub fn take(&mut self, now: Instant) -> Vec<(Kind, Key)> {
+        let later = self.due.split_off(&(now + Duration::from_nanos(1), 0));
+        std::mem::replace(&mut self.due, later).into_values().collect()
+    }
+
+    /// When the next one is due.
+    pub fn next(&self) -> Option<Instant> {
+        self.due.keys().next().map(|(at, _)| *at)
+    }
+
+    fn arm(&mut self, kind: Kind, key: &Key, at: Instant, attempts: u32) {
+        self.clear(kind, key);
+        self.next += 1;
+        let slot = (at, self.next);
+        self.due.insert(slot, (kind, key.clone()));
+        self.armed.insert((kind, key.clone()), (slot, attempts));
+    }
+}
+
+/// The tenants of one cluster.
+#[derive(Default)]
+pub struct State {
+    /// Topics.
+    pub topics: HashMap<Key, Arc<KafkaTopic>>,
+    /// Who claims each topic name.
+    pub claims: HashMap<String, BTreeSet<Claim>>,
+    /// Users.
+    pub users: HashMap<Key, Arc<KafkaUser>>,
+    /// ACLs.
+    pub acls: BTreeMap<Key, Arc<KafkaACL>>,
+    /// Grants.
+    pub grants: BTreeMap<Key, Arc<KafkaAccessGrant>>,
+    /// Objects that are there and cannot be read.
+    pub unreadable: HashSet<(Kind, Key)>,
+    /// Topics that changed.
+    pub dirty_topics: Queue<Key>,
+    /// Users that changed.
+    pub dirty_users: Queue<Key>,
+    /// Topics to be compared with Kafka.
+    pub sweep_topics: Queue<Key>,
+    /// Users to be compared with Kafka.
+    pub sweep_users: Queue<Key>,
+    /// Topics or users went, and what they left must be taken away.
+    pub gone: bool,
+    /// What is granted must be computed anew.
+    pub access: bool,
+    /// What is due again.
+    pub timers: Timers,
+}
+
+impl State {
+    /// Whether there is nothing to look after.
+    pub fn is_empty(&self) -> bool {
+        self.topics.is_empty()
+            && self.users.is_empty()
+            && self.acls.is_empty()
+            && self.grants.is_empty()
+            && self.unreadable.is_empty()
+    }
+
+    /// Takes in what was heard.
+    pub fn hear(&mut self, pending: Pending) {
+        for ((kind, key), change) in pending.changes {
+            match change {
+                Change::Is { object, fresh } => {
+                    self.unreadable.remove(&(kind, key.clone()));
+                    match object {
+                        Object::Topic(topic) => self.topic(key, topic, fresh),
+                        Object::User(user) => self.user(key, user, fresh),
+                        Object::Acl(acl) => self.acl(key, acl),
+                        Object::Grant(grant) => self.grant(key, grant),
+                    }
+                }
+                Change::Unreadable => drop(self.unreadable.insert((kind, key))),
+                Change::Gone => self.forget(kind, &key),
+            }
+        }
+        for user in pending.secrets {
+            self.dirty_users.push(user);
+        }
+        self.access |= pending.roles;
+        if pending.surroundings {
+            self.access = true;
+            // Only those that a rule keeps out can change by it; that is found out by looking.
+            self.sweep();
+        }
+    }
+
+    /// Every topic and user is to be compared with Kafka.
+    pub fn sweep(&mut self) {
+        for key in self.topics.keys() {
+            self.sweep_topics.push(key.clone());
+        }
+        for key in self.users.keys() {
+            self.sweep_users.push(key.clone());
+        }
+    }
+
+    fn topic(&mut self, key: Key, topic: Arc<KafkaTopic>, fresh: bool) {
+        let before = self.topics.get(&key);
+        if before.is_some_and(|b| !is_newer(&**b, &*topic)) {
+            return;
+        }
+        let other = before.is_none_or(|b| b.metadata.uid != topic.metadata.uid);
+        let changed = other || before.is_some_and(|b| b.metadata.generation != topic.metadata.generation);
+        if other {
+            if let Some(before) = self.topics.get(&key).cloned() {
+                self.unclaim(&before);
+                self.gone = true;
+            }
+            self.claims.entry(topic.topic_name().to_owned()).or_default().insert(claim(&topic));
+            self.access = true;
+        }
+        let settled = topic.status.as_ref().is_some_and(|s| {
+            s.observed_generation == topic.metadata.generation
+                && s.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True")
+        });
+        if changed {
+            self.timers.clear(Kind::Topic, &key);
+        }
+        if !fresh && settled {
+            self.sweep_topics.push(key.clone());
+        } else {
+            self.dirty_topics.push(key.clone());
+        }
+        self.topics.insert(key, topic);
+    }
+
+    fn user(&mut self, key: Key, user: Arc<KafkaUser>, fresh: bool) {
+        let before = self.users.get(&key);
+        if before.is_some_and(|b| !is_newer(&**b, &*user)) {
+            return;
+        }
+        let rotations = |u: &KafkaUser| {
+            let annotations = u.annotations();
+            (
+                annotations.get(ANNOTATION_ROTATE).cloned(),
+                annotations.get(ANNOTATION_ROTATE_FINISH).cloned(),
+            )
+        };
+        let other = before.is_none_or(|b| b.metadata.uid != user.metadata.uid);
+        if other {
+            self.gone |= before.is_some();
+            self.access = true;
+        }
+        if other
+            || before.is_some_and(|b| {
+                b.metadata.generation != user.metadata.generation || rotations(b) != rotations(&user)
+            })
+        {
+            self.timers.clear(Kind::User, &key);
+            self.access = true;
+        }
+        let settled = user.status.as_ref().is_some_and(|s| {
+            s.observed_generation == user.metadata.generation
+                && s.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True")
+        });
+        if !fresh && settled {
+            self.sweep_users.push(key.clone());
+        } else {
+            self.dirty_users.push(key.clone());
+        }
+        self.users.insert(key, user);
+    }
+
+    fn acl(&mut self, key: Key, acl: Arc<KafkaACL>) {
+        if self.acls.get(&key).is_some_and(|b| !is_newer(&**b, &*acl)) {
+            return;
+        }
+        self.acls.insert(key, acl);
+        self.access = true;
+    }
+
+    fn grant(&mut self, key: Key, grant: Arc<KafkaAccessGrant>) {
+        if self.grants.get(&key).is_some_and(|b| !is_newer(&**b, &*grant)) {
+            return;
+        }
+        let changed = self
+            .grants
+            .get(&key)
+            .is_none_or(|b| b.metadata.generation != grant.metadata.generation);
+        if changed && grant.spec.adoption {
+            self.sweep();
+        }
+        self.grants.insert(key, grant);
+        self.access = true;
+    }
+
+    fn forget(&mut self, kind: Kind, key: &Key) {
+        self.unreadable.remove(&(kind, key.clone()));
+        self.timers.clear(kind, key);
+        self.access = true;
+        match kind {
+            Kind::Topic => {
+                if let Some(topic) = self.topics.remove(key) {
+                    self.unclaim(&topic);
+                }
+                self.dirty_topics.remove(key);
+                self.sweep_topics.remove(key);
+                self.gone = true;
+            }
+            Kind::User => {
+                self.users.remove(key);
+                self.dirty_users.remove(key);
+                self.sweep_users.remove(key);
+                self.gone = true;
+            }
+            Kind::Acl => drop(self.acls.remove(key)),
+            Kind::Grant => drop(self.grants.remove(key)),
+        }
+    }
+
+    /// Those who waited behind a claim that is given up may have their turn.
+    fn unclaim(&mut self, topic: &KafkaTopic) {
+        let name = topic.topic_name();
+        let Some(claims) = self.claims.get_mut(name) else {
+            return;
+        };
+        claims.remove(&claim(topic));
+        for waiting in claims.iter() {
+            self.dirty_topics.push(Key {
+                namespace: waiting.namespace.clone(),
+                name: waiting.name.clone(),
+            });
+        }
+        if claims.is_empty() {
+            self.claims.remove(name);
+        }
+    }
+}
+
+/// A topic's claim to its name.
+pub fn claim(topic: &KafkaTopic) -> Claim {
+    Claim {
+        created: topic
+            .metadata
+            .creation_timestamp
+            .as_ref()
+            .map_or(i64::MAX, |t| t.0.as_second()),
+        namespace: topic.namespace().unwrap_or_default(),
+        name: topic.name_any(),
+        uid: topic.uid().unwrap_or_default(),
+    }
+}
+
+/// Resource versions of one kind are ordered (KEP-5504); what we have written and read back is not heard again.
+fn is_newer<K: Resource>(known: &K, heard: &K) -> bool {
+    let version = |k: &K| k.meta().resource_version.as_deref().and_then(|v| v.parse::<u64>().ok());
+    match (version(known), version(heard)) {
+        (Some(known), Some(heard)) => heard > known,
+        _ => true,
+    }
+}

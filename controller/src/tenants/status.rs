@@ -1,0 +1,173 @@
+//! Statuses of tenants' objects: written only where they differ, only the fields that differ, many at the same time.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use futures::{StreamExt, stream};
+use jiff::Timestamp;
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::api::{Patch, PatchParams};
+use kube::core::object::HasStatus;
+use kube::{Api, Resource, ResourceExt};
+use sdm_api::names::STATUS_MANAGER;
+use sdm_runtime::apply::count_write;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value, json};
+
+use super::gate::Closed;
+use super::hub::Kind;
+use super::worker::Worker;
+use crate::context::Context;
+use crate::error::Error;
+use crate::store::Key;
+
+/// Writes at the same time.
+const CONCURRENCY: usize = 16;
+
+/// The clock of statuses.
+pub fn now() -> Time {
+    Time(Timestamp::now())
+}
+
+/// Writes each status that differs from what its object says. What was stored comes back; an object that is gone, or
+/// another one by now, is left out, and so is one whose write failed: it is heard of again or looked at again.
+pub async fn write<K>(context: &Context, wanted: Vec<(Arc<K>, K::Status)>) -> Result<Vec<(Key, Arc<K>)>, Error>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + HasStatus<Status: Serialize + PartialEq>
+        + Clone
+        + Debug
+        + DeserializeOwned,
+{
+    let wanted: Vec<_> = wanted
+        .into_iter()
+        .filter_map(|(object, status)| Some((patch(&*object, &status)?, object)))
+        .collect();
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    if !context.leadership.holds() {
+        return Err(Error::NotLeader);
+    }
+    let stored = stream::iter(wanted)
+        .map(|(patch, object)| async move {
+            let key = Key {
+                namespace: object.namespace()?,
+                name: object.name_any(),
+            };
+            let api: Api<K> = Api::namespaced(context.client.clone(), &key.namespace);
+            let params = PatchParams {
+                field_manager: Some(STATUS_MANAGER.to_owned()),
+                ..PatchParams::default()
+            };
+            let result = api.patch_status(&key.name, &params, &Patch::Merge(&patch)).await;
+            count_write(&K::kind(&()), "patch-status", &result);
+            match result {
+                Ok(mut stored) => {
+                    stored.managed_fields_mut().clear();
+                    Some((key, Arc::new(stored)))
+                }
+                Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => None,
+                Err(error) => {
+                    tracing::warn!(object = %key, kind = %K::kind(&()), %error, "status not written");
+                    context.metrics.error("StatusNotWritten");
+                    None
+                }
+            }
+        })
+        .buffer_unordered(CONCURRENCY)
+        .filter_map(|stored| async move { stored })
+        .collect()
+        .await;
+    Ok(stored)
+}
+
+/// What has to be merged into `object` for its status to be `wanted`; nothing if it is.
+fn patch<K>(object: &K, wanted: &K::Status) -> Option<Value>
+where
+    K: Resource + HasStatus<Status: Serialize + PartialEq>,
+{
+    if object.status() == Some(wanted) {
+        return None;
+    }
+    let fields = |status: &K::Status| match serde_json::to_value(status) {
+        Ok(Value::Object(fields)) => fields,
+        _ => Map::new(),
+    };
+    let before = object.status().map(fields).unwrap_or_default();
+    let after = fields(wanted);
+    let mut changed = Map::new();
+    for key in before.keys().filter(|k| !after.contains_key(*k)) {
+        changed.insert(key.clone(), Value::Null);
+    }
+    for (key, value) in after {
+        if before.get(&key) != Some(&value) {
+            changed.insert(key, value);
+        }
+    }
+    // With the uid in it the patch is refused when the object is another one by now.
+    Some(json!({ "metadata": { "uid": object.meta().uid }, "status": changed }))
+}
+
+impl Worker {
+    /// Tells everybody who waits for this cluster why; once, and each object that comes later.
+    pub(super) async fn tell_closed(&mut self, closed: &Closed) -> Result<(), Error> {
+        use sdm_core::{topic, user};
+        let now = now();
+        let topics: Vec<_> = self
+            .state
+            .topics
+            .values()
+            .filter(|t| !is_settled(&***t, t.status.as_ref().map(|s| (s.observed_generation, &*s.conditions))))
+            .map(|t| {
+                let outcome = topic::Outcome::Waiting {
+                    reason: closed.reason.to_owned(),
+                    message: closed.message.clone(),
+                    facts: None,
+                };
+                (Arc::clone(t), topic::status(t, &outcome, &now))
+            })
+            .collect();
+        for (key, topic) in write(&self.context, topics).await? {
+            self.state.topics.insert(key, topic);
+        }
+        let users: Vec<_> = self
+            .state
+            .users
+            .values()
+            .filter(|u| !is_settled(&***u, u.status.as_ref().map(|s| (s.observed_generation, &*s.conditions))))
+            .map(|u| {
+                let outcome = user::Outcome::Waiting {
+                    reason: closed.reason.to_owned(),
+                    message: closed.message.clone(),
+                    facts: None,
+                };
+                (Arc::clone(u), user::status(u, &outcome, &now))
+            })
+            .collect();
+        for (key, user) in write(&self.context, users).await? {
+            self.state.users.insert(key, user);
+        }
+        self.tell_closed_access(closed, &now).await?;
+        self.tell_left_behind(closed).await;
+        Ok(())
+    }
+
+    /// Looks at an object again: soon if that may help, later and later if not.
+    pub(super) fn again(&mut self, kind: Kind, key: &Key, permanent: bool) {
+        self.state.timers.retry(kind, key, if permanent { 5 } else { 0 });
+    }
+}
+
+/// Whether an object is Ready as it is written: a Kafka that is away for a while is the cluster's trouble, and is told
+/// there, not by ten thousand writes.
+pub fn is_settled<K: Resource>(
+    object: &K,
+    status: Option<(Option<i64>, &[k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition])>,
+) -> bool {
+    status.is_some_and(|(generation, conditions)| {
+        generation == object.meta().generation
+            && conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True")
+    })
+}

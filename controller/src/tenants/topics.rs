@@ -1,0 +1,280 @@
+//! Topics: one batch of objects, observed with two calls to Kafka, changed with one call for each kind of change.
+//!
+//! Owns the order of record, call and status. What is to be done about one topic is `sdm_core::topic`'s.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use kube::ResourceExt;
+use sdm_api::{KafkaAccessGrant, KafkaTopic, TopicDeletionPolicy};
+use sdm_core::access::{may_adopt, namespace_allowed};
+use sdm_core::outcome::Refusal;
+use sdm_core::topic::{self, Facts, Observed, Outcome, Situation, TopicPlan, keys_of_interest, plan, validate, winner};
+use sdm_kafka::{Client, ConfigResource, ConfigSource};
+
+use super::gate::Open;
+use super::hub::Kind;
+use super::ledger::TopicEntry;
+use super::status;
+use super::worker::{BATCH, Worker};
+use crate::error::Error;
+use crate::store::Key;
+
+/// A topic in a batch.
+pub(super) struct Item {
+    pub key: Key,
+    pub topic: Arc<KafkaTopic>,
+    pub observed: Option<Observed>,
+    pub plan: TopicPlan,
+}
+
+impl Item {
+    pub fn name(&self) -> &str {
+        self.topic.topic_name()
+    }
+
+    /// What is known after the steps.
+    pub fn facts(&self) -> Facts {
+        let seen = self.observed.as_ref();
+        let replicas = seen.and_then(|o| o.replicas.iter().map(Vec::len).min());
+        Facts {
+            id: seen.and_then(|o| o.id.clone()),
+            partitions: seen.and_then(|o| i32::try_from(o.replicas.len()).ok()),
+            replicas: replicas.and_then(|r| i32::try_from(r).ok()),
+            config_keys: self.plan.config_keys.clone(),
+            drift: self.plan.drift.clone(),
+        }
+    }
+}
+
+impl Worker {
+    /// One batch of topics: those that changed first, then some of the sweep.
+    pub(super) async fn topics(&mut self, open: &Open, client: &Client) -> Result<(), Error> {
+        let changed = self.state.dirty_topics.take(BATCH);
+        let swept = if changed.len() < BATCH && self.sweep.may(&self.state) {
+            self.state.sweep_topics.take(BATCH - changed.len())
+        } else {
+            Vec::new()
+        };
+        if changed.is_empty() && swept.is_empty() {
+            return Ok(());
+        }
+        let mut seen = HashSet::new();
+        let batch: Vec<Key> = changed.iter().chain(&swept).filter(|k| seen.insert(*k)).cloned().collect();
+        let result = self.topic_batch(open, client, &batch).await;
+        if result.is_err() {
+            changed.into_iter().for_each(|key| self.state.dirty_topics.push(key));
+            swept.into_iter().for_each(|key| self.state.sweep_topics.push(key));
+        }
+        result
+    }
+
+    async fn topic_batch(&mut self, open: &Open, client: &Client, batch: &[Key]) -> Result<(), Error> {
+        let mut outcomes: Vec<(Key, Outcome)> = Vec::new();
+        let mut admitted = Vec::new();
+        for key in batch {
+            let Some(topic) = self.state.topics.get(key).cloned() else {
+                continue;
+            };
+            if topic.metadata.deletion_timestamp.is_some() {
+                continue;
+            }
+            match self.admit(open, key, &topic) {
+                Ok(()) => admitted.push((key.clone(), topic)),
+                Err(refusal) => outcomes.push((key.clone(), Outcome::refused(refusal, None))),
+            }
+        }
+        let mut items = self.observe_topics(open, client, admitted).await?;
+        outcomes.extend(self.carry_out(client, &mut items).await?);
+        self.conclude_topics(outcomes).await
+    }
+
+    /// What can be said without asking Kafka.
+    fn admit(&self, open: &Open, key: &Key, topic: &KafkaTopic) -> Result<(), Refusal> {
+        self.allowed(open, &key.namespace)?;
+        let review = validate(topic, None);
+        if !review.violations.is_empty() {
+            let all: Vec<_> = review.violations.iter().map(ToString::to_string).collect();
+            return Err(Refusal {
+                reason: "InvalidSpec",
+                message: all.join("; "),
+                waits: false,
+            });
+        }
+        let name = topic.topic_name();
+        let recorded = self.ledger.as_ref().and_then(|l| l.topics().get(name));
+        let claims = self.state.claims.get(name).into_iter().flatten();
+        match winner(claims, recorded.map(|r| r.uid.as_str())) {
+            Some(first) if Some(&first.uid) != topic.metadata.uid.as_ref() => Err(Refusal {
+                reason: topic::reason::TOPIC_NAME_CONFLICT,
+                message: format!(
+                    "topic {name} belongs to KafkaTopic {}/{}, which declared it first; choose another topicName, or delete one of the two",
+                    first.namespace, first.name
+                ),
+                waits: false,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a namespace may use the cluster.
+    pub(super) fn allowed(&self, open: &Open, namespace: &str) -> Result<(), Refusal> {
+        let found = self
+            .shared
+            .namespaces
+            .get(&kube::runtime::reflector::ObjectRef::new(namespace));
+        let labels = found.as_ref().and_then(|n| n.metadata.labels.as_ref());
+        let tenancy = open.cluster.spec.tenancy.as_ref();
+        namespace_allowed(
+            &self.key.namespace,
+            tenancy.and_then(|t| t.allowed_namespaces.as_ref()),
+            namespace,
+            labels,
+        )
+    }
+
+    /// Asks Kafka about all of them at once, and plans.
+    async fn observe_topics(
+        &mut self,
+        open: &Open,
+        client: &Client,
+        admitted: Vec<(Key, Arc<KafkaTopic>)>,
+    ) -> Result<Vec<Item>, Error> {
+        if admitted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let names: Vec<&str> = admitted.iter().map(|(_, t)| t.topic_name()).collect();
+        let asked: Vec<(ConfigResource, Vec<String>)> = admitted
+            .iter()
+            .map(|(_, t)| (ConfigResource::Topic(t.topic_name().to_owned()), keys_of_interest(t)))
+            .filter(|(_, keys)| !keys.is_empty())
+            .collect();
+        let configs = async {
+            if asked.is_empty() {
+                return Ok(Vec::new());
+            }
+            client.describe_config_keys(&asked).await
+        };
+        let (metadata, configs) = tokio::join!(client.metadata(Some(&names)), configs);
+        self.context.metrics.polls.inc();
+        let mut observed: HashMap<String, Observed> = HashMap::new();
+        for found in metadata?.topics {
+            match found.error {
+                None => {}
+                Some(error) if error.name == "UNKNOWN_TOPIC_OR_PARTITION" => continue,
+                Some(error) => return Err(error.into_error("Metadata").into()),
+            }
+            let replicas = found.partitions.into_iter().map(|p| p.replicas).collect();
+            let seen = Observed {
+                id: found.id.map(|id| id.to_string()),
+                replicas,
+                ..Observed::default()
+            };
+            observed.insert(found.name, seen);
+        }
+        for (resource, entries) in configs? {
+            let ConfigResource::Topic(name) = resource else {
+                continue;
+            };
+            // A topic that is not there has no configuration either.
+            let (Some(seen), Ok(entries)) = (observed.get_mut(&name), entries) else {
+                continue;
+            };
+            for entry in entries {
+                let value = entry.value.unwrap_or_default();
+                if entry.source == ConfigSource::Topic {
+                    seen.config.insert(entry.name.clone(), value.clone());
+                }
+                seen.effective.insert(entry.name, value);
+            }
+        }
+        let brokers = self.movers(client, &admitted, &mut observed).await?;
+        let grants: Vec<&KafkaAccessGrant> = self.state.grants.values().map(|g| &**g).collect();
+        let items = admitted
+            .into_iter()
+            .map(|(key, topic)| {
+                let observed = observed.remove(topic.topic_name());
+                let recorded = self.ledger.as_ref().and_then(|l| l.topics().get(topic.topic_name()));
+                let owned = recorded.is_some_and(|r| Some(&r.uid) == topic.metadata.uid.as_ref());
+                let adoptable = match recorded {
+                    // Kept when its object went: its records are that namespace's.
+                    Some(kept) if kept.namespace == key.namespace => Ok(()),
+                    _ => may_adopt(&open.resolved.namespace, &grants, &key.namespace, topic.topic_name()),
+                };
+                let none = Vec::new();
+                let plan = plan(&Situation {
+                    topic: &topic,
+                    observed: observed.as_ref(),
+                    owned,
+                    adoptable,
+                    managed_keys: topic.status.as_ref().map_or(&none, |s| &s.config_keys),
+                    brokers: &brokers,
+                    throttled: recorded.is_some_and(|r| r.throttled),
+                });
+                Item { key, topic, observed, plan }
+            })
+            .collect();
+        Ok(items)
+    }
+
+    /// The record of a topic's owner, as it should be.
+    pub(super) fn entry(topic: &KafkaTopic, before: Option<&TopicEntry>) -> TopicEntry {
+        TopicEntry {
+            namespace: topic.namespace().unwrap_or_default(),
+            name: topic.name_any(),
+            uid: topic.uid().unwrap_or_default(),
+            delete: topic.spec.deletion_policy == TopicDeletionPolicy::Delete,
+            throttled: before.is_some_and(|b| b.throttled),
+        }
+    }
+
+    /// Writes what came of a batch, and arranges when to look again.
+    async fn conclude_topics(&mut self, outcomes: Vec<(Key, Outcome)>) -> Result<(), Error> {
+        let now = status::now();
+        let mut wanted = Vec::new();
+        for (key, outcome) in outcomes {
+            let Some(topic) = self.state.topics.get(&key).cloned() else {
+                continue;
+            };
+            match &outcome {
+                Outcome::Ready(_) => self.state.timers.clear(Kind::Topic, &key),
+                // Only a change of an object helps, and changes are heard of; the sweep looks all the same.
+                Outcome::Refused { .. } => self.state.timers.clear(Kind::Topic, &key),
+                Outcome::Waiting { .. } => self.again(Kind::Topic, &key, false),
+                Outcome::Failed { permanent, reason, .. } => {
+                    self.context.metrics.error(reason);
+                    self.again(Kind::Topic, &key, *permanent);
+                }
+            }
+            let status = topic::status(&topic, &outcome, &now);
+            self.tell_topic(&topic, &status).await;
+            wanted.push((topic, status));
+        }
+        for (key, topic) in status::write(&self.context, wanted).await? {
+            self.state.topics.insert(key, topic);
+        }
+        Ok(())
+    }
+
+    /// Topics that are owned, by name.
+    pub(super) fn owned_topics(&self) -> BTreeMap<String, String> {
+        let Some(ledger) = &self.ledger else {
+            return BTreeMap::new();
+        };
+        ledger
+            .topics()
+            .iter()
+            .filter(|(_, entry)| {
+                let key = Key {
+                    namespace: entry.namespace.clone(),
+                    name: entry.name.clone(),
+                };
+                self.state
+                    .topics
+                    .get(&key)
+                    .is_some_and(|t| t.metadata.uid.as_deref() == Some(&entry.uid))
+            })
+            .map(|(name, entry)| (name.clone(), entry.namespace.clone()))
+            .collect()
+    }
+}

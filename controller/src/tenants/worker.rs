@@ -1,0 +1,262 @@
+//! One cluster's worker: hears, takes a batch, has it carried out, and waits.
+//!
+//! Owns the order of things and the pace: what went is taken away before what came is created, topics come before
+//! users and both before ACLs, sweeps are spread over time, and a Kafka that does not answer is asked less and less.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::drift::Sweep;
+use super::gate::{self, Closed, Open};
+use super::hub::{Hub, Inbox, Kind};
+use super::ledger::Ledger;
+use super::state::State;
+use super::watch::Shared;
+use crate::context::Context;
+use crate::error::Error;
+use crate::link::Link;
+use crate::reconcile::backoff;
+use crate::store::Key;
+
+/// Changes come in bursts; one look answers them all. Short: somebody waits for a single one too.
+const GATHER: Duration = Duration::from_millis(2);
+/// Objects in one batch.
+pub const BATCH: usize = 250;
+/// One call to Kafka, thousands of items in it.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Nothing to do: the gate is looked at this often all the same.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// The worker of one cluster.
+pub struct Worker {
+    pub(super) context: Arc<Context>,
+    pub(super) hub: Arc<Hub>,
+    pub(super) shared: Shared,
+    pub(super) key: Key,
+    pub(super) state: State,
+    pub(super) ledger: Option<Ledger>,
+    pub(super) known: super::access::Known,
+    pub(super) sweep: Sweep,
+    /// Secrets as last written, until they are heard of.
+    pub(super) written: HashMap<Key, Arc<k8s_openapi::api::core::v1::Secret>>,
+    /// Users with a password of their own: whether it is the one delivered.
+    pub(super) given: HashMap<Key, bool>,
+    inbox: Arc<Inbox>,
+    link: Link,
+    failures: u32,
+    not_before: Option<Instant>,
+    closed: Option<Closed>,
+    generation: Option<(String, i64)>,
+}
+
+impl Worker {
+    /// Nothing is known yet.
+    pub fn new(context: Arc<Context>, hub: Arc<Hub>, shared: Shared, inbox: Arc<Inbox>) -> Self {
+        Self {
+            context,
+            hub,
+            shared,
+            key: inbox.key.clone(),
+            state: State::default(),
+            ledger: None,
+            known: super::access::Known::default(),
+            sweep: Sweep::default(),
+            written: HashMap::new(),
+            given: HashMap::new(),
+            inbox,
+            link: Link::new(PATIENCE),
+            failures: 0,
+            not_before: None,
+            closed: None,
+            generation: None,
+        }
+    }
+
+    /// Works until `stop`, or until there is neither a cluster nor anything that refers to it.
+    pub async fn run(mut self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            self.hear();
+            if self.state.is_empty()
+                && self.context.stores.cluster(&self.key).is_none()
+                && self.hub.retire(&self.inbox)
+            {
+                return;
+            }
+            let again = match self.pass().await {
+                Ok(again) => {
+                    if self.failures > 0 && self.not_before.is_none() {
+                        self.failures = 0;
+                    }
+                    again
+                }
+                Err(Error::NotLeader) => return,
+                Err(error) => {
+                    self.failed(&error);
+                    false
+                }
+            };
+            if again {
+                continue;
+            }
+            let next = self.next();
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep_until(next) => {}
+                () = self.inbox.rung() => tokio::time::sleep(GATHER).await,
+            }
+        }
+    }
+
+    fn hear(&mut self) {
+        let pending = self.inbox.take();
+        if pending.cluster {
+            // What was waited for may have come.
+            self.not_before = None;
+        }
+        self.state.hear(pending);
+        let now = Instant::now();
+        for (kind, key) in self.state.timers.take(now) {
+            match kind {
+                Kind::Topic => self.state.dirty_topics.push(key),
+                Kind::User => self.state.dirty_users.push(key),
+                Kind::Acl | Kind::Grant => self.state.access = true,
+            }
+        }
+    }
+
+    /// When there may be something to do without being told.
+    fn next(&self) -> Instant {
+        let idle = Instant::now() + IDLE;
+        if let Some(not_before) = self.not_before {
+            return not_before.min(idle);
+        }
+        [Some(idle), self.state.timers.next(), self.sweep.next(&self.state)]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(idle)
+    }
+
+    /// Kafka, or the API server, does not answer: ask less and less, and let those who wait know.
+    fn failed(&mut self, error: &Error) {
+        self.failures = self.failures.saturating_add(1);
+        self.not_before = Some(Instant::now() + backoff(self.failures));
+        // Another process may have written: read it again.
+        if error.reason() == "Conflict" {
+            self.ledger = None;
+        }
+        self.context.metrics.error(error.reason());
+        tracing::warn!(cluster = %self.key, reason = error.reason(), %error, "tenants are not served, will be repeated");
+    }
+
+    /// Does what can be done now, a batch of each. `true`: there is more.
+    async fn pass(&mut self) -> Result<bool, Error> {
+        if !self.context.leadership.holds() {
+            return Err(Error::NotLeader);
+        }
+        let open = match gate::check(&self.context, &self.key) {
+            Ok(open) => open,
+            Err(closed) => {
+                self.tell_closed(&closed).await?;
+                self.closed = Some(closed);
+                return Ok(false);
+            }
+        };
+        if self.not_before.is_some_and(|at| at > Instant::now()) {
+            return Ok(false);
+        }
+        self.not_before = None;
+        let client = match self.kafka(&open).await {
+            Ok(client) => client,
+            Err(error) => return Err(self.unreachable(error).await?),
+        };
+        if self.closed.take().is_some() {
+            self.state.access = true;
+        }
+        self.notice_tenancy(&open);
+        self.sweep.begin(&mut self.state, &mut self.known);
+        let worked = self.work(&open, &client).await;
+        match worked {
+            Ok(()) => {}
+            Err(error @ Error::Kafka(_)) => return Err(self.unreachable(error).await?),
+            Err(error) => return Err(error),
+        }
+        let state = &self.state;
+        Ok(!state.dirty_topics.is_empty()
+            || !state.dirty_users.is_empty()
+            || state.access
+            || state.gone)
+    }
+
+    async fn work(&mut self, open: &Open, client: &sdm_kafka::Client) -> Result<(), Error> {
+        if self.ledger.is_none() {
+            let outlives = open.resolved.retains_volumes();
+            let ledger = Ledger::load(&self.context.client, &self.key, &open.cluster, outlives).await?;
+            self.ledger = Some(ledger);
+            self.state.gone = true;
+            self.state.access = true;
+        }
+        if std::mem::take(&mut self.state.gone) {
+            let taken = async {
+                self.take_away_topics(open, client).await?;
+                self.take_away_users(client).await
+            };
+            if let Err(error) = taken.await {
+                self.state.gone = true;
+                return Err(error);
+            }
+        }
+        self.topics(open, client).await?;
+        self.users(open, client).await?;
+        self.access(open, client).await
+    }
+
+    async fn kafka(&mut self, open: &Open) -> Result<sdm_kafka::Client, Error> {
+        let context = Arc::clone(&self.context);
+        let pods = context.stores.pods(&self.key);
+        let kafka = self
+            .link
+            .kafka(&context, &self.key, &open.resolved, &pods, &open.authority_hash)
+            .await?;
+        Ok(kafka.brokers().clone())
+    }
+
+    /// Tells those who wait for Kafka that they do.
+    async fn unreachable(&mut self, error: Error) -> Result<Error, Error> {
+        let closed = Closed {
+            reason: "KafkaUnreachable",
+            message: format!("Kafka of KafkaCluster {} does not answer: {error}", self.key),
+        };
+        // A moment's silence is nothing to tell of.
+        if self.failures >= 1 {
+            self.tell_closed(&closed).await?;
+        }
+        Ok(error)
+    }
+
+    /// Who is let in may have changed with the cluster.
+    fn notice_tenancy(&mut self, open: &Open) {
+        let meta = &open.cluster.metadata;
+        let now = (
+            meta.uid.clone().unwrap_or_default(),
+            meta.generation.unwrap_or_default(),
+        );
+        if self.generation.as_ref() != Some(&now) {
+            let first = self.generation.is_none();
+            let other = self.generation.as_ref().is_some_and(|(uid, _)| *uid != now.0);
+            self.generation = Some(now);
+            self.state.access = true;
+            if other {
+                self.ledger = None;
+                self.known = super::access::Known::default();
+            }
+            if !first {
+                self.state.sweep();
+            }
+        }
+    }
+}
