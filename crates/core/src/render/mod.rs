@@ -12,7 +12,7 @@ mod format;
 mod jvm;
 mod meta;
 mod pod;
-mod properties;
+pub(crate) mod properties;
 mod secrets;
 mod server;
 mod shared;

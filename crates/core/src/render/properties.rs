@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// One line a key, sorted, with what the format needs escaped.
-pub(super) fn text(properties: &BTreeMap<String, String>) -> String {
+pub(crate) fn text(properties: &BTreeMap<String, String>) -> String {
     let mut text = String::new();
     for (key, value) in properties {
         text.push_str(&escape(key, true));

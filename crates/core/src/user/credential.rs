@@ -2,14 +2,19 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use sdm_api::{KafkaUser, SecretFormat};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::reason;
+use super::{formats, reason};
+use crate::drift::hash;
 use crate::outcome::Refusal;
 
 /// Annotation of delivered Secrets: what [`Credential`] says, as JSON.
 pub const ANNOTATION_CREDENTIAL: &str = "kafka.sdm.dev/credential";
+
+/// More than any client needs.
+const PASSWORD_AT_MOST: usize = 1024;
 
 /// What a delivered Secret says of itself.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
@@ -80,6 +85,12 @@ impl Credential {
     }
 }
 
+/// What stands for an authority in [`CertificateFacts::authority`].
+#[must_use]
+pub fn authority_hash(certificate_pem: &str) -> String {
+    hash([certificate_pem.trim().as_bytes()])
+}
+
 /// The salted hash of a password.
 #[must_use]
 pub fn password_hash(salt: &[u8], password: &[u8]) -> String {
@@ -115,7 +126,35 @@ pub fn random_password(random: &[u8; 32]) -> String {
 ///
 /// # Errors
 /// What is wrong with it; the password itself is not told.
-pub fn check_password(password: &[u8]) -> Result<&str, Refusal> {
-    let wrong = |why: &str| Refusal::stands(reason::PASSWORD_UNUSABLE, why);
-    std::str::from_utf8(password).map_err(|_| wrong("it is no text"))
+pub fn check_password<'a>(user: &KafkaUser, password: &'a [u8]) -> Result<&'a str, Refusal> {
+    let wrong = |why: &str| {
+        let given = user
+            .spec
+            .password
+            .as_ref()
+            .and_then(|p| p.secret_ref.as_ref());
+        let place = given.map(|s| format!(" in key {} of Secret {}", s.key, s.name));
+        let message = format!("the password{} {why}", place.unwrap_or_default());
+        Refusal::stands(reason::PASSWORD_UNUSABLE, message)
+    };
+    let text = std::str::from_utf8(password).unwrap_or("\0");
+    if text.is_empty() {
+        Err(wrong("is empty"))
+    } else if text.ends_with('\n') {
+        Err(wrong(
+            "ends with a line break: write it without one, as `kubectl create secret generic --from-literal` does",
+        ))
+    } else if !text.bytes().all(|b| (b' '..=b'~').contains(&b)) || text.trim() != text {
+        Err(wrong(
+            "has characters that not every client can send: use printable ASCII, and no space at either end",
+        ))
+    } else if text.len() > PASSWORD_AT_MOST {
+        Err(wrong("is too long: use at most 1024 characters"))
+    } else if text.contains("${") && formats::wanted(user).contains(&SecretFormat::Spring) {
+        Err(wrong(
+            "contains `${`, which Spring takes for the beginning of a placeholder: choose another, or leave out the format `spring`",
+        ))
+    } else {
+        Ok(text)
+    }
 }

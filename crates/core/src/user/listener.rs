@@ -1,6 +1,6 @@
 //! Which listener of a cluster a user is sent to.
 
-use sdm_api::{Authentication, KafkaCluster, SaslMechanism};
+use sdm_api::{Authentication, KafkaCluster, Listener, ListenerTls, SaslMechanism, names};
 
 use super::reason;
 use crate::outcome::Refusal;
@@ -59,6 +59,60 @@ pub fn choose_listener(
     cluster: &KafkaCluster,
     authentication: Authentication,
 ) -> Result<ListenerChoice, Refusal> {
-    let _ = (cluster, authentication);
-    Err(Refusal::waits(reason::NO_LISTENER, ""))
+    let listeners = &cluster.spec.listeners;
+    let with = |tls: ListenerTls, mechanism: SaslMechanism| {
+        let fits = move |l: &&Listener| l.tls == tls && l.sasl.contains(&mechanism);
+        listeners.iter().find(fits)
+    };
+    let mechanism = mechanism(authentication);
+    let found = match (authentication, mechanism) {
+        (_, Some(m)) => with(ListenerTls::Server, m).or_else(|| with(ListenerTls::None, m)),
+        (Authentication::Tls, None) => listeners.iter().find(|l| l.tls == ListenerTls::Mtls),
+        (_, None) => listeners.first(),
+    };
+    let namespace = cluster.metadata.namespace.as_deref().unwrap_or_default();
+    let name = cluster.metadata.name.as_deref().unwrap_or_default();
+    let listener = found.ok_or_else(|| {
+        let (takes, add) = match mechanism {
+            Some(m) => (
+                format!("takes {}", authentication.as_str()),
+                format!("add `sasl: [{}]` to one with `tls: server`", m.as_str()),
+            ),
+            None => (
+                "asks for certificates".to_owned(),
+                "add one with `tls: mtls`".to_owned(),
+            ),
+        };
+        let message = format!("no listener of cluster {namespace}/{name} {takes}: {add}");
+        Refusal::waits(reason::NO_LISTENER, message)
+    })?;
+    Ok(ListenerChoice {
+        name: listener.name.clone(),
+        bootstrap_servers: format!(
+            "{}:{}",
+            names::bootstrap_dns(name, namespace),
+            listener.port
+        ),
+        protocol: protocol(listener, mechanism.is_some()),
+        mechanism,
+    })
+}
+
+/// How passwords of this kind are proven.
+#[must_use]
+pub fn mechanism(authentication: Authentication) -> Option<SaslMechanism> {
+    match authentication {
+        Authentication::ScramSha512 => Some(SaslMechanism::ScramSha512),
+        Authentication::ScramSha256 => Some(SaslMechanism::ScramSha256),
+        Authentication::Tls | Authentication::External => None,
+    }
+}
+
+fn protocol(listener: &Listener, password: bool) -> Protocol {
+    match (listener.tls, password || !listener.sasl.is_empty()) {
+        (ListenerTls::None, true) => Protocol::SaslPlaintext,
+        (ListenerTls::None, false) => Protocol::Plaintext,
+        (ListenerTls::Server, true) => Protocol::SaslSsl,
+        (ListenerTls::Server, false) | (ListenerTls::Mtls, _) => Protocol::Ssl,
+    }
 }

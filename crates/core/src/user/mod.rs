@@ -13,28 +13,29 @@ mod plan;
 mod quota;
 mod secret;
 mod status;
+#[cfg(test)]
+mod tests;
 mod validate;
+mod view;
 
 use sdm_api::{KafkaUser, names};
 
 pub use credential::{
-    ANNOTATION_CREDENTIAL, CertificateFacts, Credential, Previous, check_password, password_hash,
-    password_matches, random_password,
+    ANNOTATION_CREDENTIAL, CertificateFacts, Credential, Previous, authority_hash, check_password,
+    password_hash, password_matches, random_password,
 };
 pub use duration::{parse_duration, renew_at};
-pub use listener::{ListenerChoice, Protocol, choose_listener};
+pub use listener::{ListenerChoice, Protocol, choose_listener, mechanism};
 pub use pkcs12::Pkcs12;
-pub use plan::{
-    CredentialAction, CredentialPlan, Issued, Login, SecretView, credential_after, logins_in_use,
-    plan_credential,
-};
+pub use plan::{credential_after, logins_in_use, plan_credential};
 pub use quota::{quota_changes, quota_wanted};
 pub use secret::{
     Delivery, LABEL_CLUSTER_NAME, LABEL_CLUSTER_NAMESPACE, Material, fingerprint, is_owned, render,
-    shape_hash, wants_pkcs12,
+    secret_type, shape_hash, wants_pkcs12,
 };
 pub use status::{Facts, Outcome, status};
 pub use validate::validate;
+pub use view::{CredentialAction, CredentialPlan, Issued, Login, SecretView};
 
 /// Why a user is refused, or waits: reasons of conditions.
 pub mod reason {
@@ -48,6 +49,10 @@ pub mod reason {
     pub const PASSWORD_UNUSABLE: &str = "PasswordUnusable";
     /// A rotation waits for the end of the one before.
     pub const ROTATION_IN_PROGRESS: &str = "RotationInProgress";
+    /// A rotation was asked for, and the password is given by somebody else.
+    pub const PASSWORD_GIVEN: &str = "PasswordGiven";
+    /// Kafka was not asked yet which passwords there are.
+    pub const LOGINS_UNKNOWN: &str = "LoginsUnknown";
     /// The user can log in.
     pub const READY: &str = "Ready";
 }

@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use sdm_api::{KafkaUser, KafkaUserStatus, PreviousCredential};
 
-use super::{Previous, login, principal, reason};
+use super::{Credential, CredentialAction, CredentialPlan, Previous, login, principal, reason};
 use crate::outcome::{Refusal, Standing, conditions};
 
 /// What is known of the user's credential.
@@ -16,6 +16,18 @@ pub struct Facts {
     pub not_after: Option<i64>,
     /// The login that stays valid.
     pub previous: Option<Previous>,
+}
+
+impl Facts {
+    /// What a credential says, once it is delivered.
+    #[must_use]
+    pub fn of(user: &KafkaUser, credential: &Credential) -> Self {
+        Self {
+            secret: Some(user.secret_name().to_owned()),
+            not_after: credential.certificate.as_ref().map(|c| c.not_after),
+            previous: credential.previous,
+        }
+    }
 }
 
 /// How it went. Where nothing was learnt (`facts: None`), what was reported before stays.
@@ -60,6 +72,18 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// What comes of a plan whose action is done. Of one that is refused nothing is learnt.
+    #[must_use]
+    pub fn of(plan: &CredentialPlan, facts: Facts) -> Self {
+        match &plan.action {
+            CredentialAction::Refuse(refusal) => Self::refused(refusal.clone(), None),
+            _ => Self::Ready {
+                facts,
+                waits: plan.waits.clone(),
+            },
+        }
+    }
+
     /// What comes of a refusal.
     #[must_use]
     pub fn refused(refusal: Refusal, facts: Option<Facts>) -> Self {

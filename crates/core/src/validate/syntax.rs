@@ -16,7 +16,7 @@ pub(super) fn dns_label_with_letter(text: &str) -> bool {
 }
 
 /// A key of labels and annotations: a name, or a DNS name, a slash and a name.
-pub(super) fn label_key(text: &str) -> bool {
+pub(crate) fn label_key(text: &str) -> bool {
     let (prefix, name) = match text.split_once('/') {
         Some((prefix, name)) => (Some(prefix), name),
         None => (None, text),
@@ -27,7 +27,7 @@ pub(super) fn label_key(text: &str) -> bool {
 }
 
 /// A value of a label.
-pub(super) fn label_value(text: &str) -> bool {
+pub(crate) fn label_value(text: &str) -> bool {
     let bytes = text.as_bytes();
     let edge = |b: Option<&u8>| b.is_none_or(u8::is_ascii_alphanumeric);
     text.len() <= 63

@@ -1,0 +1,1 @@
+//! Tables, properties and what is rendered.
