@@ -360,6 +360,16 @@ mod tests {
         is_send(client.describe_log_dirs(&[1]));
         is_send(client.list_offsets("a", &[1], crate::OffsetSpec::Latest));
         is_send(client.connect_to("a", 1));
+        is_send(client.incremental_alter_configs(&[], false));
+        is_send(client.describe_config_keys(&[]));
+        is_send(client.create_partitions(&[], false));
+        is_send(client.create_acls(&[]));
+        is_send(client.delete_acls(&[]));
+        is_send(client.describe_scram(None));
+        is_send(client.alter_scram(&[], &[]));
+        is_send(client.alter_client_quotas(&[], false));
+        is_send(client.alter_partition_reassignments(&[]));
+        is_send(client.list_partition_reassignments(None));
         is_send(producer.send_all("a", Vec::new()));
         is_send(consumer.next());
     }

@@ -30,6 +30,8 @@ impl Client {
             ComponentData::default()
                 .with_entity_type(wire(kind))
                 .with_match_type(how)
+                // The codec's default is an empty name, which is one.
+                .with_match(None)
         };
         let (components, strict) = match filter {
             QuotaFilter::All => (Vec::new(), false),
@@ -37,7 +39,7 @@ impl Client {
             QuotaFilter::Exactly(entity) => {
                 let parts = entity.parts().iter().map(|(kind, name)| match name {
                     Some(name) => part(kind, EXACT).with_match(Some(wire(name))),
-                    None => part(kind, DEFAULT).with_match(None),
+                    None => part(kind, DEFAULT),
                 });
                 (parts.collect(), true)
             }
