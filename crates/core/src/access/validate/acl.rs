@@ -161,7 +161,7 @@ pub(super) fn advise(spec: &KafkaACLSpec, review: &mut Review) {
         }
         if subject.name == "User:ANONYMOUS" {
             review.warn(path, "it is everybody who does not log in");
-        } else if !subject.name.starts_with("User:") {
+        } else if subject.name.contains(':') && !subject.name.starts_with("User:") {
             review.warn(
                 path,
                 "no listener of this cluster gives anybody a principal of another type than User",
