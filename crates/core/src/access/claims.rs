@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use sdm_api::{AclResource, KafkaACL, Pattern, ResourceType};
 
+use super::reason;
 use super::rule::{ANY, resource_name};
 use super::targets::described;
 use super::world::World;
@@ -93,7 +94,7 @@ impl<'w> Holders<'w> {
     pub(super) fn check(&self, own: &'w str, resource: &'w AclResource) -> Result<(), Refusal> {
         let (kind, what) = (resource.type_, resource_name(resource.type_));
         let name = resource.name.as_deref().unwrap_or_default();
-        let refuse = |message: String| Err(Refusal::stands(reason(kind), message));
+        let refuse = |message: String| Err(Refusal::stands(not_owned(kind), message));
         let by_name = self.by_name(own, name);
         if by_name == Some(own) {
             return Ok(());
@@ -117,10 +118,10 @@ impl<'w> Holders<'w> {
     }
 }
 
-fn reason(kind: ResourceType) -> &'static str {
+fn not_owned(kind: ResourceType) -> &'static str {
     match kind {
-        ResourceType::TransactionalId => "TransactionalIdNotOwned",
-        _ => "GroupNotOwned",
+        ResourceType::TransactionalId => reason::TRANSACTIONAL_ID_NOT_OWNED,
+        _ => reason::GROUP_NOT_OWNED,
     }
 }
 
@@ -133,7 +134,7 @@ pub(super) fn foreign_pattern(own: &str, resource: &AclResource) -> Option<Refus
     let what = resource_name(resource.type_);
     (!single && !begins).then(|| {
         Refusal::stands(
-            reason(resource.type_),
+            not_owned(resource.type_),
             format!(
                 "{} may be anybody's: namespace {own:?} may name single {what}s, and prefixes that begin with \"{own}.\"",
                 described(resource)

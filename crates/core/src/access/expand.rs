@@ -10,6 +10,7 @@ use sdm_api::{KafkaACL, KafkaAccessGrant, Permission};
 
 use super::claims::Holders;
 use super::reach::{Owned, Reach};
+use super::reason;
 use super::roles::built_in;
 use super::rule::{ANY, Acl, ObjectKey, Ops, kafka_host};
 use super::subjects;
@@ -205,7 +206,7 @@ impl<'w> Expander<'w> {
         let count: usize = targets.iter().map(|t| t.operations.len() * each).sum();
         if count > ACLS_AT_MOST {
             verdict.refused.push(Refusal::stands(
-                "TooManyAcls",
+                reason::TOO_MANY_ACLS,
                 format!("it stands for {count} Kafka ACLs, and one object may stand for {ACLS_AT_MOST}: name fewer resources, subjects or hosts, and distribute them over several objects"),
             ));
             return;
@@ -237,7 +238,7 @@ impl<'w> Expander<'w> {
             }
             if let Some(topic) = locked {
                 verdict.refused.push(Refusal::stands(
-                    "DenyNotOwned",
+                    reason::DENY_NOT_OWNED,
                     format!("{principal} is not of namespace {:?}: on a topic that is only granted, such as {topic:?}, it may deny its own subjects only", namespace(&acl.metadata)),
                 ));
             }

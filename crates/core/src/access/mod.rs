@@ -48,6 +48,7 @@ mod expand;
 mod explain;
 mod order;
 mod reach;
+pub mod reason;
 mod roles;
 mod rule;
 mod status;

@@ -3,6 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use sdm_api::{BasicStatus, KafkaACLStatus};
 
+use super::reason;
 use super::world::Verdict;
 use crate::outcome::{Refusal, Standing, conditions};
 use crate::status::cut;
@@ -44,7 +45,7 @@ pub fn acl_status(
         observed_generation: generation,
         conditions: stand(
             &previous.conditions,
-            ("Granted", &granted),
+            (reason::GRANTED, &granted),
             &verdict.refused,
             generation,
             now,
@@ -86,8 +87,8 @@ fn basic(
     now: &Time,
 ) -> BasicStatus {
     let said = |v: &Violation| match v.kind {
-        ViolationKind::Invalid => Refusal::stands("InvalidSpec", v.to_string()),
-        ViolationKind::Forbidden => Refusal::stands("Forbidden", v.to_string()),
+        ViolationKind::Invalid => Refusal::stands(reason::INVALID_SPEC, v.to_string()),
+        ViolationKind::Forbidden => Refusal::stands(reason::FORBIDDEN, v.to_string()),
     };
     let mut refused: Vec<_> = review
         .violations
@@ -101,7 +102,7 @@ fn basic(
         observed_generation: generation,
         conditions: stand(
             &previous.conditions,
-            ("Valid", &warnings),
+            (reason::VALID, &warnings),
             &refused,
             generation,
             now,

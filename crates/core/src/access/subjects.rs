@@ -2,6 +2,7 @@
 
 use sdm_api::{AclSubject, Permission, SubjectKind, names};
 
+use super::reason;
 use super::roles::BUILT_IN_ROLES;
 use super::rule::{EVERYBODY, OPERATORS, ObjectKey};
 use super::world::World;
@@ -37,19 +38,19 @@ pub(super) fn principals(
 fn user(world: &World<'_>, key: ObjectKey) -> Result<Vec<String>, Refusal> {
     match world.users.get(&key) {
         Some(user) if user.principals.is_empty() => Err(Refusal::waits(
-            "SubjectNotReady",
+            reason::SUBJECT_NOT_READY,
             format!("KafkaUser {key} has no principal yet"),
         )),
         Some(user) => Ok(user.principals.clone()),
         None if world.foreign_users.contains(&key) => Err(Refusal::stands(
-            "SubjectOfAnotherCluster",
+            reason::SUBJECT_OF_ANOTHER_CLUSTER,
             format!(
                 "KafkaUser {key} belongs to another cluster: name a user of cluster {}",
                 world.cluster
             ),
         )),
         None => Err(Refusal::waits(
-            "SubjectNotFound",
+            reason::SUBJECT_NOT_FOUND,
             format!("KafkaUser {key} does not exist: it gets nothing until it does"),
         )),
     }
@@ -58,7 +59,7 @@ fn user(world: &World<'_>, key: ObjectKey) -> Result<Vec<String>, Refusal> {
 /// Only the cluster's own namespace may speak of everybody.
 pub(super) fn wildcard(cluster_namespace: &str) -> Refusal {
     Refusal::stands(
-        "WildcardPrincipal",
+        reason::WILDCARD_PRINCIPAL,
         format!(
             "{EVERYBODY} is everybody, and only the cluster's own namespace, {cluster_namespace:?}, may speak of everybody: name the subjects"
         ),
@@ -68,7 +69,7 @@ pub(super) fn wildcard(cluster_namespace: &str) -> Refusal {
 /// A denial that cannot work.
 pub(super) fn operator(principal: &str) -> Refusal {
     Refusal::stands(
-        "OperatorPrincipal",
+        reason::OPERATOR_PRINCIPAL,
         format!(
             "{principal} is the operator's own: it is a super user, whom no denial reaches, so leave it out"
         ),
@@ -78,7 +79,7 @@ pub(super) fn operator(principal: &str) -> Refusal {
 /// A role that is neither built in nor there.
 pub(super) fn no_role(key: &ObjectKey) -> Refusal {
     Refusal::waits(
-        "RoleNotFound",
+        reason::ROLE_NOT_FOUND,
         format!(
             "role {:?} does not exist: create KafkaRole {key}, or use a built-in one ({})",
             key.name,

@@ -6,6 +6,7 @@ use sdm_api::{AclResource, Operation, Pattern, ResourceType};
 
 use super::expand::Expander;
 use super::reach::{Access, Reach};
+use super::reason;
 use super::rule::{ANY, CLUSTER, Ops, list, resource_name};
 use super::world::Verdict;
 use crate::outcome::Refusal;
@@ -129,13 +130,13 @@ impl<'w> Expander<'w> {
         let grant = format!("with namespaces: [{own}] and topics: [{{name: {topic}}}]");
         match owner {
             Some(owner) => Refusal::stands(
-                "TopicNotOwned",
+                reason::TOPIC_NOT_OWNED,
                 format!(
                     "topic {topic:?} belongs to namespace {owner:?}, and {rule}: it takes a KafkaAccessGrant in namespace {owner:?} {grant}"
                 ),
             ),
             None => Refusal::waits(
-                "TopicNotOwned",
+                reason::TOPIC_NOT_OWNED,
                 format!(
                     "topic {topic:?} belongs to nobody, and {rule}: it takes a KafkaTopic in namespace {own:?}, or a KafkaAccessGrant in namespace {:?} {grant}",
                     self.world.cluster.namespace
@@ -186,7 +187,7 @@ fn not_granted(which: &str, access: Access<'_>, beyond: &[Operation]) -> Refusal
     let beyond = list(beyond.iter().copied());
     let granted = list(access.operations.iter_for(ResourceType::Topic));
     Refusal::stands(
-        "OperationNotGranted",
+        reason::OPERATION_NOT_GRANTED,
         format!(
             "{which} may be reached for {granted} only: {beyond} must be among the operations of a KafkaAccessGrant in namespace {:?}",
             access.owner
@@ -197,7 +198,7 @@ fn not_granted(which: &str, access: Access<'_>, beyond: &[Operation]) -> Refusal
 /// Rights on the whole cluster are its own namespace's to give.
 pub(super) fn cluster_rights(kind: ResourceType, cluster_namespace: &str) -> Refusal {
     Refusal::stands(
-        "ClusterRightsNotAllowed",
+        reason::CLUSTER_RIGHTS_NOT_ALLOWED,
         format!(
             "rights on {} are the cluster's own namespace's to give: it takes a KafkaACL in namespace {cluster_namespace:?}",
             match kind {

@@ -6,10 +6,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use sdm_api::{GrantedTopic, KafkaAccessGrant, Pattern};
 
 use super::reach::is_internal;
+use super::reason;
 use super::rule::ANY;
 use crate::outcome::Refusal;
-
-const NOT_ALLOWED: &str = "NamespaceNotAllowed";
 
 /// Whether `namespace` may use a cluster in `cluster_namespace`: the one rule for topics, users, ACLs and grants.
 /// `labels` are those of the namespace, `None` while they are unknown.
@@ -27,7 +26,7 @@ pub fn namespace_allowed(
     }
     let no = |why: &str| {
         let message = format!("namespace {namespace:?} may not use this cluster: {why}");
-        Err(Refusal::stands(NOT_ALLOWED, message))
+        Err(Refusal::stands(reason::NAMESPACE_NOT_ALLOWED, message))
     };
     let Some(selector) = allowed else {
         return no(&format!(
@@ -40,7 +39,7 @@ pub fn namespace_allowed(
     }
     if labels.is_none() {
         let message = format!("the labels of namespace {namespace:?} are not known yet");
-        return Err(Refusal::waits(NOT_ALLOWED, message));
+        return Err(Refusal::waits(reason::NAMESPACE_NOT_ALLOWED, message));
     }
     no("spec.tenancy.allowedNamespaces of the cluster does not select its labels")
 }
@@ -91,7 +90,7 @@ pub fn may_adopt(
         return Ok(());
     }
     Err(Refusal::stands(
-        "AdoptionNotGranted",
+        reason::ADOPTION_NOT_GRANTED,
         format!(
             "topic {topic:?} exists and belongs to no object, and only the cluster's own namespace may take it over: \
              it takes a KafkaAccessGrant in namespace {cluster_namespace:?} with namespaces: [{namespace}], topics: [{{name: {topic}}}] and adoption: true"

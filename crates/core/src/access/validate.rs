@@ -11,6 +11,7 @@ mod shape;
 
 use sdm_api::{KafkaACL, KafkaAccessGrant, KafkaRole, KafkaRoleSpec};
 
+use super::reason;
 use super::roles::built_in;
 use super::rule::ObjectKey;
 use crate::outcome::Refusal;
@@ -67,7 +68,7 @@ pub fn validate_grant(new: &KafkaAccessGrant, old: Option<&KafkaAccessGrant>) ->
 pub(super) fn sound_acl(acl: &KafkaACL) -> Result<(), Refusal> {
     let mut review = Review::default();
     acl::check(&acl.spec, &mut review);
-    sound("InvalidSpec", "", &review)
+    sound(reason::INVALID_SPEC, "", &review)
 }
 
 /// Whether a role means anything.
@@ -75,7 +76,7 @@ pub(super) fn sound_role(key: &ObjectKey, role: &KafkaRoleSpec) -> Result<(), Re
     let mut review = Review::default();
     role::check(role, &mut review);
     sound(
-        "InvalidRole",
+        reason::INVALID_ROLE,
         &format!("KafkaRole {key} is invalid: "),
         &review,
     )

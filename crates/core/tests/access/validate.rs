@@ -460,8 +460,9 @@ fn grants() {
 
 #[test]
 fn the_cluster_never_changes() {
-    let message =
-        &["! spec.clusterRef: it cannot change: create another object for the other cluster"];
+    let message = &[
+        "! spec.clusterRef: clusterRef cannot change: create another object for the other cluster",
+    ];
     let old: KafkaACL = acl("a", "acl", simple("admin", "topic orders"));
     let mut new = old.clone();
     assert_eq!(lines(&validate_acl(&new, Some(&old))), [""; 0]);

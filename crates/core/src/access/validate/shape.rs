@@ -25,7 +25,7 @@ pub(super) fn same_cluster(new: &ClusterRef, old: Option<&ClusterRef>, review: &
     if old.is_some_and(|old| old != new) {
         review.invalid(
             "spec.clusterRef",
-            "it cannot change: create another object for the other cluster",
+            "clusterRef cannot change: create another object for the other cluster",
         );
     }
 }
