@@ -1,6 +1,8 @@
 //! Figures next to what a user would use instead, measured in the same minute on
 //! the same cluster: `target/bench/report.json`, a flat object of numbers.
 
+mod topics;
+
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -21,21 +23,34 @@ const RUNS: usize = 10;
 
 type Figures = BTreeMap<&'static str, f64>;
 
+/// Without arguments everything is measured, on a cluster made for it; with names of sections only those, on the
+/// cluster that is there.
 #[tokio::main]
 async fn main() -> Result<()> {
     let node = Node::connect().await?;
+    let sections: Vec<String> = std::env::args().skip(1).collect();
+    let wants = |section: &str| sections.is_empty() || sections.iter().any(|s| s == section);
     let mut figures = Figures::new();
-    sizes(&mut figures)?;
-    node.plugin(&["install"], None)?;
-    fresh(&node).await?;
-    cluster_ready(&node, &mut figures).await?;
-    plugin(&node, &mut figures)?;
-    kafka_tools(&node, &mut figures)?;
-    controller_memory(&node, &mut figures).await?;
+    if wants("cluster") {
+        sizes(&mut figures)?;
+        node.plugin(&["install"], None)?;
+        fresh(&node).await?;
+        cluster_ready(&node, &mut figures).await?;
+        plugin(&node, &mut figures)?;
+        kafka_tools(&node, &mut figures)?;
+        controller_memory(&node, &mut figures).await?;
+    }
+    if wants("topics") {
+        topics::measure(&node, &mut figures).await?;
+    }
+    write(&figures)
+}
+
+fn write(figures: &Figures) -> Result<()> {
     let report = paths::repository().join("target/bench/report.json");
     std::fs::create_dir_all(report.parent().context("a directory")?)?;
-    std::fs::write(&report, serde_json::to_string_pretty(&figures)? + "\n")?;
-    for (name, value) in &figures {
+    std::fs::write(&report, serde_json::to_string_pretty(figures)? + "\n")?;
+    for (name, value) in figures {
         println!("{name:32} {value:10.2}");
     }
     println!("written to {}", report.display());

@@ -222,9 +222,8 @@ impl Worker {
                 Some((Arc::clone(acl), acl_status(&before, verdict, acl.metadata.generation, &now)))
             })
             .collect();
-        for (key, acl) in status::write(&self.context, acls).await? {
-            self.state.acls.insert(key, acl);
-        }
+        let stored = status::write(&self.context, acls).await?;
+        self.state.absorb_acls(stored);
         let grants: Vec<_> = self
             .state
             .grants
@@ -236,9 +235,8 @@ impl Worker {
                 (Arc::clone(grant), grant_status(&before, &review, refusal.as_ref(), grant.metadata.generation, &now))
             })
             .collect();
-        for (key, grant) in status::write(&self.context, grants).await? {
-            self.state.grants.insert(key, grant);
-        }
+        let stored = status::write(&self.context, grants).await?;
+        self.state.absorb_grants(stored);
         Ok(())
     }
 
@@ -258,9 +256,8 @@ impl Worker {
                 (Arc::clone(acl), acl_status(&before, &verdict, acl.metadata.generation, now))
             })
             .collect();
-        for (key, acl) in status::write(&self.context, acls).await? {
-            self.state.acls.insert(key, acl);
-        }
+        let stored = status::write(&self.context, acls).await?;
+        self.state.absorb_acls(stored);
         Ok(())
     }
 }

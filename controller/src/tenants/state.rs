@@ -201,6 +201,64 @@ impl State {
         }
     }
 
+    /// Takes in topics as they were stored by a write of ours. Somebody else may have changed one just before: the watch
+    /// will tell of nothing newer then, so that is noticed here.
+    pub fn absorb_topics(&mut self, stored: Vec<(Key, Arc<KafkaTopic>)>) {
+        for (key, topic) in stored {
+            let before = self.topics.get(&key);
+            if before.is_some_and(|b| b.metadata.generation != topic.metadata.generation) {
+                self.dirty_topics.push(key.clone());
+            }
+            if before.is_some() {
+                self.topics.insert(key, topic);
+            }
+        }
+    }
+
+    /// As [`State::absorb_topics`].
+    pub fn absorb_users(&mut self, stored: Vec<(Key, Arc<KafkaUser>)>) {
+        for (key, user) in stored {
+            let before = self.users.get(&key);
+            if before.is_some_and(|b| {
+                b.metadata.generation != user.metadata.generation || rotations(b) != rotations(&user)
+            }) {
+                self.dirty_users.push(key.clone());
+                self.access = true;
+            }
+            if before.is_some() {
+                self.users.insert(key, user);
+            }
+        }
+    }
+
+    /// As [`State::absorb_topics`].
+    pub fn absorb_acls(&mut self, stored: Vec<(Key, Arc<KafkaACL>)>) {
+        for (key, acl) in stored {
+            let before = self.acls.get(&key);
+            self.access |= before.is_some_and(|b| {
+                b.metadata.generation != acl.metadata.generation
+                    || b.metadata.deletion_timestamp != acl.metadata.deletion_timestamp
+            });
+            if before.is_some() {
+                self.acls.insert(key, acl);
+            }
+        }
+    }
+
+    /// As [`State::absorb_topics`].
+    pub fn absorb_grants(&mut self, stored: Vec<(Key, Arc<KafkaAccessGrant>)>) {
+        for (key, grant) in stored {
+            let before = self.grants.get(&key);
+            self.access |= before.is_some_and(|b| {
+                b.metadata.generation != grant.metadata.generation
+                    || b.metadata.deletion_timestamp != grant.metadata.deletion_timestamp
+            });
+            if before.is_some() {
+                self.grants.insert(key, grant);
+            }
+        }
+    }
+
     fn topic(&mut self, key: Key, topic: Arc<KafkaTopic>, fresh: bool) {
         let before = self.topics.get(&key);
         if before.is_some_and(|b| !is_newer(&**b, &*topic)) {
@@ -236,13 +294,6 @@ impl State {
         if before.is_some_and(|b| !is_newer(&**b, &*user)) {
             return;
         }
-        let rotations = |u: &KafkaUser| {
-            let annotations = u.annotations();
-            (
-                annotations.get(ANNOTATION_ROTATE).cloned(),
-                annotations.get(ANNOTATION_ROTATE_FINISH).cloned(),
-            )
-        };
         let other = before.is_none_or(|b| b.metadata.uid != user.metadata.uid);
         if other {
             self.gone |= before.is_some();
@@ -332,6 +383,11 @@ impl State {
             self.claims.remove(name);
         }
     }
+}
+
+/// What was asked for besides the spec.
+fn rotations(user: &KafkaUser) -> [Option<&String>; 2] {
+    [ANNOTATION_ROTATE, ANNOTATION_ROTATE_FINISH].map(|a| user.annotations().get(a))
 }
 
 /// A topic's claim to its name.

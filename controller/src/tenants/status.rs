@@ -129,9 +129,8 @@ impl Worker {
                 (Arc::clone(t), topic::status(t, &outcome, &now))
             })
             .collect();
-        for (key, topic) in write(&self.context, topics).await? {
-            self.state.topics.insert(key, topic);
-        }
+        let stored = write(&self.context, topics).await?;
+        self.state.absorb_topics(stored);
         let users: Vec<_> = self
             .state
             .users
@@ -146,9 +145,8 @@ impl Worker {
                 (Arc::clone(u), user::status(u, &outcome, &now))
             })
             .collect();
-        for (key, user) in write(&self.context, users).await? {
-            self.state.users.insert(key, user);
-        }
+        let stored = write(&self.context, users).await?;
+        self.state.absorb_users(stored);
         self.tell_closed_access(closed, &now).await?;
         self.tell_left_behind(closed).await;
         Ok(())

@@ -8,7 +8,7 @@ use kube::Resource;
 use sdm_api::condition::{READY, STALLED};
 use sdm_api::{KafkaTopic, KafkaTopicStatus};
 use sdm_core::topic::{Broker, Observed, Outcome, Step};
-use sdm_kafka::{Client, ConfigChange, ConfigOp, ConfigResource, ItemError, NewTopic};
+use sdm_kafka::{Client, ConfigChange, ConfigOp, ConfigResource, ItemError, NewTopic, NodeInfo};
 
 use super::calls::{ITEMS, PARTITIONS};
 use super::gate::{Closed, Open};
@@ -264,6 +264,7 @@ impl Worker {
         client: &Client,
         admitted: &[(Key, Arc<KafkaTopic>)],
         observed: &mut HashMap<String, Observed>,
+        serving: &[NodeInfo],
     ) -> Result<Vec<Broker>, Error> {
         let moving: Vec<&str> = admitted
             .iter()
@@ -279,7 +280,9 @@ impl Worker {
             .map(|t| t.topic_name())
             .collect();
         if moving.is_empty() {
-            return Ok(Vec::new());
+            // Kafka places what is created; only how many there are matters then.
+            let broker = |n: &NodeInfo| Broker { id: n.id, rack: n.rack.clone(), load: 0, fenced: n.fenced };
+            return Ok(serving.iter().map(broker).collect());
         }
         let (ongoing, cluster, all) = tokio::join!(
             client.list_partition_reassignments(None),

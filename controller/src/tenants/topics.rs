@@ -158,7 +158,8 @@ impl Worker {
         let (metadata, configs) = tokio::join!(client.metadata(Some(&names)), configs);
         self.context.metrics.polls.inc();
         let mut observed: HashMap<String, Observed> = HashMap::new();
-        for found in metadata?.topics {
+        let metadata = metadata?;
+        for found in metadata.topics {
             match found.error {
                 None => {}
                 Some(error) if error.name == "UNKNOWN_TOPIC_OR_PARTITION" => continue,
@@ -188,7 +189,7 @@ impl Worker {
                 seen.effective.insert(entry.name, value);
             }
         }
-        let brokers = self.movers(client, &admitted, &mut observed).await?;
+        let brokers = self.movers(client, &admitted, &mut observed, &metadata.brokers).await?;
         let grants: Vec<&KafkaAccessGrant> = self.state.grants.values().map(|g| &**g).collect();
         let items = admitted
             .into_iter()
@@ -250,9 +251,8 @@ impl Worker {
             self.tell_topic(&topic, &status).await;
             wanted.push((topic, status));
         }
-        for (key, topic) in status::write(&self.context, wanted).await? {
-            self.state.topics.insert(key, topic);
-        }
+        let stored = status::write(&self.context, wanted).await?;
+        self.state.absorb_topics(stored);
         Ok(())
     }
 

@@ -485,9 +485,8 @@ impl Worker {
             self.tell_user(&user, &status).await;
             wanted.push((user, status));
         }
-        for (key, user) in status::write(&self.context, wanted).await? {
-            self.state.users.insert(key, user);
-        }
+        let stored = status::write(&self.context, wanted).await?;
+        self.state.absorb_users(stored);
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sdm_kafka::KafkaError;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +31,22 @@ pub const BATCH: usize = 250;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Nothing to do: the gate is looked at this often all the same.
 const IDLE: Duration = Duration::from_secs(30);
+
+#[derive(Clone, Copy)]
+enum Part {
+    Topics,
+    Users,
+    Access,
+}
+
+/// Whether nobody answered, as against somebody who refused.
+fn is_silence(error: &Error) -> bool {
+    match error {
+        Error::NotLeader => true,
+        Error::Kafka(error) => !matches!(error, KafkaError::Broker { .. }) || error.is_retriable(),
+        _ => false,
+    }
+}
 
 /// The worker of one cluster.
 pub struct Worker {
@@ -182,7 +199,8 @@ impl Worker {
         let worked = self.work(&open, &client).await;
         match worked {
             Ok(()) => {}
-            Err(error @ Error::Kafka(_)) => return Err(self.unreachable(error).await?),
+            Err(Error::NotLeader) => return Err(Error::NotLeader),
+            Err(error) if is_silence(&error) => return Err(self.unreachable(error).await?),
             Err(error) => return Err(error),
         }
         let state = &self.state;
@@ -210,9 +228,21 @@ impl Worker {
                 return Err(error);
             }
         }
-        self.topics(open, client).await?;
-        self.users(open, client).await?;
-        self.access(open, client).await
+        // What fails for one kind holds up no other, unless nobody answers at all.
+        let mut failed = None;
+        for part in [Part::Topics, Part::Users, Part::Access] {
+            let result = match part {
+                Part::Topics => self.topics(open, client).await,
+                Part::Users => self.users(open, client).await,
+                Part::Access => self.access(open, client).await,
+            };
+            match result {
+                Err(error) if is_silence(&error) => return Err(error),
+                Err(error) => failed = failed.or(Some(error)),
+                Ok(()) => {}
+            }
+        }
+        failed.map_or(Ok(()), Err)
     }
 
     async fn kafka(&mut self, open: &Open) -> Result<sdm_kafka::Client, Error> {

@@ -1,0 +1,234 @@
+//! Topics as resources: whole lifecycles, the floor under them, single changes, and thousands.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use kube::Api;
+use kube::api::{ObjectMeta, Patch, PatchParams};
+use sdm_api::{ClusterRef, KafkaTopic, KafkaTopicSpec};
+use sdm_kafka::{ConfigChange, ConfigOp, ConfigResource, NewTopic};
+use sdm_tests::bulk;
+use sdm_tests::node::Node;
+use sdm_tests::wait::until;
+use serde_json::json;
+
+use crate::{CLUSTER, Figures, NAMESPACE, PATIENCE, median, rounded};
+
+/// Runs of the whole lifecycle.
+const RUNS: usize = 3;
+/// Single changes.
+const CHANGES: usize = 200;
+
+/// Topic objects `<prefix>-<n>`.
+pub fn topics(prefix: &str, count: usize) -> Vec<KafkaTopic> {
+    (0..count)
+        .map(|n| KafkaTopic {
+            metadata: ObjectMeta {
+                name: Some(format!("{prefix}-{n}")),
+                namespace: Some(NAMESPACE.to_owned()),
+                ..ObjectMeta::default()
+            },
+            spec: KafkaTopicSpec {
+                cluster_ref: ClusterRef {
+                    name: CLUSTER.to_owned(),
+                    namespace: None,
+                },
+                partitions: Some(1),
+                replicas: Some(3),
+                config: BTreeMap::from([("retention.ms".to_owned(), "3600000".to_owned())]),
+                ..KafkaTopicSpec::default()
+            },
+            status: None,
+        })
+        .collect()
+}
+
+fn names(topics: &[KafkaTopic]) -> Vec<String> {
+    topics
+        .iter()
+        .filter_map(|t| t.metadata.name.clone())
+        .collect()
+}
+
+/// How long each phase of a lifecycle took.
+#[derive(Debug, Default)]
+pub struct Lifecycle {
+    created: Duration,
+    changed: Duration,
+    deleted: Duration,
+}
+
+impl Lifecycle {
+    fn total(&self) -> f64 {
+        (self.created + self.changed + self.deleted).as_secs_f64()
+    }
+}
+
+/// Created until Ready, changed until Ready and visible in Kafka, deleted until gone from both.
+pub async fn lifecycle(node: &Node, prefix: &str, count: usize) -> Result<Lifecycle> {
+    let api: Api<KafkaTopic> = Api::namespaced(node.client.clone(), NAMESPACE);
+    let kafka = node.kafka(NAMESPACE, CLUSTER).await?;
+    let objects = topics(prefix, count);
+    let names = names(&objects);
+    let mut took = Lifecycle::default();
+    let create = bulk::create(&node.client, objects);
+    took.created = bulk::until_ready(&api, &names, 1, PATIENCE, create).await?;
+    let change = json!({"spec": {"config": {"retention.ms": "7200000"}}});
+    let began = Instant::now();
+    bulk::until_ready(&api, &names, 2, PATIENCE, bulk::patch(&api, &names, &change)).await?;
+    let asked: Vec<_> = names
+        .iter()
+        .map(|n| (ConfigResource::Topic(n.clone()), vec!["retention.ms".to_owned()]))
+        .collect();
+    until("the change to be visible", PATIENCE, || async {
+        let found = kafka.describe_config_keys(&asked).await?;
+        let all = found.iter().all(|(_, entries)| {
+            entries
+                .as_ref()
+                .is_ok_and(|e| e.iter().any(|e| e.value.as_deref() == Some("7200000")))
+        });
+        Ok(all.then_some(()))
+    })
+    .await?;
+    took.changed = began.elapsed();
+    let began = Instant::now();
+    bulk::delete(&api, &names).await?;
+    until("the topics to be gone", PATIENCE, || async {
+        let objects = api.list_metadata(&Default::default()).await?;
+        let left = objects
+            .items
+            .iter()
+            .filter(|o| o.metadata.name.as_ref().is_some_and(|n| n.starts_with(prefix)))
+            .count();
+        let topics = kafka.list_topics().await?;
+        let in_kafka = topics.iter().filter(|t| t.name.starts_with(prefix)).count();
+        ensure!(left == 0 && in_kafka == 0, "{left} objects and {in_kafka} topics are left");
+        Ok(Some(()))
+    })
+    .await?;
+    took.deleted = began.elapsed();
+    Ok(took)
+}
+
+/// What the same costs without a controller: the writes to the API server that a lifecycle cannot do without, and one
+/// batch to Kafka for each phase.
+async fn floor(node: &Node, count: usize) -> Result<f64> {
+    use futures::{StreamExt, TryStreamExt, stream};
+    use kube::api::{DeleteParams, PostParams};
+    // Objects of a cluster that is none of ours: nobody else writes to them.
+    let namespace = "bench-floor";
+    node.apply(&format!("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {namespace}\n"))?;
+    let api: Api<k8s_openapi::api::core::v1::ConfigMap> =
+        Api::namespaced(node.client.clone(), namespace);
+    let kafka = node.kafka(NAMESPACE, CLUSTER).await?;
+    let names: Vec<String> = (0..count).map(|n| format!("floor-{n}")).collect();
+    let began = Instant::now();
+    let api = &api;
+    let all = |phase: &'static str| {
+        stream::iter(names.clone())
+            .map(move |name| async move {
+                let object = k8s_openapi::api::core::v1::ConfigMap {
+                    metadata: ObjectMeta {
+                        name: Some(name.clone()),
+                        ..ObjectMeta::default()
+                    },
+                    ..Default::default()
+                };
+                let text = json!({"data": {phase: "x".repeat(400)}});
+                match phase {
+                    "create" => api.create(&PostParams::default(), &object).await.map(drop),
+                    "delete" => api.delete(&name, &DeleteParams::default()).await.map(drop),
+                    _ => api
+                        .patch(&name, &PatchParams::default(), &Patch::Merge(text))
+                        .await
+                        .map(drop),
+                }
+            })
+            .buffer_unordered(bulk::CONNECTIONS)
+            .try_collect::<()>()
+    };
+    all("create").await?;
+    all("status").await?;
+    let new: Vec<NewTopic> = names
+        .iter()
+        .map(|n| NewTopic {
+            name: n.clone(),
+            partitions: Some(1),
+            replication_factor: Some(3),
+            ..NewTopic::default()
+        })
+        .collect();
+    kafka.create_topics(&new, false).await?;
+    all("change").await?;
+    all("status").await?;
+    let changes: Vec<ConfigChange> = names
+        .iter()
+        .map(|n| ConfigChange {
+            resource: ConfigResource::Topic(n.clone()),
+            ops: vec![ConfigOp::Set {
+                key: "retention.ms".to_owned(),
+                value: "7200000".to_owned(),
+            }],
+        })
+        .collect();
+    kafka.incremental_alter_configs(&changes, false).await?;
+    all("delete").await?;
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    kafka.delete_topics(&names).await?;
+    Ok(began.elapsed().as_secs_f64())
+}
+
+/// From the patch to the value in Kafka, one change at a time.
+async fn changes(node: &Node, figures: &mut Figures) -> Result<()> {
+    let api: Api<KafkaTopic> = Api::namespaced(node.client.clone(), NAMESPACE);
+    let kafka = node.kafka(NAMESPACE, CLUSTER).await?;
+    let objects = topics("bench-change", 1);
+    let names = names(&objects);
+    bulk::until_ready(&api, &names, 1, PATIENCE, bulk::create(&node.client, objects)).await?;
+    let asked = [(
+        ConfigResource::Topic(names[0].clone()),
+        vec!["retention.ms".to_owned()],
+    )];
+    let mut took = Vec::new();
+    for n in 0..CHANGES {
+        let value = (4_000_000 + n).to_string();
+        let began = Instant::now();
+        let change = json!({"spec": {"config": {"retention.ms": value}}});
+        api.patch(&names[0], &PatchParams::default(), &Patch::Merge(change))
+            .await?;
+        loop {
+            let found = kafka.describe_config_keys(&asked).await?;
+            let entries = found.into_iter().next().context("an answer")?.1?;
+            if entries.iter().any(|e| e.value.as_ref() == Some(&value)) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        took.push(began.elapsed().as_secs_f64() * 1e3);
+        // A person, or a pipeline, does something else in between.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    bulk::delete(&api, &names).await?;
+    took.sort_by(f64::total_cmp);
+    figures.insert("topic_change_p50_ms", rounded(took[took.len() / 2]));
+    figures.insert("topic_change_p99_ms", rounded(took[took.len() * 99 / 100]));
+    Ok(())
+}
+
+/// The figures.
+pub async fn measure(node: &Node, figures: &mut Figures) -> Result<()> {
+    node.ready(NAMESPACE, CLUSTER, PATIENCE).await?;
+    let (mut floors, mut totals) = (Vec::new(), Vec::new());
+    for run in 0..RUNS {
+        floors.push(floor(node, 250).await?);
+        let took = lifecycle(node, &format!("bench-250-{run}"), 250).await?;
+        println!("250 topics: {took:.2?}");
+        totals.push(took.total());
+    }
+    let (floor, total) = (median(floors), median(totals));
+    figures.insert("topics_250_lifecycle_s", total);
+    figures.insert("topics_250_floor_s", floor);
+    figures.insert("topics_250_ratio", rounded(total / floor));
+    changes(node, figures).await
+}

@@ -1,0 +1,163 @@
+//! Many objects at once through the API server, and waiting until each says that it is done.
+
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use futures::{StreamExt, TryStreamExt, stream};
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams};
+use kube::{Api, Client, Resource, ResourceExt};
+use sdm_api::{KafkaACL, KafkaTopic, KafkaUser};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+/// Requests at the same time.
+pub const CONNECTIONS: usize = 16;
+
+/// A kind whose status can be awaited.
+pub trait Tenant:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + Clone
+    + Debug
+    + Serialize
+    + DeserializeOwned
+    + Send
+    + Sync
+    + 'static
+{
+    /// The generation that the status speaks of, and its conditions.
+    fn report(&self) -> Option<(Option<i64>, &[Condition])>;
+
+    /// Whether it is `Ready` as it is written.
+    fn is_ready(&self) -> bool {
+        self.report().is_some_and(|(generation, conditions)| {
+            generation == self.meta().generation
+                && conditions
+                    .iter()
+                    .any(|c| c.type_ == "Ready" && c.status == "True")
+        })
+    }
+
+    /// Reason and message of `Ready`.
+    fn says(&self) -> String {
+        let ready = self
+            .report()
+            .and_then(|(_, c)| c.iter().find(|c| c.type_ == "Ready").cloned());
+        ready.map_or_else(
+            || "nothing".to_owned(),
+            |c| format!("{} {}: {}", c.status, c.reason, c.message),
+        )
+    }
+}
+
+macro_rules! tenants {
+    ($($kind:ty),*) => {
+        $(impl Tenant for $kind {
+            fn report(&self) -> Option<(Option<i64>, &[Condition])> {
+                self.status.as_ref().map(|s| (s.observed_generation, s.conditions.as_slice()))
+            }
+        })*
+    };
+}
+
+tenants!(KafkaTopic, KafkaUser, KafkaACL);
+
+/// Creates all, sixteen at a time.
+pub async fn create<K: Tenant>(client: &Client, objects: Vec<K>) -> Result<()> {
+    stream::iter(objects)
+        .map(|object| async move {
+            let api: Api<K> =
+                Api::namespaced(client.clone(), &object.namespace().unwrap_or_default());
+            api.create(&PostParams::default(), &object)
+                .await
+                .map(drop)
+                .with_context(|| object.name_any())
+        })
+        .buffer_unordered(CONNECTIONS)
+        .try_collect()
+        .await
+}
+
+/// Merges `patch` into all.
+pub async fn patch<K: Tenant>(api: &Api<K>, names: &[String], patch: &Value) -> Result<()> {
+    stream::iter(names)
+        .map(|name| async move {
+            api.patch(name, &PatchParams::default(), &Patch::Merge(patch))
+                .await
+                .map(drop)
+                .with_context(|| name.clone())
+        })
+        .buffer_unordered(CONNECTIONS)
+        .try_collect()
+        .await
+}
+
+/// Deletes all.
+pub async fn delete<K: Tenant>(api: &Api<K>, names: &[String]) -> Result<()> {
+    stream::iter(names)
+        .map(|name| async move {
+            api.delete(name, &DeleteParams::default())
+                .await
+                .map(drop)
+                .with_context(|| name.clone())
+        })
+        .buffer_unordered(CONNECTIONS)
+        .try_collect()
+        .await
+}
+
+/// Follows a kind in a namespace while `act` goes on, until all `names` are Ready as they are written after it.
+/// Returns how long that took from the beginning of `act`.
+pub async fn until_ready<K: Tenant>(
+    api: &Api<K>,
+    names: &[String],
+    generation: i64,
+    limit: Duration,
+    act: impl Future<Output = Result<()>>,
+) -> Result<Duration> {
+    let began = Instant::now();
+    let list = api.list_metadata(&ListParams::default().limit(1)).await?;
+    let from = list.metadata.resource_version.unwrap_or_default();
+    let mut waiting: HashMap<&str, String> = names
+        .iter()
+        .map(|n| (n.as_str(), "not seen".to_owned()))
+        .collect();
+    let follow = async {
+        let mut version = from;
+        while !waiting.is_empty() {
+            let mut events = api
+                .watch(&WatchParams::default().timeout(290), &version)
+                .await?
+                .boxed();
+            while let Some(event) = events.next().await {
+                let object = match event? {
+                    WatchEvent::Added(o) | WatchEvent::Modified(o) => o,
+                    WatchEvent::Error(error) => bail!("{error:?}"),
+                    _ => continue,
+                };
+                version = object.resource_version().unwrap_or_default();
+                let name = object.name_any();
+                if object.is_ready() && object.meta().generation >= Some(generation) {
+                    waiting.remove(name.as_str());
+                } else if let Some(said) = waiting.get_mut(name.as_str()) {
+                    *said = object.says();
+                }
+                if waiting.is_empty() {
+                    break;
+                }
+            }
+        }
+        Ok(began.elapsed())
+    };
+    let both = async { tokio::try_join!(act, follow).map(|((), took)| took) };
+    match tokio::time::timeout(limit, both).await {
+        Ok(took) => took,
+        Err(_) => {
+            let left: Vec<_> = waiting.iter().take(3).collect();
+            bail!("{} of {} are not Ready after {limit:?}: {left:?}", waiting.len(), names.len())
+        }
+    }
+}
