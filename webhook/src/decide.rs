@@ -3,8 +3,8 @@
 //! Owns dispatch by kind and what is never refused (deletions, objects on their way out, what did not change). What is
 //! wrong with an object is `sdm-core`'s to say; how it is put into words for the API server is `verdict`'s.
 
-use sdm_api::KafkaCluster;
-use sdm_core::{Review, Violation};
+use sdm_api::{KafkaACL, KafkaAccessGrant, KafkaCluster, KafkaRole, KafkaTopic, KafkaUser};
+use sdm_core::{Review, Violation, access, topic, user};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
@@ -44,11 +44,46 @@ struct Known {
 }
 
 /// Every kind that is validated here.
-const KINDS: &[Known] = &[Known {
-    kind: "KafkaCluster",
-    plural: "kafkaclusters",
-    judge: |new, old| judge::<KafkaCluster>(new, old, sdm_core::validate, |a, b| a.spec == b.spec),
-}];
+const KINDS: &[Known] = &[
+    Known {
+        kind: "KafkaCluster",
+        plural: "kafkaclusters",
+        judge: |new, old| {
+            judge::<KafkaCluster>(new, old, sdm_core::validate, |a, b| a.spec == b.spec)
+        },
+    },
+    Known {
+        kind: "KafkaTopic",
+        plural: "kafkatopics",
+        judge: |new, old| judge::<KafkaTopic>(new, old, topic::validate, |a, b| a.spec == b.spec),
+    },
+    Known {
+        kind: "KafkaUser",
+        plural: "kafkausers",
+        judge: |new, old| judge::<KafkaUser>(new, old, user::validate, |a, b| a.spec == b.spec),
+    },
+    Known {
+        kind: "KafkaRole",
+        plural: "kafkaroles",
+        judge: |new, old| {
+            judge::<KafkaRole>(new, old, access::validate_role, |a, b| a.spec == b.spec)
+        },
+    },
+    Known {
+        kind: "KafkaACL",
+        plural: "kafkaacls",
+        judge: |new, old| {
+            judge::<KafkaACL>(new, old, access::validate_acl, |a, b| a.spec == b.spec)
+        },
+    },
+    Known {
+        kind: "KafkaAccessGrant",
+        plural: "kafkaaccessgrants",
+        judge: |new, old| {
+            judge::<KafkaAccessGrant>(new, old, access::validate_grant, |a, b| a.spec == b.spec)
+        },
+    },
+];
 
 /// The plural resource names of all kinds, for the registration.
 pub fn resources() -> impl Iterator<Item = &'static str> {

@@ -137,7 +137,8 @@ fn nothing_but_our_own_kinds_ever_waits_for_us() {
     assert_eq!(
         webhook["rules"],
         json!([{
-            "apiGroups": ["kafka.sdm.dev"], "apiVersions": ["v1beta1"], "resources": ["kafkaclusters"],
+            "apiGroups": ["kafka.sdm.dev"], "apiVersions": ["v1beta1"],
+            "resources": ["kafkaclusters", "kafkatopics", "kafkausers", "kafkaroles", "kafkaacls", "kafkaaccessgrants"],
             "operations": ["CREATE", "UPDATE"], "scope": "*",
         }])
     );
