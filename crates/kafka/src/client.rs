@@ -73,6 +73,15 @@ pub(crate) enum Repeat {
     Write,
 }
 
+impl Repeat {
+    /// Whether a call that failed like this may be tried again.
+    pub(crate) fn allows(self, error: &KafkaError) -> bool {
+        // A certificate does not get better while we wait; who asked wants to know now.
+        let hopeless = matches!(error, KafkaError::Tls { .. });
+        error.is_retriable() && !hopeless && (self == Self::Read || !error.was_sent())
+    }
+}
+
 impl Client {
     /// A client for the cluster behind `config.bootstrap`.
     pub fn new(config: ClientConfig) -> Self {
@@ -282,11 +291,7 @@ impl Retry {
 
     /// Returns after a pause if the call may be tried again, else gives the error back.
     pub(crate) async fn after(&mut self, error: KafkaError) -> Result<()> {
-        // A certificate does not get better while we wait; who asked wants to know now.
-        let hopeless = matches!(error, KafkaError::Tls { .. });
-        let again =
-            error.is_retriable() && !hopeless && (self.repeat == Repeat::Read || !error.was_sent());
-        if !again || !self.pause.before(self.deadline).await {
+        if !self.repeat.allows(&error) || !self.pause.before(self.deadline).await {
             return Err(error);
         }
         tracing::debug!(%error, "trying again");
@@ -370,6 +375,13 @@ mod tests {
         is_send(client.alter_client_quotas(&[], false));
         is_send(client.alter_partition_reassignments(&[]));
         is_send(client.list_partition_reassignments(None));
+        is_send(client.elect_preferred_leaders(None));
+        is_send(client.list_groups());
+        is_send(client.describe_groups(&["a"]));
+        is_send(client.delete_groups(&["a"]));
+        is_send(client.group_offsets("a"));
+        is_send(client.commit_group_offsets("a", &[]));
+        is_send(client.delete_group_offsets("a", &[]));
         is_send(producer.send_all("a", Vec::new()));
         is_send(consumer.next());
     }

@@ -200,6 +200,9 @@ pub mod code {
     pub const REQUEST_TIMED_OUT: i16 = 7;
     pub const BROKER_NOT_AVAILABLE: i16 = 8;
     pub const MESSAGE_TOO_LARGE: i16 = 10;
+    pub const COORDINATOR_LOAD_IN_PROGRESS: i16 = 14;
+    pub const COORDINATOR_NOT_AVAILABLE: i16 = 15;
+    pub const NOT_COORDINATOR: i16 = 16;
     pub const NOT_ENOUGH_REPLICAS: i16 = 19;
     pub const NOT_ENOUGH_REPLICAS_AFTER_APPEND: i16 = 20;
     pub const TOPIC_AUTHORIZATION_FAILED: i16 = 29;
@@ -212,6 +215,8 @@ pub mod code {
     pub const DUPLICATE_SEQUENCE_NUMBER: i16 = 46;
     pub const INVALID_PRODUCER_EPOCH: i16 = 47;
     pub const UNKNOWN_PRODUCER_ID: i16 = 59;
+    pub const GROUP_ID_NOT_FOUND: i16 = 69;
+    pub const ELECTION_NOT_NEEDED: i16 = 84;
     pub const RESOURCE_NOT_FOUND: i16 = 91;
     pub const UNSUPPORTED_ENDPOINT_TYPE: i16 = 115;
 }

@@ -13,12 +13,14 @@ use crate::error::ItemError;
 
 mod acls;
 mod configs;
+mod groups;
 mod quotas;
 mod reassignments;
 mod scram;
 
 pub use acls::*;
 pub use configs::*;
+pub use groups::*;
 pub use quotas::*;
 pub use reassignments::*;
 pub use scram::*;

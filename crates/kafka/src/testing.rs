@@ -13,7 +13,7 @@ use bytes::{Bytes, BytesMut};
 use futures::future::BoxFuture;
 use kafka_protocol::messages::api_versions_response::ApiVersion;
 use kafka_protocol::messages::{
-    ApiVersionsRequest, ApiVersionsResponse, RequestHeader, ResponseHeader,
+    ApiKey, ApiVersionsRequest, ApiVersionsResponse, RequestHeader, ResponseHeader,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion};
 use rustls::pki_types::pem::PemObject;
@@ -310,8 +310,10 @@ async fn serve<S: AsyncRead + AsyncWrite + Send>(
 fn parse(mut bytes: Bytes) -> Option<Request> {
     let api_key = i16::from_be_bytes(*bytes.first_chunk::<2>()?);
     let api_version = i16::from_be_bytes(*bytes.get(2..)?.first_chunk::<2>()?);
-    // The client speaks flexible versions only.
-    let header = RequestHeader::decode(&mut bytes, 2).ok()?;
+    let version = ApiKey::try_from(api_key)
+        .ok()?
+        .request_header_version(api_version);
+    let header = RequestHeader::decode(&mut bytes, version).ok()?;
     Some(Request {
         api_key,
         api_version,

@@ -7,6 +7,10 @@ mod acls;
 mod alter_configs;
 mod cluster;
 mod configs;
+mod coordinators;
+mod elections;
+mod group_offsets;
+mod groups;
 mod log_dirs;
 mod metadata;
 mod offsets;
@@ -17,7 +21,7 @@ mod reassignments;
 mod scram;
 mod topics;
 
-use kafka_protocol::messages::{BrokerId, TopicName};
+use kafka_protocol::messages::{BrokerId, GroupId, TopicName};
 use kafka_protocol::protocol::StrBytes;
 
 use crate::client::{Client, Repeat};
@@ -45,6 +49,10 @@ pub(crate) fn topic_name(name: &str) -> TopicName {
 /// A string as the codec has it.
 fn wire(value: &str) -> StrBytes {
     StrBytes::from_string(value.to_owned())
+}
+
+fn group_id(group: &str) -> GroupId {
+    GroupId(wire(group))
 }
 
 fn broker_ids(ids: &[i32]) -> Vec<BrokerId> {

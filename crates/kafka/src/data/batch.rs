@@ -10,9 +10,9 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::compress;
-use super::reader::{Malformed, Reader, put_varlong};
 use super::record::{Header, Record};
 use crate::error::KafkaError;
+use crate::wire::reader::{Malformed, Reader, put_varlong};
 
 /// How a batch is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]

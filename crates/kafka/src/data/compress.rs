@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 use bytes::Bytes;
 
 use super::batch::Compression;
-use super::reader::{Malformed, Reader};
+use crate::wire::reader::{Malformed, Reader};
 
 /// Header of snappy-java's stream framing: magic, version 1, compatible with version 1.
 const XERIAL: &[u8; 16] = b"\x82SNAPPY\0\0\0\0\x01\0\0\0\x01";

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::reader::{Malformed, Read, Reader};
+use crate::wire::reader::{Malformed, Read, Reader};
 
 /// One partition's part of the answer.
 #[derive(Debug, PartialEq, Eq)]

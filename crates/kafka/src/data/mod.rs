@@ -10,5 +10,4 @@ pub(crate) mod fetched;
 mod lane;
 pub(crate) mod partitioner;
 pub(crate) mod producer;
-pub(crate) mod reader;
 pub(crate) mod record;

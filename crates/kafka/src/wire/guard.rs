@@ -32,6 +32,11 @@ impl Guard {
         }
     }
 
+    /// What has not been read yet.
+    pub(crate) fn into_rest(self) -> Bytes {
+        self.bytes
+    }
+
     /// Whether `byte`, just read, completes a varint that claims more than is there.
     ///
     /// A boolean is read the same way as a varint's byte, so where a varint begins is not known. Every suffix of the

@@ -6,5 +6,7 @@ pub(crate) mod conn;
 pub(crate) mod frame;
 pub(crate) mod guard;
 mod inflight;
+mod plain;
 pub(crate) mod pool;
+pub(crate) mod reader;
 pub(crate) mod rpc;

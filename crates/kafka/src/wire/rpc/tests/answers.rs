@@ -1,6 +1,7 @@
 //! An answer of every call, to be damaged.
 
 mod changes;
+mod groups;
 
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages as m;
@@ -22,6 +23,7 @@ pub(super) fn real_answers() -> Vec<Answer> {
     let mut all = Vec::new();
     first(&mut all);
     changes::add_to(&mut all);
+    groups::add_to(&mut all);
     all
 }
 

@@ -40,6 +40,19 @@ impl Reader {
         self.0.try_get_i64().map_err(|_| SHORT)
     }
 
+    /// A string behind a length of 16 bits, as versions that are not flexible have it.
+    pub(crate) fn short_text(&mut self) -> Read<String> {
+        let len = usize::try_from(self.i16()?).map_err(|_| Malformed("a length is negative"))?;
+        let bytes = self.bytes(len)?;
+        String::from_utf8(bytes.into()).map_err(|_| Malformed("a string is not UTF-8"))
+    }
+
+    /// An array behind a length of 32 bits, as versions that are not flexible have it; null is empty.
+    pub(crate) fn array<T>(&mut self, item: impl Fn(&mut Self) -> Read<T>) -> Read<Vec<T>> {
+        let len = self.i32()?;
+        (0..len).map(|_| item(self)).collect()
+    }
+
     pub(crate) fn bytes(&mut self, len: usize) -> Read<Bytes> {
         if len > self.left() {
             return Err(SHORT);
