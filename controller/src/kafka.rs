@@ -73,6 +73,7 @@ impl Kafka {
                     .map(|h| (h.clone(), u16::try_from(port).unwrap_or_default()))
                     .collect(),
                 tls: Some(tls.clone()),
+                sasl: None,
                 dialer: Arc::clone(&dialer) as Arc<dyn Dialer>,
                 client_id: "sdm-controller".to_owned(),
                 timeout,

@@ -59,6 +59,7 @@ async fn strangers_get_no_further_than_the_handshake() -> Result<()> {
                         u16::try_from(port)?,
                     )],
                     tls,
+                    sasl: None,
                     dialer: std::sync::Arc::new(PodDialer {
                         pods: node.pods(NAMESPACE),
                     }),

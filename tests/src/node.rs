@@ -173,6 +173,7 @@ impl Node {
                 .map(|id| (names::node_dns(cluster, namespace, id), port))
                 .collect(),
             tls: Some(tls),
+            sasl: None,
             dialer: Arc::new(PodDialer {
                 pods: self.pods(namespace),
             }),

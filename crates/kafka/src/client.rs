@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::dial::Dialer;
 use crate::error::{KafkaError, Result, code};
 use crate::model::NodeInfo;
+use crate::sasl::SaslConfig;
 use crate::tls::TlsConfig;
 use crate::wire::conn::{ConnectOptions, Connection, DEFAULT_MAX_FRAME};
 use crate::wire::pool::{Address, Pool};
@@ -35,6 +36,8 @@ pub struct ClientConfig {
     pub bootstrap: Vec<(String, u16)>,
     /// `None` speaks plaintext.
     pub tls: Option<TlsConfig>,
+    /// `None` does not log in: the certificate says who we are, or nobody does.
+    pub sasl: Option<SaslConfig>,
     /// Opens the streams.
     pub dialer: Arc<dyn Dialer>,
     /// Shown in the brokers' request logs and quotas.
@@ -88,6 +91,7 @@ impl Client {
         let options = ConnectOptions {
             dialer: config.dialer,
             tls: config.tls,
+            sasl: config.sasl,
             client_id: config.client_id,
             max_frame: DEFAULT_MAX_FRAME,
         };
@@ -303,10 +307,12 @@ async fn dial(inner: Arc<Inner>, address: Address, deadline: Instant) -> Result<
     inner.pool.get(&address, deadline).await
 }
 
-/// The more telling of two failed dials: a refusal by TLS says more than an address that is not there.
+/// The more telling of two failed dials: a refusal says more than an address that is not there.
 fn worse(one: Option<KafkaError>, other: KafkaError) -> KafkaError {
     match one {
-        Some(one @ (KafkaError::Tls { .. } | KafkaError::Protocol { .. })) => one,
+        Some(
+            one @ (KafkaError::Tls { .. } | KafkaError::Auth { .. } | KafkaError::Protocol { .. }),
+        ) => one,
         Some(one) if matches!(other, KafkaError::Timeout { .. }) => one,
         _ => other,
     }

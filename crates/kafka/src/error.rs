@@ -55,6 +55,14 @@ pub enum KafkaError {
         /// The cause, for people.
         detail: String,
     },
+    /// The broker refused to let us log in, or could not prove that it knows the password itself.
+    #[error("login at {peer}: {detail}")]
+    Auth {
+        /// `host:port`.
+        peer: String,
+        /// The cause, for people.
+        detail: String,
+    },
     /// The peer sent something that is not Kafka's protocol as we know it, or shares no version of a call with us.
     #[error("{peer}: {detail}")]
     Protocol {
@@ -87,6 +95,7 @@ impl KafkaError {
             Self::OutcomeUnknown { .. } => "OutcomeUnknown",
             Self::Broker { code, .. } => codes::lookup(*code).reason,
             Self::Tls { .. } => "TlsFailed",
+            Self::Auth { .. } => "LoginFailed",
             Self::Protocol { .. } => "ProtocolError",
             Self::Timeout { sent: true, .. } => "TimedOut",
             Self::Timeout { sent: false, .. } => "TimedOutUnsent",
@@ -105,7 +114,7 @@ impl KafkaError {
             | Self::Timeout { .. }
             | Self::Tls { .. } => true,
             Self::Broker { code, .. } => codes::lookup(*code).retriable,
-            Self::Protocol { .. } | Self::Config { .. } => false,
+            Self::Auth { .. } | Self::Protocol { .. } | Self::Config { .. } => false,
         }
     }
 
@@ -118,7 +127,9 @@ impl KafkaError {
     /// Whether a broker may have carried the request out (`false`: it certainly did not see it).
     pub fn was_sent(&self) -> bool {
         match self {
-            Self::NotSent { .. } | Self::Tls { .. } | Self::Config { .. } => false,
+            Self::NotSent { .. } | Self::Tls { .. } | Self::Auth { .. } | Self::Config { .. } => {
+                false
+            }
             Self::Timeout { sent, .. } => *sent,
             Self::OutcomeUnknown { .. } | Self::Broker { .. } | Self::Protocol { .. } => true,
         }
@@ -207,6 +218,8 @@ pub mod code {
     pub const NOT_ENOUGH_REPLICAS_AFTER_APPEND: i16 = 20;
     pub const TOPIC_AUTHORIZATION_FAILED: i16 = 29;
     pub const CLUSTER_AUTHORIZATION_FAILED: i16 = 31;
+    pub const UNSUPPORTED_SASL_MECHANISM: i16 = 33;
+    pub const ILLEGAL_SASL_STATE: i16 = 34;
     pub const UNSUPPORTED_VERSION: i16 = 35;
     pub const TOPIC_ALREADY_EXISTS: i16 = 36;
     pub const NOT_CONTROLLER: i16 = 41;
@@ -214,6 +227,7 @@ pub mod code {
     pub const OUT_OF_ORDER_SEQUENCE_NUMBER: i16 = 45;
     pub const DUPLICATE_SEQUENCE_NUMBER: i16 = 46;
     pub const INVALID_PRODUCER_EPOCH: i16 = 47;
+    pub const SASL_AUTHENTICATION_FAILED: i16 = 58;
     pub const UNKNOWN_PRODUCER_ID: i16 = 59;
     pub const GROUP_ID_NOT_FOUND: i16 = 69;
     pub const ELECTION_NOT_NEEDED: i16 = 84;

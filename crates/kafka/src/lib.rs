@@ -1,4 +1,4 @@
-//! A thin Kafka client for administration, produce and consume, over mutual TLS.
+//! A thin Kafka client for administration, produce and consume, over TLS, mutual or with a login.
 //!
 //! Speaks Kafka's wire protocol through a schema-generated codec and adds what a reconciler needs: connections with
 //! version negotiation and pipelining, one deadline per call, routing by metadata, and errors that tell *not sent* from
@@ -13,6 +13,7 @@
 //! let client = Client::new(ClientConfig {
 //!     bootstrap: vec![("broker-0.example".into(), 9092)],
 //!     tls: None,
+//!     sasl: None,
 //!     dialer: Arc::new(TcpDialer),
 //!     client_id: "example".into(),
 //!     timeout: Duration::from_secs(10),
@@ -31,6 +32,7 @@ mod data;
 pub mod dial;
 pub mod error;
 pub mod model;
+mod sasl;
 pub mod tls;
 mod wire;
 
@@ -48,6 +50,7 @@ pub use error::{ItemError, KafkaError, Result};
 /// The codec's request and answer types, for [`Connection::call`].
 pub use kafka_protocol::messages;
 pub use model::*;
+pub use sasl::{SaslConfig, SaslMechanism};
 pub use tls::{TlsConfig, TlsMaterial};
 pub use wire::conn::{ConnectOptions, Connection, DEFAULT_MAX_FRAME};
 pub use wire::rpc::Rpc;

@@ -44,6 +44,7 @@ fn client_at(
     Client::new(ClientConfig {
         bootstrap,
         tls,
+        sasl: None,
         dialer,
         client_id: "test".into(),
         timeout: Duration::from_millis(timeout_ms),
@@ -67,6 +68,7 @@ fn options(dialer: Arc<dyn Dialer>) -> ConnectOptions {
     ConnectOptions {
         dialer,
         tls: None,
+        sasl: None,
         client_id: "test".into(),
         max_frame: DEFAULT_MAX_FRAME,
     }

@@ -1,4 +1,4 @@
-//! One connection to one address: handshake, version negotiation, pipelined calls.
+//! One connection to one address: handshake, version negotiation, login, pipelined calls.
 //!
 //! Owns the distinction this crate exists for: a request is *not sent* until the writer claims it, and from then on its
 //! outcome is *unknown* until an answer arrives. The tasks that move bytes are in `inflight.rs`; routing, retries and
@@ -19,6 +19,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::dial::Dialer;
 use crate::error::{KafkaError, Result, code};
 use crate::model::ApiRange;
+use crate::sasl::{SaslConfig, SaslMechanism};
 use crate::tls::{self, TlsConfig};
 use crate::wire::inflight::{
     Broken, BrokenKind, Claim, Outgoing, State, Ticket, read_loop, write_loop,
@@ -37,6 +38,8 @@ pub struct ConnectOptions {
     pub dialer: Arc<dyn Dialer>,
     /// `None` speaks plaintext.
     pub tls: Option<TlsConfig>,
+    /// `None` does not log in: the certificate says who we are, or nobody does.
+    pub sasl: Option<SaslConfig>,
     /// Shown in the broker's request log and quotas.
     pub client_id: String,
     /// Largest answer accepted, in bytes.
@@ -55,6 +58,8 @@ struct Shared {
     versions: Vec<ApiRange>,
     queue: mpsc::Sender<Outgoing>,
     state: Arc<State>,
+    /// When the login runs out.
+    expires: Option<Instant>,
     next_id: AtomicI32,
     tasks: [AbortHandle; 2],
 }
@@ -66,7 +71,7 @@ impl Drop for Shared {
 }
 
 impl Connection {
-    /// Dials `host:port`, completes TLS and learns which versions the peer offers, all before `deadline`.
+    /// Dials `host:port`, completes TLS, learns which versions the peer offers and logs in, all before `deadline`.
     pub async fn connect(
         options: &ConnectOptions,
         host: &str,
@@ -92,6 +97,12 @@ impl Connection {
         peer: String,
         deadline: Instant,
     ) -> Result<Self> {
+        let is_plain = |sasl: &SaslConfig| sasl.mechanism == SaslMechanism::Plain;
+        if options.tls.is_none() && options.sasl.as_ref().is_some_and(is_plain) {
+            return Err(KafkaError::config(
+                "PLAIN shows the password to whoever listens: it needs TLS",
+            ));
+        }
         let stream = options
             .dialer
             .dial(host, port)
@@ -123,7 +134,19 @@ impl Connection {
                 Self::start(options, peer, stream)
             }
         };
-        conn.negotiate(deadline).await
+        let mut conn = conn.negotiate(deadline).await?;
+        if let Some(sasl) = &options.sasl {
+            let expires = conn.log_in(sasl, deadline).await.map_err(before_any_call)?;
+            conn.unshared()?.expires = expires;
+        }
+        Ok(conn)
+    }
+
+    /// What may still be changed while the connection is being made.
+    fn unshared(&mut self) -> Result<&mut Shared> {
+        // Never fails: nobody else can hold a connection that was never handed out.
+        Arc::get_mut(&mut self.shared)
+            .ok_or_else(|| KafkaError::config("connection shared before it was made"))
     }
 
     fn start<S: AsyncRead + AsyncWrite + Send + 'static>(
@@ -144,6 +167,7 @@ impl Connection {
             versions: Vec::new(),
             queue,
             state,
+            expires: None,
             next_id: AtomicI32::new(0),
             tasks,
         };
@@ -185,15 +209,7 @@ impl Connection {
                 })
                 .collect();
         };
-        match Arc::get_mut(&mut self.shared) {
-            Some(shared) => shared.versions = ranges,
-            // Not reached: nobody else can hold a connection that was never handed out.
-            None => {
-                return Err(KafkaError::config(
-                    "connection shared before it was negotiated",
-                ));
-            }
-        }
+        self.unshared()?.versions = ranges;
         Ok(self)
     }
 
@@ -336,6 +352,7 @@ impl Connection {
 
     pub(crate) fn is_usable(&self) -> bool {
         !self.shared.state.retired.load(Ordering::Acquire)
+            && self.shared.expires.is_none_or(|at| Instant::now() < at)
     }
 }
 
@@ -356,7 +373,7 @@ fn not_sent(api: &'static str, peer: &str, detail: impl Into<String>) -> KafkaEr
     }
 }
 
-/// While a connection is being made only ApiVersions travels, so the caller's request has certainly not been sent.
+/// While a connection is being made only ApiVersions and the login travel, so the caller's request has certainly not been sent.
 fn before_any_call(error: KafkaError) -> KafkaError {
     match error {
         KafkaError::OutcomeUnknown { api, peer, detail } => {

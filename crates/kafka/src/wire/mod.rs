@@ -6,6 +6,7 @@ pub(crate) mod conn;
 pub(crate) mod frame;
 pub(crate) mod guard;
 mod inflight;
+mod login;
 mod plain;
 pub(crate) mod pool;
 pub(crate) mod reader;

@@ -147,6 +147,7 @@ impl Kafka {
         Client::new(ClientConfig {
             bootstrap: vec![("localhost".to_owned(), port)],
             tls,
+            sasl: None,
             dialer: Arc::new(TcpDialer),
             client_id: "test".to_owned(),
             timeout,
