@@ -135,6 +135,7 @@ impl Kafka {
         let client = Client::new(ClientConfig {
             bootstrap,
             tls,
+            sasl: None,
             dialer,
             client_id: "kubectl-kafka".to_owned(),
             timeout,
