@@ -14,7 +14,7 @@ use super::world::World;
 use crate::outcome::Refusal;
 
 /// The namespace that holds each group and transactional id whose name says nothing.
-pub type Claims = BTreeMap<(ResourceType, String), String>;
+pub type Claims = BTreeMap<ResourceType, BTreeMap<String, String>>;
 
 /// The object that gives its namespace a name.
 struct Claim<'w> {
@@ -51,12 +51,8 @@ impl<'w> Holders<'w> {
                 if this.by_name(namespace, wanted).is_some() {
                     continue;
                 }
-                let holds = !world.held.is_empty()
-                    && world
-                        .held
-                        .get(&(resource, wanted.to_owned()))
-                        .map(String::as_str)
-                        == Some(namespace);
+                let holder = world.held.get(&resource).and_then(|h| h.get(wanted));
+                let holds = holder.is_some_and(|holder| holder == namespace);
                 let created = acl.metadata.creation_timestamp.as_ref();
                 let claim = Claim {
                     rank: (!holds, created.is_none(), created, namespace, name),
@@ -72,13 +68,12 @@ impl<'w> Holders<'w> {
 
     /// For the next expansion.
     pub(super) fn claims(&self) -> Claims {
-        let entries = self.claims.iter().map(|((resource, name), claim)| {
-            (
-                (*resource, (*name).to_owned()),
-                claim.namespace().to_owned(),
-            )
-        });
-        entries.collect()
+        let mut claims = Claims::new();
+        for ((resource, name), claim) in &self.claims {
+            let (name, namespace) = ((*name).to_owned(), claim.namespace().to_owned());
+            claims.entry(*resource).or_default().insert(name, namespace);
+        }
+        claims
     }
 
     /// The namespace a name speaks of: what stands before its first dot, if there is such a namespace.

@@ -3,18 +3,20 @@
 //! Linear in the objects and in the ACLs that come out: topics are looked up by name and by prefix in what a namespace
 //! reaches, which is put together once for each namespace.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use sdm_api::{KafkaACL, KafkaAccessGrant, Permission};
 
 use super::claims::Holders;
+use super::gather::{ANYWHERE, Drafts};
 use super::reach::{Owned, Reach};
 use super::reason;
 use super::roles::built_in;
-use super::rule::{ANY, Acl, ObjectKey, Ops, kafka_host};
+use super::rule::{ObjectKey, Ops, kafka_host};
 use super::subjects;
-use super::targets::{Target, described};
+use super::targets::{Reached, described};
 use super::tenancy::namespace_allowed;
 use super::validate;
 use super::world::{Expansion, Verdict, World};
@@ -54,7 +56,7 @@ pub fn expand(world: &World<'_>) -> Expansion {
         holders: Holders::new(world, admitted),
         grants,
         reaches: HashMap::new(),
-        found: Vec::new(),
+        drafts: Drafts::new(),
     };
     let keys: Vec<_> = world.acls.iter().map(|acl| ObjectKey::of(*acl)).collect();
     let mut verdicts: Vec<Verdict> = Vec::with_capacity(keys.len());
@@ -68,7 +70,7 @@ pub fn expand(world: &World<'_>) -> Expansion {
         });
     }
     let claims = expander.holders.claims();
-    let wanted = gather(expander.found, &keys, &mut verdicts);
+    let wanted = expander.drafts.gather(&keys, &mut verdicts);
     Expansion {
         wanted,
         verdicts: keys.into_iter().zip(verdicts).collect(),
@@ -85,31 +87,6 @@ fn allowed_in(world: &World<'_>, namespace: &str) -> Result<(), Refusal> {
     namespace_allowed(&world.cluster.namespace, world.allowed, namespace, labels)
 }
 
-/// Puts together what several objects ask for, and counts what each of them stands for.
-fn gather(
-    mut found: Vec<(Acl, usize)>,
-    keys: &[ObjectKey],
-    verdicts: &mut [Verdict],
-) -> BTreeMap<Acl, Vec<ObjectKey>> {
-    found.sort_unstable();
-    found.dedup();
-    let mut wanted: Vec<(Acl, Vec<ObjectKey>)> = Vec::with_capacity(found.len());
-    for (acl, index) in found {
-        if let Some(verdict) = verdicts.get_mut(index) {
-            verdict.acls += 1;
-        }
-        let key = keys.get(index).cloned().unwrap_or_default();
-        match wanted.last_mut() {
-            Some((last, objects)) if *last == acl => objects.push(key),
-            _ => wanted.push((acl, vec![key])),
-        }
-    }
-    for (_, objects) in &mut wanted {
-        objects.sort_unstable();
-    }
-    wanted.into_iter().collect()
-}
-
 /// The expansion while it is put together.
 pub(super) struct Expander<'w> {
     pub(super) world: &'w World<'w>,
@@ -119,7 +96,7 @@ pub(super) struct Expander<'w> {
     pub(super) grants: HashMap<&'w str, Vec<&'w KafkaAccessGrant>>,
     /// What each tenant reaches, once it was asked.
     pub(super) reaches: HashMap<&'w str, Reach<'w>>,
-    found: Vec<(Acl, usize)>,
+    drafts: Drafts<'w>,
 }
 
 impl<'w> Expander<'w> {
@@ -127,7 +104,7 @@ impl<'w> Expander<'w> {
         let own = namespace(&acl.metadata);
         let mut verdict = Verdict::default();
         let rules = self.rules(own, acl, &mut verdict);
-        let mut targets = Vec::new();
+        let mut reached = Vec::new();
         for resource in &acl.spec.resources {
             let asked = rules[resource.type_ as usize];
             if asked.is_empty() {
@@ -136,7 +113,7 @@ impl<'w> Expander<'w> {
                     described(resource)
                 ));
             }
-            self.resource(own, resource, asked, &mut targets, &mut verdict);
+            self.resource(own, resource, asked, &mut reached, &mut verdict);
         }
         let mut principals = Vec::new();
         for subject in &acl.spec.subjects {
@@ -145,7 +122,7 @@ impl<'w> Expander<'w> {
                 Err(refusal) => verdict.refused.push(refusal),
             }
         }
-        self.emit(index, acl, &targets, &principals, &mut verdict);
+        self.emit(index, acl, &reached, principals, &mut verdict);
         verdict.refused.sort_unstable_by(order);
         verdict.refused.dedup();
         verdict.notes.sort_unstable();
@@ -182,28 +159,17 @@ impl<'w> Expander<'w> {
         rules
     }
 
+    /// Every principal, on everything reached, from every address.
     fn emit(
         &mut self,
         index: usize,
-        acl: &KafkaACL,
-        targets: &[Target<'w>],
-        principals: &[String],
+        acl: &'w KafkaACL,
+        reached: &[Reached<'w>],
+        principals: Vec<Cow<'w, str>>,
         verdict: &mut Verdict,
     ) {
-        let any = [ANY.to_owned()];
-        let hosts: Vec<_> = acl
-            .spec
-            .hosts
-            .iter()
-            .filter_map(|h| kafka_host(h))
-            .collect();
-        let hosts = if acl.spec.hosts.is_empty() {
-            &any[..]
-        } else {
-            &hosts
-        };
-        let each = principals.len() * hosts.len();
-        let count: usize = targets.iter().map(|t| t.operations.len() * each).sum();
+        let each = principals.len() * acl.spec.hosts.len().max(1);
+        let count: usize = reached.iter().map(|r| r.operations.len() * each).sum();
         if count > ACLS_AT_MOST {
             verdict.refused.push(Refusal::stands(
                 reason::TOO_MANY_ACLS,
@@ -211,39 +177,42 @@ impl<'w> Expander<'w> {
             ));
             return;
         }
+        let hosts = acl.spec.hosts.iter().filter_map(|h| kafka_host(h));
+        let mut hosts: Vec<_> = hosts.map(|h| self.drafts.word(Cow::from(h))).collect();
+        if acl.spec.hosts.is_empty() {
+            hosts.push(ANYWHERE);
+        }
         let deny = acl.spec.permission == Permission::Deny;
-        let own = format!("User:{}/", namespace(&acl.metadata));
+        let own = namespace(&acl.metadata);
         for principal in principals {
-            let foreign = deny && !principal.starts_with(&own);
-            let mut locked = None;
-            for target in targets {
-                if foreign && target.guest {
-                    locked = locked.or(Some(target.name));
-                    continue;
-                }
-                for host in hosts {
-                    for operation in &target.operations {
-                        let acl = Acl {
-                            resource: target.resource,
-                            pattern: target.pattern,
-                            name: target.name.to_owned(),
-                            principal: principal.clone(),
-                            host: host.clone(),
-                            operation: *operation,
-                            permission: acl.spec.permission,
-                        };
-                        self.found.push((acl, index));
+            let foreign = deny && !is_of(&principal, own);
+            let mut locked = reached.iter().filter(|r| foreign && r.guest);
+            if let Some(first) = locked.next() {
+                verdict.refused.push(Refusal::stands(
+                    reason::DENY_NOT_OWNED,
+                    format!("{principal} is not of namespace {own:?}: on a topic that is only granted, such as {:?}, it may deny its own subjects only", first.target.name),
+                ));
+            }
+            let principal = self.drafts.word(principal);
+            for one in reached.iter().filter(|r| !(foreign && r.guest)) {
+                for host in &hosts {
+                    for operation in &one.operations {
+                        let who = (index, acl.spec.permission);
+                        self.drafts
+                            .push(who, one.target, principal, *host, *operation);
                     }
                 }
             }
-            if let Some(topic) = locked {
-                verdict.refused.push(Refusal::stands(
-                    reason::DENY_NOT_OWNED,
-                    format!("{principal} is not of namespace {:?}: on a topic that is only granted, such as {topic:?}, it may deny its own subjects only", namespace(&acl.metadata)),
-                ));
-            }
         }
     }
+}
+
+/// Whether a principal is a namespace's for certain: `User:<namespace>/...`.
+fn is_of(principal: &str, namespace: &str) -> bool {
+    let rest = principal
+        .strip_prefix("User:")
+        .and_then(|p| p.strip_prefix(namespace));
+    rest.is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// What somebody has to change comes first: it decides what is reported.

@@ -46,6 +46,7 @@
 mod claims;
 mod expand;
 mod explain;
+mod gather;
 mod order;
 mod reach;
 pub mod reason;

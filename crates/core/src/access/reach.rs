@@ -115,14 +115,21 @@ impl<'w> Reach<'w> {
         }
     }
 
-    /// A topic by its name; `declared` says whether anybody owns it.
-    pub(super) fn topic(&self, name: &'w str, declared: bool) -> Option<Access<'w>> {
-        if declared {
-            let at = self.topics.binary_search_by_key(&name, |a| a.topic).ok()?;
-            return self.topics.get(at).copied();
+    /// A topic by its name; if it is out of reach, its owner.
+    pub(super) fn topic(
+        &self,
+        name: &'w str,
+        topics: &'w BTreeMap<String, String>,
+    ) -> Result<Access<'w>, Option<&'w str>> {
+        if let Ok(at) = self.topics.binary_search_by_key(&name, |a| a.topic) {
+            return self.topics.get(at).copied().ok_or(None);
         }
+        let owner = topics.get(name).map(String::as_str);
         let operations = self.undeclared.get(name);
-        (!operations.is_empty()).then_some(Access {
+        if owner.is_some() || operations.is_empty() {
+            return Err(owner);
+        }
+        Ok(Access {
             topic: name,
             owner: self.cluster_namespace,
             operations,

@@ -1,5 +1,7 @@
 //! From subjects to principals.
 
+use std::borrow::Cow;
+
 use sdm_api::{AclSubject, Permission, SubjectKind, names};
 
 use super::reason;
@@ -9,20 +11,23 @@ use super::world::World;
 use crate::outcome::Refusal;
 
 /// The principals of a subject, as seen from an object in namespace `own`.
-pub(super) fn principals(
-    world: &World<'_>,
+pub(super) fn principals<'w>(
+    world: &'w World<'w>,
     own: &str,
-    subject: &AclSubject,
+    subject: &'w AclSubject,
     permission: Permission,
-) -> Result<Vec<String>, Refusal> {
+) -> Result<Vec<Cow<'w, str>>, Refusal> {
     let namespace = subject.namespace.as_deref().unwrap_or(own);
     let principals = match subject.kind {
-        SubjectKind::KafkaUser => user(world, ObjectKey::new(namespace, &subject.name))?,
+        SubjectKind::KafkaUser => {
+            let principals = user(world, ObjectKey::new(namespace, &subject.name))?;
+            principals.iter().map(|p| Cow::from(p.as_str())).collect()
+        }
         SubjectKind::ServiceAccount => {
             let name = names::service_account_principal(namespace, &subject.name);
-            vec![format!("User:{name}")]
+            vec![Cow::from(format!("User:{name}"))]
         }
-        SubjectKind::Principal => vec![subject.name.clone()],
+        SubjectKind::Principal => vec![Cow::from(subject.name.as_str())],
     };
     for principal in &principals {
         if own != world.cluster.namespace && principal == EVERYBODY {
@@ -35,13 +40,13 @@ pub(super) fn principals(
     Ok(principals)
 }
 
-fn user(world: &World<'_>, key: ObjectKey) -> Result<Vec<String>, Refusal> {
+fn user<'w>(world: &'w World<'w>, key: ObjectKey) -> Result<&'w [String], Refusal> {
     match world.users.get(&key) {
         Some(user) if user.principals.is_empty() => Err(Refusal::waits(
             reason::SUBJECT_NOT_READY,
             format!("KafkaUser {key} has no principal yet"),
         )),
-        Some(user) => Ok(user.principals.clone()),
+        Some(user) => Ok(&user.principals),
         None if world.foreign_users.contains(&key) => Err(Refusal::stands(
             reason::SUBJECT_OF_ANOTHER_CLUSTER,
             format!(

@@ -11,11 +11,17 @@ use super::rule::{ANY, CLUSTER, Ops, list, resource_name};
 use super::world::Verdict;
 use crate::outcome::Refusal;
 
-/// A resource with what is given there.
+/// A resource of Kafka's.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Target<'w> {
     pub(super) resource: ResourceType,
     pub(super) pattern: Pattern,
     pub(super) name: &'w str,
+}
+
+/// A resource with what is given there.
+pub(super) struct Reached<'w> {
+    pub(super) target: Target<'w>,
     pub(super) operations: Vec<Operation>,
     /// It belongs to somebody else, who granted it.
     pub(super) guest: bool,
@@ -28,7 +34,7 @@ impl<'w> Expander<'w> {
         own: &'w str,
         resource: &'w AclResource,
         asked: Ops,
-        targets: &mut Vec<Target<'w>>,
+        reached: &mut Vec<Reached<'w>>,
         verdict: &mut Verdict,
     ) {
         let kind = resource.type_;
@@ -37,7 +43,7 @@ impl<'w> Expander<'w> {
         let refusal = match kind {
             _ if !tenant => None,
             ResourceType::Topic => {
-                return self.topics(own, resource, asked, targets, verdict);
+                return self.topics(own, resource, asked, reached, verdict);
             }
             ResourceType::Group | ResourceType::TransactionalId => {
                 self.holders.check(own, resource).err()
@@ -48,10 +54,12 @@ impl<'w> Expander<'w> {
         };
         match refusal {
             Some(refusal) => verdict.refused.push(refusal),
-            None => targets.push(Target {
-                resource: kind,
-                pattern: resource.pattern,
-                name,
+            None => reached.push(Reached {
+                target: Target {
+                    resource: kind,
+                    pattern: resource.pattern,
+                    name,
+                },
                 operations: all_of(asked, kind),
                 guest: false,
             }),
@@ -64,7 +72,7 @@ impl<'w> Expander<'w> {
         own: &'w str,
         resource: &'w AclResource,
         asked: Ops,
-        targets: &mut Vec<Target<'w>>,
+        reached: &mut Vec<Reached<'w>>,
         verdict: &mut Verdict,
     ) {
         let world = self.world;
@@ -83,11 +91,10 @@ impl<'w> Expander<'w> {
             Pattern::Prefixed => name,
             Pattern::Literal if name == ANY => "",
             Pattern::Literal => {
-                let owner = world.topics.get(name).map(String::as_str);
-                match reach.topic(name, owner.is_some()) {
-                    None => verdict.refused.push(self.not_owned(own, name, owner)),
-                    Some(access) => {
-                        let beyond = give(access, own, asked, targets);
+                match reach.topic(name, world.topics) {
+                    Err(owner) => verdict.refused.push(self.not_owned(own, name, owner)),
+                    Ok(access) => {
+                        let beyond = give(access, own, asked, reached);
                         if !beyond.is_empty() {
                             let which = format!("topic {name:?} of namespace {:?}", access.owner);
                             verdict.refused.push(not_granted(&which, access, &beyond));
@@ -107,7 +114,7 @@ impl<'w> Expander<'w> {
         // One refusal for all topics of an owner that are granted alike.
         let mut beyond: BTreeMap<(&str, Ops), (Access<'_>, Vec<Operation>)> = BTreeMap::new();
         for access in matches {
-            let missing = give(*access, own, asked, targets);
+            let missing = give(*access, own, asked, reached);
             if !missing.is_empty() {
                 beyond
                     .entry((access.owner, access.operations))
@@ -151,7 +158,7 @@ fn give<'w>(
     access: Access<'w>,
     own: &str,
     asked: Ops,
-    targets: &mut Vec<Target<'w>>,
+    reached: &mut Vec<Reached<'w>>,
 ) -> Vec<Operation> {
     let (mut given, mut beyond) = (Vec::new(), Vec::new());
     for operation in all_of(asked, ResourceType::Topic) {
@@ -165,10 +172,12 @@ fn give<'w>(
         // The part of it that is granted.
         given = access.operations.iter_for(ResourceType::Topic).collect();
     }
-    targets.push(Target {
-        resource: ResourceType::Topic,
-        pattern: Pattern::Literal,
-        name: access.topic,
+    reached.push(Reached {
+        target: Target {
+            resource: ResourceType::Topic,
+            pattern: Pattern::Literal,
+            name: access.topic,
+        },
         operations: given,
         guest: access.owner != own,
     });

@@ -6,13 +6,16 @@ use sdm_api::{
     AclResource, AclSubject, KafkaACL, KafkaACLSpec, Pattern, Permission, ResourceType, SubjectKind,
 };
 
-use super::shape;
+use super::shape::{self, At};
 use crate::access::claims::foreign_pattern;
 use crate::access::roles::built_in;
 use crate::access::rule::{ANY, CLUSTER, EVERYBODY, OPERATORS, kafka_host, resource_name};
 use crate::access::subjects::{operator, wildcard};
 use crate::access::targets::{cluster_rights, described};
 use crate::violation::Review;
+
+const SUBJECTS: &str = "spec.subjects";
+const RESOURCES: &str = "spec.resources";
 
 /// What is wrong, whoever it is that says it.
 pub(super) fn check(spec: &KafkaACLSpec, review: &mut Review) {
@@ -26,7 +29,7 @@ pub(super) fn check(spec: &KafkaACLSpec, review: &mut Review) {
         }
     }
     for (i, subject) in spec.subjects.iter().enumerate() {
-        check_subject(&format!("spec.subjects[{i}]"), subject, review);
+        check_subject(i, subject, review);
     }
     let mut seen = BTreeSet::new();
     for role in &spec.roles {
@@ -43,7 +46,7 @@ pub(super) fn check(spec: &KafkaACLSpec, review: &mut Review) {
         }
     }
     for (i, resource) in spec.resources.iter().enumerate() {
-        check_resource(&format!("spec.resources[{i}]"), resource, review);
+        check_resource(i, resource, review);
     }
     let mut seen = BTreeSet::new();
     for host in &spec.hosts {
@@ -64,12 +67,12 @@ pub(super) fn check(spec: &KafkaACLSpec, review: &mut Review) {
     }
 }
 
-fn check_subject(path: &str, subject: &AclSubject, review: &mut Review) {
+fn check_subject(index: usize, subject: &AclSubject, review: &mut Review) {
     let name = subject.name.as_str();
     if let Some(namespace) = &subject.namespace {
-        shape::namespace(&format!("{path}.namespace"), namespace, review);
+        shape::namespace(At(SUBJECTS, index, "namespace"), namespace, review);
     }
-    let path = format!("{path}.name");
+    let path = At(SUBJECTS, index, "name");
     match subject.kind {
         SubjectKind::Principal => {
             let parts = name.split_once(':');
@@ -97,9 +100,9 @@ fn check_subject(path: &str, subject: &AclSubject, review: &mut Review) {
     }
 }
 
-fn check_resource(path: &str, resource: &AclResource, review: &mut Review) {
+fn check_resource(index: usize, resource: &AclResource, review: &mut Review) {
     let kind = resource_name(resource.type_);
-    let path = format!("{path}.name");
+    let path = At(RESOURCES, index, "name");
     let name = resource.name.as_deref();
     match (resource.type_, name) {
         (ResourceType::Cluster, name) => {
@@ -111,7 +114,7 @@ fn check_resource(path: &str, resource: &AclResource, review: &mut Review) {
             }
         }
         (_, None | Some("")) => review.invalid(path, format!("name the {kind}, or \"*\" for all")),
-        (ResourceType::Topic, Some(name)) => shape::topic(&path, name, resource.pattern, review),
+        (ResourceType::Topic, Some(name)) => shape::topic(path, name, resource.pattern, review),
         (_, Some(ANY)) if resource.pattern == Pattern::Prefixed => review.invalid(
             path,
             format!("\"*\" is no prefix: for every {kind}, use \"*\" with pattern literal"),
@@ -126,7 +129,7 @@ pub(super) fn forbid(acl: &KafkaACL, review: &mut Review) {
     let cluster = acl.spec.cluster_ref.namespace_from(own);
     let tenant = own != cluster;
     for (i, subject) in acl.spec.subjects.iter().enumerate() {
-        let path = format!("spec.subjects[{i}].name");
+        let path = At(SUBJECTS, i, "name");
         if subject.kind != SubjectKind::Principal {
             continue;
         }
@@ -137,15 +140,17 @@ pub(super) fn forbid(acl: &KafkaACL, review: &mut Review) {
         }
     }
     for (i, resource) in acl.spec.resources.iter().enumerate().filter(|_| tenant) {
-        let path = format!("spec.resources[{i}]");
         match resource.type_ {
             ResourceType::Topic => {}
             ResourceType::Cluster | ResourceType::DelegationToken => {
-                review.forbidden(path, cluster_rights(resource.type_, cluster).message);
+                review.forbidden(
+                    At(RESOURCES, i, ""),
+                    cluster_rights(resource.type_, cluster).message,
+                );
             }
             ResourceType::Group | ResourceType::TransactionalId => {
                 if let Some(refusal) = foreign_pattern(own, resource) {
-                    review.forbidden(format!("{path}.name"), refusal.message);
+                    review.forbidden(At(RESOURCES, i, "name"), refusal.message);
                 }
             }
         }
@@ -155,20 +160,20 @@ pub(super) fn forbid(acl: &KafkaACL, review: &mut Review) {
 /// What is legal and unwise. Roles that are not built in are not known here.
 pub(super) fn advise(spec: &KafkaACLSpec, review: &mut Review) {
     for (i, subject) in spec.subjects.iter().enumerate() {
-        let path = format!("spec.subjects[{i}].name");
+        let path = At(SUBJECTS, i, "name");
         if subject.kind != SubjectKind::Principal {
             continue;
         }
         if subject.name == "User:ANONYMOUS" {
-            review.warn(path, "it is everybody who does not log in");
+            review.warn(String::from(path), "it is everybody who does not log in");
         } else if subject.name.contains(':') && !subject.name.starts_with("User:") {
             review.warn(
-                path,
+                String::from(path),
                 "no listener of this cluster gives anybody a principal of another type than User",
             );
         } else if subject.name.starts_with(OPERATORS) && spec.permission == Permission::Allow {
             review.warn(
-                path,
+                String::from(path),
                 "it is the operator's own, and may do everything without an ACL",
             );
         }
@@ -204,7 +209,7 @@ pub(super) fn advise(spec: &KafkaACLSpec, review: &mut Review) {
         let mut rules = spec.roles.iter().filter_map(|r| built_in(r)).flatten();
         if !rules.any(|(kind, _)| *kind == resource.type_) {
             review.warn(
-                format_args!("spec.resources[{i}]"),
+                String::from(At(RESOURCES, i, "")),
                 format_args!("no role here says anything about {}", described(resource)),
             );
         }

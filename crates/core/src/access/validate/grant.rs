@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sdm_api::{KafkaAccessGrant, KafkaAccessGrantSpec, Pattern, ResourceType};
 
-use super::shape;
+use super::shape::{self, At};
 use crate::access::rule::ANY;
 use crate::violation::Review;
 
@@ -29,8 +29,8 @@ pub(super) fn check(spec: &KafkaAccessGrantSpec, review: &mut Review) {
         review.invalid("spec.topics", "it grants nothing: list a topic");
     }
     for (i, topic) in spec.topics.iter().enumerate() {
-        let path = format!("spec.topics[{i}].name");
-        shape::topic(&path, &topic.name, topic.pattern, review);
+        let path = At("spec.topics", i, "name");
+        shape::topic(path, &topic.name, topic.pattern, review);
     }
     shape::operations(
         "spec.operations",

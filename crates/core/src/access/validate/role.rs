@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sdm_api::{KafkaRoleSpec, Operation};
 
-use super::shape;
+use super::shape::{self, At};
 use crate::access::rule::resource_name;
 use crate::violation::Review;
 
@@ -14,12 +14,12 @@ pub(super) fn check(spec: &KafkaRoleSpec, review: &mut Review) {
     }
     let mut seen: BTreeMap<_, Vec<Operation>> = BTreeMap::new();
     for (i, rule) in spec.rules.iter().enumerate() {
-        let path = format!("spec.rules[{i}].operations");
+        let path = At("spec.rules", i, "operations");
         if rule.operations.is_empty() {
-            review.invalid(&path, "a rule without operations gives nothing: list one");
+            review.invalid(path, "a rule without operations gives nothing: list one");
         }
         let seen = seen.entry(rule.resource).or_default();
-        shape::operations(&path, rule.resource, &rule.operations, seen, review);
+        shape::operations(path, rule.resource, &rule.operations, seen, review);
     }
     for (resource, operations) in seen {
         if operations.len() > 1 && operations.contains(&Operation::All) {

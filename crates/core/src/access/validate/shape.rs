@@ -6,12 +6,29 @@ use crate::access::rule::{ANY, list, operations_of, resource_name};
 use crate::validate::syntax::dns_label;
 use crate::violation::Review;
 
+/// A field of an item of a list, written out only when there is something to say about it.
+#[derive(Clone, Copy)]
+pub(super) struct At(
+    pub(super) &'static str,
+    pub(super) usize,
+    pub(super) &'static str,
+);
+
+impl From<At> for String {
+    fn from(At(list, index, field): At) -> Self {
+        match field {
+            "" => format!("{list}[{index}]"),
+            _ => format!("{list}[{index}].{field}"),
+        }
+    }
+}
+
 /// What Kubernetes calls a DNS subdomain: the name of most objects.
 pub(super) fn object_name(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(dns_label)
 }
 
-pub(super) fn namespace(path: &str, text: &str, review: &mut Review) {
+pub(super) fn namespace(path: impl Into<String>, text: &str, review: &mut Review) {
     if !dns_label(text) {
         review.invalid(
             path,
@@ -31,7 +48,7 @@ pub(super) fn same_cluster(new: &ClusterRef, old: Option<&ClusterRef>, review: &
 }
 
 /// What is wrong with the name of a topic (`org.apache.kafka.common.internals.Topic`), or with what it begins with.
-pub(super) fn topic(path: &str, name: &str, pattern: Pattern, review: &mut Review) {
+pub(super) fn topic(path: impl Into<String>, name: &str, pattern: Pattern, review: &mut Review) {
     let legal = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
     let literal = pattern == Pattern::Literal;
     if literal && name == ANY {
@@ -62,7 +79,7 @@ pub(super) fn topic(path: &str, name: &str, pattern: Pattern, review: &mut Revie
 
 /// Operations of a rule or a grant. `seen` are those that stand elsewhere already.
 pub(super) fn operations(
-    path: &str,
+    path: impl Into<String> + Copy,
     resource: ResourceType,
     operations: &[Operation],
     seen: &mut Vec<Operation>,
