@@ -1,7 +1,7 @@
 //! Records: writing them in batches with a producer id, reading them back by partition.
 //!
-//! Owns the record batch format (magic 2), its compression, partitioning, and the produce and fetch loops. Consumer
-//! groups and transactions are not spoken.
+//! Owns the record batch format (magic 2), its compression, partitioning, and the produce and fetch loops. It joins no
+//! consumer group and speaks no transactions.
 
 pub(crate) mod batch;
 pub(crate) mod compress;

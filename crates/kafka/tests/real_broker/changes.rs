@@ -314,6 +314,17 @@ pub async fn replicas_move(client: &Client) {
     assert_eq!(error("large", 0), "INVALID_REPLICA_ASSIGNMENT");
     assert_eq!(error("nowhere", 0), "UNKNOWN_TOPIC_OR_PARTITION");
 
+    // The preferred replicas lead: nothing to do is no error.
+    let verdicts = client
+        .elect_preferred_leaders(Some(&[("moved", &[0, 1]), ("nowhere", &[0])]))
+        .await
+        .unwrap();
+    let verdicts: BTreeMap<_, _> = verdicts.into_iter().collect();
+    assert_eq!(verdicts[&("moved".to_owned(), 1)], Ok(()));
+    let absent = verdicts[&("nowhere".to_owned(), 0)].as_ref().unwrap_err();
+    assert_eq!(absent.name, "UNKNOWN_TOPIC_OR_PARTITION");
+    assert_eq!(client.elect_preferred_leaders(None).await.unwrap(), []);
+
     // Everything is where it should be already.
     for asked in [None, Some(&[("moved", &[0, 1][..]), ("nowhere", &[0])][..])] {
         assert_eq!(

@@ -1,8 +1,8 @@
-//! Every call against a real Apache Kafka: one combined KRaft node on loopback, mutual TLS on every listener.
+//! Every call against a real Apache Kafka: one combined KRaft node on loopback, mutual TLS or passwords on its listeners.
 //!
 //!     SDM_KAFKA_LIBS=DIR cargo test -p sdm-kafka --test real_broker -- --ignored --nocapture
 //!
-//! DIR holds the jars of a Kafka distribution (its `libs`). Takes about a minute; three JVM starts with 384 MB heaps.
+//! DIR holds the jars of a Kafka distribution (its `libs`). Takes about a minute; up to three JVMs at a time.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
@@ -11,6 +11,8 @@ mod changes;
 #[path = "../common/mod.rs"]
 mod common;
 mod doors;
+mod groups;
+mod logins;
 mod node;
 mod records;
 mod topics;
@@ -40,11 +42,16 @@ async fn every_call_against_a_real_node() {
     changes::configs_change_key_by_key(&client).await;
     changes::topics_grow(&client).await;
     changes::replicas_move(&client).await;
+    groups::offsets_without_members(&client).await;
+    groups::groups_with_members(&kafka, &client, &operator).await;
     doors::strangers_may_do_nothing(&kafka).await;
     access::acls_come_and_go(&client).await;
     access::the_authorizer_denies_and_allows(&kafka, &client).await;
     access::credentials_come_and_go(&client).await;
     access::quotas_come_and_go(&client).await;
+    logins::a_credential_lets_in_while_it_is_there(&kafka, &client).await;
+    logins::a_login_is_renewed_before_it_ends(&kafka).await;
+    logins::where_no_password_is_taken(&kafka, &operator).await;
     doors::nobody_gets_past_the_handshake(&kafka, &operator).await;
     doors::reloaded_material_is_used(&kafka, &operator).await;
     records::a_killed_broker_costs_no_record(&mut kafka, &client).await;

@@ -7,12 +7,14 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sdm_kafka::{Client, ClientConfig, NewTopic, TcpDialer, TlsConfig};
+use sdm_kafka::{Client, ClientConfig, NewTopic, SaslConfig, TcpDialer, TlsConfig};
 use tokio::time::{Instant, sleep};
 
 use crate::common::{Authority, Leaf};
 
 pub const NODE: i32 = 7;
+/// How long a login with PLAIN is good for.
+pub const REAUTH_MS: u64 = 1500;
 
 /// A Kafka node of our own: its directory, its process, its three listeners.
 pub struct Kafka {
@@ -20,8 +22,10 @@ pub struct Kafka {
     pub libs: String,
     pub jvm: Option<Child>,
     pub cluster_id: String,
-    /// controller, replication, clients
+    /// controller, replication, clients: mutual TLS
     pub ports: [u16; 3],
+    /// Takes passwords over TLS, and no certificates.
+    pub passwords: u16,
     pub ca: Authority,
 }
 
@@ -29,14 +33,14 @@ impl Kafka {
     pub fn format() -> Self {
         let libs = std::env::var("SDM_KAFKA_LIBS")
             .expect("SDM_KAFKA_LIBS names a directory of Kafka's jars");
-        let holders: Vec<TcpListener> = (0..3)
+        let holders: Vec<TcpListener> = (0..4)
             .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
             .collect();
         let ports: Vec<u16> = holders
             .iter()
             .map(|l| l.local_addr().unwrap().port())
             .collect();
-        let ports = [ports[0], ports[1], ports[2]];
+        let (ports, passwords) = ([ports[0], ports[1], ports[2]], ports[3]);
         let dir =
             std::env::temp_dir().join(format!("sdm-kafka-{}-{}", std::process::id(), ports[0]));
         fs::create_dir_all(dir.join("data")).unwrap();
@@ -52,18 +56,26 @@ impl Kafka {
         let [controller, replication, clients] = ports;
         let properties = format!(
             "process.roles=broker,controller\nnode.id={NODE}\nlog.dirs={data}\n\
-             listeners=CONTROLLER://127.0.0.1:{controller},REPLICATION://127.0.0.1:{replication},CLIENTS://127.0.0.1:{clients}\n\
-             advertised.listeners=CONTROLLER://localhost:{controller},REPLICATION://localhost:{replication},CLIENTS://localhost:{clients}\n\
-             listener.security.protocol.map=CONTROLLER:SSL,REPLICATION:SSL,CLIENTS:SSL\n\
+             listeners=CONTROLLER://127.0.0.1:{controller},REPLICATION://127.0.0.1:{replication},CLIENTS://127.0.0.1:{clients},PASSWORDS://127.0.0.1:{passwords}\n\
+             advertised.listeners=CONTROLLER://localhost:{controller},REPLICATION://localhost:{replication},CLIENTS://localhost:{clients},PASSWORDS://localhost:{passwords}\n\
+             listener.security.protocol.map=CONTROLLER:SSL,REPLICATION:SSL,CLIENTS:SSL,PASSWORDS:SASL_SSL\n\
              controller.listener.names=CONTROLLER\ninter.broker.listener.name=REPLICATION\n\
              controller.quorum.bootstrap.servers=localhost:{controller}\n\
              ssl.keystore.type=PEM\nssl.keystore.location={keystore}\nssl.truststore.type=PEM\nssl.truststore.location={truststore}\n\
              ssl.client.auth=required\nssl.principal.mapping.rules=RULE:^CN=(.*)$/$1/,DEFAULT\n\
              authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n\
              super.users=User:sdm:node;User:sdm:operator\nallow.everyone.if.no.acl.found=false\n\
+             listener.name.passwords.ssl.client.auth=none\n\
+             listener.name.passwords.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512\n\
+             listener.name.passwords.scram-sha-256.sasl.jaas.config={scram}\n\
+             listener.name.passwords.scram-sha-512.sasl.jaas.config={scram}\n\
+             listener.name.passwords.plain.sasl.jaas.config={plain}\n\
+             listener.name.passwords.plain.connections.max.reauth.ms={REAUTH_MS}\n\
              broker.rack=zone-a\noffsets.topic.replication.factor=1\nauto.create.topics.enable=false\n\
-             log.cleaner.dedupe.buffer.size=2097152\nlog.cleaner.threads=1\n",
+             log.cleaner.dedupe.buffer.size=2097152\nlog.cleaner.threads=1\ngroup.initial.rebalance.delay.ms=0\noffsets.topic.num.partitions=5\n",
             data = at("data"),
+            scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;",
+            plain = "org.apache.kafka.common.security.plain.PlainLoginModule required user_bob=\"open sesame\";",
             keystore = at("keystore.pem"),
             truststore = at("truststore.pem"),
         );
@@ -75,6 +87,7 @@ impl Kafka {
             jvm: None,
             cluster_id,
             ports,
+            passwords,
             ca,
         };
         let id = kafka.cluster_id.clone();
@@ -87,6 +100,7 @@ impl Kafka {
                 &id,
                 "--standalone",
                 "-c",
+                "server.properties",
             ])
             .wait()
             .unwrap();
@@ -95,6 +109,7 @@ impl Kafka {
         kafka
     }
 
+    /// A JVM with a program of Kafka's, in our directory.
     pub fn java(&self, args: &[&str]) -> Child {
         let log = fs::File::options()
             .create(true)
@@ -104,14 +119,13 @@ impl Kafka {
         Command::new("java")
             .args([
                 "-Xmx384m",
-                "-Xms384m",
+                "-Xms128m",
                 "-XX:+UseSerialGC",
                 "-XX:TieredStopAtLevel=1",
                 "-cp",
                 &format!("{}/*", self.libs),
             ])
             .args(args)
-            .arg(self.dir.join("server.properties"))
             .current_dir(&self.dir)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
@@ -121,7 +135,7 @@ impl Kafka {
     }
 
     pub fn start(&mut self) {
-        self.jvm = Some(self.java(&["kafka.Kafka"]));
+        self.jvm = Some(self.java(&["kafka.Kafka", "server.properties"]));
     }
 
     /// SIGKILL.
@@ -151,6 +165,18 @@ impl Kafka {
             dialer: Arc::new(TcpDialer),
             client_id: "test".to_owned(),
             timeout,
+        })
+    }
+
+    /// A client that shows no certificate and logs in.
+    pub fn client_with_password(&self, sasl: SaslConfig) -> Client {
+        Client::new(ClientConfig {
+            bootstrap: vec![("localhost".to_owned(), self.passwords)],
+            tls: Some(TlsConfig::new(self.ca.client(None)).unwrap()),
+            sasl: Some(sasl),
+            dialer: Arc::new(TcpDialer),
+            client_id: "test".to_owned(),
+            timeout: Duration::from_secs(20),
         })
     }
 
