@@ -58,7 +58,7 @@ impl Workshop {
         Ok(Self {
             authority,
             authority_hash: open.authority_hash.clone(),
-            ca_pem: text(&open.authority, "tls.crt").unwrap_or_default(),
+            ca_pem: open.ca_pem(),
         })
     }
 
@@ -70,8 +70,7 @@ impl Workshop {
         failed: &mut Failed,
     ) -> Result<Vec<Delivered>, Error> {
         let mut made = Vec::with_capacity(items.len());
-        for mut item in items {
-            self.notice_shape(&mut item);
+        for item in items {
             match self.make_one(context, &item).await {
                 Ok((upsertion, secret)) => made.push(Delivered { item, upsertion, secret }),
                 Err(error) => {
@@ -81,17 +80,6 @@ impl Workshop {
             }
         }
         Ok(made)
-    }
-
-    /// Another listener, authority or form: the same credential is delivered again.
-    fn notice_shape(&self, item: &mut Item) {
-        let (Some(listener), Some(credential)) = (&item.listener, &item.view.credential) else {
-            return;
-        };
-        let delivery = Delivery { user: &item.user, listener, ca_pem: &self.ca_pem };
-        if item.plan.action == CredentialAction::Keep && credential.shape != shape_hash(&delivery) {
-            item.plan.action = CredentialAction::Redeliver;
-        }
     }
 
     async fn make_one(&self, context: &Context, item: &Item) -> Result<(Option<ScramUpsertion>, Option<Secret>), Error> {

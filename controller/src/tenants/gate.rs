@@ -21,6 +21,15 @@ pub struct Open {
     pub authority_hash: String,
 }
 
+impl Open {
+    /// The authority's certificate.
+    pub fn ca_pem(&self) -> String {
+        let data = self.authority.data.as_ref();
+        let certificate = data.and_then(|d| d.get("tls.crt"));
+        certificate.map_or_else(String::new, |c| String::from_utf8_lossy(&c.0).into_owned())
+    }
+}
+
 /// Why a cluster's Kafka cannot be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Closed {

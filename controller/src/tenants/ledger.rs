@@ -1,12 +1,13 @@
 //! What the controller created in one Kafka cluster, on record before it is created: topics by their owner, users with
 //! credentials and quotas, ACLs. Whatever is on record and wanted by nobody any more is taken away; nothing else ever is.
 //!
-//! The record lies in ConfigMaps `<cluster>-ledger-<n>` beside the cluster, sixteen at most, each written only when it
-//! changes and only over the version it was read from: a process that lost the lease cannot overwrite its successor.
+//! The record lies in ConfigMaps `<cluster>-ledger-<n>` beside the cluster, a few hundred entries each. What is noted at
+//! the same time goes into the same one, so that a batch costs one write; each is written only over the version it was
+//! read from, so that a process that lost the lease cannot overwrite its successor.
 //! It needs no finalizer on anybody's object, so no namespace ever waits for a Kafka that is down.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{Hash, Hasher};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -22,8 +23,8 @@ use crate::store::Key;
 
 /// Label of the ConfigMaps.
 const LABEL: &str = "kafka.sdm.dev/ledger";
-/// A power of two; what is on record of 10,000 topics and 50,000 ACLs stays below half of what a ConfigMap may hold.
-const SHARDS: usize = 16;
+/// Entries in one ConfigMap: about 100 KB.
+const ENTRIES: usize = 500;
 /// Writes at the same time.
 const CONCURRENCY: usize = 8;
 
@@ -71,12 +72,15 @@ pub struct Ledger {
     users: BTreeMap<Key, UserEntry>,
     acls: BTreeSet<Acl>,
     shards: Vec<Shard>,
+    /// Where each entry lies, by a hash of what names it.
+    places: HashMap<u64, usize>,
 }
 
 #[derive(Clone, Default)]
 struct Shard {
     version: Option<String>,
     dirty: bool,
+    entries: usize,
 }
 
 impl Ledger {
@@ -95,7 +99,8 @@ impl Ledger {
             topics: BTreeMap::new(),
             users: BTreeMap::new(),
             acls: BTreeSet::new(),
-            shards: vec![Shard::default(); SHARDS],
+            shards: Vec::new(),
+            places: HashMap::new(),
         };
         for map in api.list(&params).await?.items {
             ledger.read(&map)?;
@@ -106,18 +111,35 @@ impl Ledger {
     fn read(&mut self, map: &ConfigMap) -> Result<(), Error> {
         let name = map.name_any();
         let number = name.rsplit('-').next().and_then(|n| n.parse::<usize>().ok());
-        let Some(shard) = number.and_then(|n| self.shards.get_mut(n)) else {
+        let Some(number) = number.filter(|n| *n < 100_000) else {
             return Err(Error::Ledger(name, "its name is none of a record".to_owned()));
         };
-        shard.version = map.resource_version();
-        self.topics.extend(part::<BTreeMap<String, TopicEntry>>(map, "topics")?);
-        let users = part::<BTreeMap<String, UserEntry>>(map, "users")?;
-        for (user, entry) in users {
-            let (namespace, name) = user.split_once('/').unwrap_or_default();
-            self.users.insert(Key { namespace: namespace.to_owned(), name: name.to_owned() }, entry);
+        if self.shards.len() <= number {
+            self.shards.resize(number + 1, Shard::default());
         }
-        self.acls.extend(part::<Vec<Acl>>(map, "acls")?);
+        self.shards[number].version = map.resource_version();
+        for (topic, entry) in part::<BTreeMap<String, TopicEntry>>(map, "topics")? {
+            self.lay(topic.as_str(), number);
+            self.topics.insert(topic, entry);
+        }
+        for (user, entry) in part::<BTreeMap<String, UserEntry>>(map, "users")? {
+            let (namespace, name) = user.split_once('/').unwrap_or_default();
+            let user = Key { namespace: namespace.to_owned(), name: name.to_owned() };
+            self.lay(&user, number);
+            self.users.insert(user, entry);
+        }
+        for acl in part::<Vec<Acl>>(map, "acls")? {
+            self.lay(&acl, number);
+            self.acls.insert(acl);
+        }
         Ok(())
+    }
+
+    /// Notes where an entry lies.
+    fn lay(&mut self, entry: &(impl Hash + ?Sized), number: usize) {
+        if self.places.insert(hash(entry), number) != Some(number) {
+            self.shards[number].entries += 1;
+        }
     }
 
     /// Whether nothing at all was on record when it was read.
@@ -145,11 +167,11 @@ impl Ledger {
         if self.topics.get(topic) == entry.as_ref() {
             return;
         }
+        self.touch(topic, entry.is_some());
         match entry {
             Some(entry) => self.topics.insert(topic.to_owned(), entry),
             None => self.topics.remove(topic),
         };
-        self.touch(topic);
     }
 
     /// Notes what was made for a user; nothing forgets it.
@@ -158,18 +180,18 @@ impl Ledger {
         if self.users.get(user) == entry.as_ref() {
             return;
         }
+        self.touch(user, entry.is_some());
         match entry {
             Some(entry) => self.users.insert(user.clone(), entry),
             None => self.users.remove(user),
         };
-        self.touch(user);
     }
 
     /// Notes ACLs.
     pub fn add_acls<'a>(&mut self, acls: impl IntoIterator<Item = &'a Acl>) {
         for acl in acls {
             if self.acls.insert(acl.clone()) {
-                self.touch(acl);
+                self.touch(acl, true);
             }
         }
     }
@@ -178,14 +200,31 @@ impl Ledger {
     pub fn remove_acls<'a>(&mut self, acls: impl IntoIterator<Item = &'a Acl>) {
         for acl in acls {
             if self.acls.remove(acl) {
-                self.touch(acl);
+                self.touch(acl, false);
             }
         }
     }
 
-    fn touch(&mut self, entry: &(impl Hash + ?Sized)) {
-        if let Some(shard) = self.shards.get_mut(shard_of(entry)) {
-            shard.dirty = true;
+    /// Notes that an entry changes, and where it lies: the first with room for a new one.
+    fn touch(&mut self, entry: &(impl Hash + ?Sized), stays: bool) {
+        let hash = hash(entry);
+        let number = match self.places.get(&hash) {
+            Some(number) => *number,
+            None => match self.shards.iter().position(|s| s.entries < ENTRIES) {
+                Some(number) => number,
+                None => {
+                    self.shards.push(Shard::default());
+                    self.shards.len() - 1
+                }
+            },
+        };
+        self.shards[number].dirty = true;
+        if stays {
+            if self.places.insert(hash, number).is_none() {
+                self.shards[number].entries += 1;
+            }
+        } else if self.places.remove(&hash).is_some() {
+            self.shards[number].entries -= 1;
         }
     }
 
@@ -195,7 +234,7 @@ impl Ledger {
     /// On a conflict somebody else wrote: what is remembered here is worth nothing then, and must be loaded anew.
     pub async fn commit(&mut self, client: &kube::Client) -> Result<(), Error> {
         let api: Api<ConfigMap> = Api::namespaced(client.clone(), &self.cluster.namespace);
-        let dirty: Vec<usize> = (0..SHARDS).filter(|n| self.shards[*n].dirty).collect();
+        let dirty: Vec<usize> = (0..self.shards.len()).filter(|n| self.shards[*n].dirty).collect();
         if dirty.is_empty() {
             return Ok(());
         }
@@ -222,23 +261,31 @@ impl Ledger {
             .try_collect()
             .await?;
         for (number, version) in written {
-            self.shards[number] = Shard { version, dirty: false };
+            self.shards[number].version = version;
+            self.shards[number].dirty = false;
         }
         Ok(())
     }
 
     fn render(&self, numbers: &[usize]) -> Vec<(usize, ConfigMap)> {
+        let place = |hash: u64| self.places.get(&hash).copied().filter(|n| numbers.contains(n));
         let mut topics: BTreeMap<usize, BTreeMap<&str, &TopicEntry>> = BTreeMap::new();
         for (topic, entry) in &self.topics {
-            topics.entry(shard_of(topic.as_str())).or_default().insert(topic, entry);
+            if let Some(number) = place(hash(topic.as_str())) {
+                topics.entry(number).or_default().insert(topic, entry);
+            }
         }
         let mut users: BTreeMap<usize, BTreeMap<String, &UserEntry>> = BTreeMap::new();
         for (user, entry) in &self.users {
-            users.entry(shard_of(user)).or_default().insert(user.to_string(), entry);
+            if let Some(number) = place(hash(user)) {
+                users.entry(number).or_default().insert(user.to_string(), entry);
+            }
         }
         let mut acls: BTreeMap<usize, Vec<&Acl>> = BTreeMap::new();
         for acl in &self.acls {
-            acls.entry(shard_of(acl)).or_default().push(acl);
+            if let Some(number) = place(hash(acl)) {
+                acls.entry(number).or_default().push(acl);
+            }
         }
         numbers
             .iter()
@@ -289,23 +336,9 @@ fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-/// FNV-1a: the same in every process and version, unlike the standard library's hash.
-struct Fnv(u64);
-
-impl Hasher for Fnv {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
-}
-
-fn shard_of(entry: &(impl Hash + ?Sized)) -> usize {
-    let mut hasher = Fnv(0xcbf2_9ce4_8422_2325);
+/// The same within this process, which is all that is needed.
+fn hash(entry: &(impl Hash + ?Sized)) -> u64 {
+    let mut hasher = DefaultHasher::new();
     entry.hash(&mut hasher);
-    // FNV's low bits are weak.
-    usize::try_from((hasher.finish() >> 32) % SHARDS as u64).unwrap_or_default()
+    hasher.finish()
 }

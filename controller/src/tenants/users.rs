@@ -16,8 +16,8 @@ use sdm_api::KafkaUser;
 use sdm_api::condition::STALLED;
 use sdm_core::outcome::Refusal;
 use sdm_core::user::{
-    self, CredentialAction, CredentialPlan, Facts, ListenerChoice, Outcome, SecretView, choose_listener,
-    logins_in_use, plan_credential, quota_changes, quota_wanted, validate,
+    self, CredentialAction, CredentialPlan, Delivery, Facts, ListenerChoice, Outcome, SecretView, choose_listener,
+    logins_in_use, plan_credential, quota_changes, quota_wanted, shape_hash, validate,
 };
 use sdm_kafka::{Client, ItemError, QuotaChange, QuotaEntity, QuotaFilter, ScramDeletion, ScramMechanism};
 use sdm_runtime::apply;
@@ -206,7 +206,12 @@ impl Worker {
     /// What is to be done about a user's credential now.
     pub(super) fn credential_plan(&self, open: &Open, user: &KafkaUser) -> (SecretView, CredentialPlan) {
         let secret = self.secret_of(user);
-        let mut view = SecretView::of(user, secret.as_deref(), &open.authority_hash);
+        let listener = choose_listener(&open.cluster, user.spec.authentication).ok();
+        let ca_pem = open.ca_pem();
+        let shape = listener.map_or_else(String::new, |listener| {
+            shape_hash(&Delivery { user, listener: &listener, ca_pem: &ca_pem })
+        });
+        let mut view = SecretView::of(user, secret.as_deref(), &open.authority_hash, &shape);
         if let Some(secret) = &secret {
             view.intact = secrets::is_intact(secret);
         }
@@ -227,7 +232,6 @@ impl Worker {
             namespace: user.namespace().unwrap_or_default(),
             name: user.name_any(),
         }).copied();
-        // What only the listener or the authority decides is part of the Secret's shape.
         let plan = plan_credential(user, &view, Timestamp::now().as_second());
         (view, plan)
     }
