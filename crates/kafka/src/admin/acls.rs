@@ -4,6 +4,7 @@
 //! changed a moment ago may not have reached the broker that is asked.
 
 use kafka_protocol::messages::create_acls_request::AclCreation;
+use kafka_protocol::messages::create_acls_response::AclCreationResult;
 use kafka_protocol::messages::delete_acls_request::DeleteAclsFilter;
 use kafka_protocol::messages::delete_acls_response::DeleteAclsFilterResult;
 use kafka_protocol::messages::describe_acls_response::DescribeAclsResponse;
@@ -18,6 +19,9 @@ use crate::model::{
 };
 use crate::wire::rpc::Rpc;
 
+/// The controller takes at most 10,000 records from one request, compares every filter with every ACL there is, and does
+/// nothing else meanwhile.
+const BATCH: usize = 500;
 /// "Any", in every enumeration of a filter.
 const ANY: i8 = 1;
 /// A pattern filter that finds what affects a name.
@@ -38,56 +42,37 @@ impl Client {
     }
 
     /// Creates ACLs; one that exists already is created again without a change. One verdict per ACL, in order.
+    ///
+    /// Many go in several requests: when the call fails, some may have been created.
     pub async fn create_acls(&self, acls: &[AclBinding]) -> Result<Vec<Result<(), ItemError>>> {
+        let deadline = self.deadline();
         let (codes, known) = sendable(acls);
-        if known.is_empty() {
-            return Ok(codes.into_iter().map(|c| c.map(|_| ())).collect());
+        let mut told = Vec::with_capacity(known.len());
+        for part in known.chunks(BATCH) {
+            let creations = part.iter().map(creation).collect();
+            let request = CreateAclsRequest::default().with_creations(creations);
+            let answer = self.call_any(&request, Repeat::Write, deadline).await?;
+            let verdicts = answer.results.iter().map(created).collect();
+            told.extend(complete(CreateAclsRequest::NAME, part.len(), verdicts)?);
         }
-        let creations = known.iter().map(|(acl, c)| {
-            AclCreation::default()
-                .with_resource_type(c.resource_type)
-                .with_resource_name(wire(&acl.resource_name))
-                .with_resource_pattern_type(c.pattern_type)
-                .with_principal(wire(&acl.principal))
-                .with_host(wire(&acl.host))
-                .with_operation(c.operation)
-                .with_permission_type(c.permission)
-        });
-        let request = CreateAclsRequest::default().with_creations(creations.collect());
-        let answer = self
-            .call_any(&request, Repeat::Write, self.deadline())
-            .await?;
-        let told = answer.results.iter().map(|result| {
-            ItemError::check(
-                result.error_code,
-                optional_text(result.error_message.as_ref()),
-            )
-        });
-        in_order(CreateAclsRequest::NAME, codes, told.collect())
+        Ok(in_order(codes, told))
     }
 
     /// Deletes exactly these ACLs. One verdict per ACL, in order: how many were deleted, 0 where there was none.
+    ///
+    /// Many go in several requests: when the call fails, some may have been deleted.
     pub async fn delete_acls(&self, acls: &[AclBinding]) -> Result<Vec<Result<usize, ItemError>>> {
+        let deadline = self.deadline();
         let (codes, known) = sendable(acls);
-        if known.is_empty() {
-            return Ok(codes.into_iter().map(|c| c.map(|_| 0)).collect());
+        let mut told = Vec::with_capacity(known.len());
+        for part in known.chunks(BATCH) {
+            let filters = part.iter().map(exactly).collect();
+            let request = DeleteAclsRequest::default().with_filters(filters);
+            let answer = self.call_any(&request, Repeat::Write, deadline).await?;
+            let verdicts = answer.filter_results.iter().map(deleted).collect();
+            told.extend(complete(DeleteAclsRequest::NAME, part.len(), verdicts)?);
         }
-        let filters = known.iter().map(|(acl, c)| {
-            DeleteAclsFilter::default()
-                .with_resource_type_filter(c.resource_type)
-                .with_resource_name_filter(Some(wire(&acl.resource_name)))
-                .with_pattern_type_filter(c.pattern_type)
-                .with_principal_filter(Some(wire(&acl.principal)))
-                .with_host_filter(Some(wire(&acl.host)))
-                .with_operation(c.operation)
-                .with_permission_type(c.permission)
-        });
-        let request = DeleteAclsRequest::default().with_filters(filters.collect());
-        let answer = self
-            .call_any(&request, Repeat::Write, self.deadline())
-            .await?;
-        let told = answer.filter_results.iter().map(deleted).collect();
-        in_order(DeleteAclsRequest::NAME, codes, told)
+        Ok(in_order(codes, told))
     }
 }
 
@@ -131,27 +116,59 @@ fn codes(acl: &AclBinding) -> Result<Codes, ItemError> {
     })
 }
 
+/// One verdict for each ACL that was sent, or the answer is not one.
+fn complete<T>(api: &'static str, sent: usize, verdicts: Vec<T>) -> Result<Vec<T>> {
+    if verdicts.len() == sent {
+        return Ok(verdicts);
+    }
+    Err(KafkaError::Protocol {
+        peer: "broker".to_owned(),
+        detail: format!("{api} answered {} of {sent} ACLs", verdicts.len()),
+    })
+}
+
 /// Gives the broker's verdicts to those that were sent.
 fn in_order<T>(
-    api: &'static str,
     codes: Vec<Result<Codes, ItemError>>,
     told: Vec<Result<T, ItemError>>,
-) -> Result<Vec<Result<T, ItemError>>> {
-    let sent = codes.iter().filter(|c| c.is_ok()).count();
-    if told.len() != sent {
-        return Err(KafkaError::Protocol {
-            peer: "broker".to_owned(),
-            detail: format!("{api} answered {} of {sent} ACLs", told.len()),
-        });
-    }
+) -> Vec<Result<T, ItemError>> {
     let mut told = told.into_iter();
-    Ok(codes
+    codes
         .into_iter()
         .filter_map(|codes| match codes {
             Ok(_) => told.next(),
             Err(refusal) => Some(Err(refusal)),
         })
-        .collect())
+        .collect()
+}
+
+fn creation((acl, codes): &(&AclBinding, Codes)) -> AclCreation {
+    AclCreation::default()
+        .with_resource_type(codes.resource_type)
+        .with_resource_name(wire(&acl.resource_name))
+        .with_resource_pattern_type(codes.pattern_type)
+        .with_principal(wire(&acl.principal))
+        .with_host(wire(&acl.host))
+        .with_operation(codes.operation)
+        .with_permission_type(codes.permission)
+}
+
+fn created(result: &AclCreationResult) -> Result<(), ItemError> {
+    ItemError::check(
+        result.error_code,
+        optional_text(result.error_message.as_ref()),
+    )
+}
+
+fn exactly((acl, codes): &(&AclBinding, Codes)) -> DeleteAclsFilter {
+    DeleteAclsFilter::default()
+        .with_resource_type_filter(codes.resource_type)
+        .with_resource_name_filter(Some(wire(&acl.resource_name)))
+        .with_pattern_type_filter(codes.pattern_type)
+        .with_principal_filter(Some(wire(&acl.principal)))
+        .with_host_filter(Some(wire(&acl.host)))
+        .with_operation(codes.operation)
+        .with_permission_type(codes.permission)
 }
 
 fn deleted(result: &DeleteAclsFilterResult) -> Result<usize, ItemError> {

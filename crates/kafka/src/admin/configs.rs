@@ -30,7 +30,8 @@ impl Client {
         self.describe(&asked).await
     }
 
-    /// As [`Client::describe_configs`], but only these keys of each resource. A key it does not have is left out.
+    /// As [`Client::describe_configs`], but only these keys of each resource, which is named once. A key it does not have
+    /// is left out.
     pub async fn describe_config_keys(
         &self,
         asked: &[(ConfigResource, Vec<String>)],

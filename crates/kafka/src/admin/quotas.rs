@@ -72,6 +72,7 @@ impl Client {
     }
 
     /// Sets quotas and takes them away, or with `validate_only` checks whether it could be done. One verdict per entity.
+    /// Kafka takes at most 10,000 changes in a call.
     pub async fn alter_client_quotas(
         &self,
         changes: &[QuotaChange],

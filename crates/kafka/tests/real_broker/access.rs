@@ -148,6 +148,29 @@ pub async fn acls_come_and_go(client: &Client) {
     eventually(async || told(&AclFilter::any()).await.is_empty().then_some(())).await;
 }
 
+pub async fn many_acls_go_in_one_call(client: &Client) {
+    // More than one request takes.
+    let mut many: Vec<AclBinding> = (0..1200)
+        .map(|n| allow("User:many", AclOperation::Read, &format!("many-{n}")))
+        .collect();
+    many[700].operation = AclOperation::Unknown(0);
+    let created = client.create_acls(&many).await.unwrap();
+    let refused = |verdicts: Vec<bool>| -> Vec<usize> {
+        (0..verdicts.len()).filter(|at| !verdicts[*at]).collect()
+    };
+    assert_eq!(refused(created.iter().map(Result::is_ok).collect()), [700]);
+    let of_many = AclFilter::principal("User:many");
+    eventually(async || {
+        (client.describe_acls(&of_many).await.unwrap().len() == 1199).then_some(())
+    })
+    .await;
+    let deleted = client.delete_acls(&many).await.unwrap();
+    assert_eq!(
+        refused(deleted.iter().map(|d| *d == Ok(1)).collect()),
+        [700]
+    );
+}
+
 pub async fn the_authorizer_denies_and_allows(kafka: &Kafka, client: &Client) {
     let name = "team/app, of the second floor";
     // A principal made of a certificate's subject keeps the escapes of a distinguished name (RFC 2253).

@@ -46,6 +46,7 @@ async fn every_call_against_a_real_node() {
     groups::groups_with_members(&kafka, &client, &operator).await;
     doors::strangers_may_do_nothing(&kafka).await;
     access::acls_come_and_go(&client).await;
+    access::many_acls_go_in_one_call(&client).await;
     access::the_authorizer_denies_and_allows(&kafka, &client).await;
     access::credentials_come_and_go(&client).await;
     access::quotas_come_and_go(&client).await;
