@@ -140,6 +140,18 @@ impl Failure {
     }
 }
 
+/// The outcome of several things that were tried: prints all failures but the last one, which is the command's own.
+///
+/// # Errors
+/// The last failure.
+pub fn all(mut failures: Vec<Failure>) -> Result<()> {
+    let last = failures.pop();
+    for failure in &failures {
+        crate::output::failure(failure, false);
+    }
+    last.map_or(Ok(()), Err)
+}
+
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         // Whoever read our output has seen enough: that is no failure.

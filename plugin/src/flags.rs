@@ -28,7 +28,7 @@ pub struct Global {
         help_heading = "Target"
     )]
     pub all_namespaces: bool,
-    /// The KafkaCluster; may be left out where the namespace has exactly one
+    /// The KafkaCluster, as NAME or NAMESPACE/NAME; may be left out where the namespace has exactly one
     #[arg(
         short = 'c',
         long,

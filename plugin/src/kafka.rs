@@ -83,7 +83,7 @@ impl Kafka {
         access: &Access,
     ) -> Result<Self> {
         let name = cluster.name_any();
-        let place = format!("cluster {name}, namespace {}", session.namespace);
+        let place = format!("cluster {name}, namespace {}", session.cluster_namespace);
         let listener = listener(cluster, access.listener.as_deref()).map_err(|f| f.at(&place))?;
         let port = u16::try_from(listener.port).unwrap_or_default();
         let bootstrap: Vec<(String, u16)> = serving(pods)
@@ -93,7 +93,7 @@ impl Kafka {
                     format!(
                         "{pod}.{}.{}.svc",
                         names::nodes_service(&name),
-                        session.namespace
+                        session.cluster_namespace
                     ),
                     port,
                 )
@@ -102,7 +102,7 @@ impl Kafka {
         if bootstrap.is_empty() {
             return Err(Failure::general("no broker runs").at(place).hint(format!(
                 "kubectl kafka status {name} -n {}",
-                session.namespace
+                session.cluster_namespace
             )));
         }
         let tls = match (listener.tls, secret) {
@@ -118,11 +118,11 @@ impl Kafka {
                 return Err(Failure::new(Code::NotFound, format!("there is no Secret {name}")).at(place).hint(if access.identity.is_some() {
                     "kubectl get secrets    # any with tls.crt, tls.key and ca.crt of this cluster".to_owned()
                 } else {
-                    format!("kubectl kafka status {} -n {}    # the operator writes it first", cluster.name_any(), session.namespace)
+                    format!("kubectl kafka status {} -n {}    # the operator writes it first", cluster.name_any(), session.cluster_namespace)
                 }));
             }
         };
-        let tunnel = (!access.direct).then(|| PortForward::new(session.namespaced::<Pod>()));
+        let tunnel = (!access.direct).then(|| PortForward::new(session.beside_cluster::<Pod>()));
         let dialer: Arc<dyn Dialer> = match &tunnel {
             Some(tunnel) => Arc::clone(tunnel) as _,
             None => Arc::new(TcpDialer),
@@ -175,22 +175,30 @@ async fn brokers(session: &Session, cluster: &str) -> Result<Vec<Pod>> {
         names::LABEL_BROKER
     );
     let list = session
-        .namespaced::<Pod>()
+        .beside_cluster::<Pod>()
         .list(&ListParams::default().labels(&labels))
         .await;
     Ok(list
-        .map_err(|e| session.failed("list the brokers' pods", e))?
+        .map_err(|e| session.failed_in(&session.cluster_namespace, "list the brokers' pods", e))?
         .items)
 }
 
 async fn identity(session: &Session, cluster: &str, access: &Access) -> Result<Option<Secret>> {
-    let name = access
-        .identity
-        .clone()
-        .unwrap_or_else(|| names::admin_secret(cluster));
-    let secret = session.namespaced::<Secret>().get_opt(&name).await;
-    secret.map_err(|e| {
-        let denied = session.failed(&format!("read secret {name}"), e);
+    // Somebody's own identity is in their own namespace, the administrator's is beside the cluster.
+    let (api, namespace, name) = match &access.identity {
+        Some(name) => (
+            session.namespaced::<Secret>(),
+            &session.namespace,
+            name.clone(),
+        ),
+        None => (
+            session.beside_cluster(),
+            &session.cluster_namespace,
+            names::admin_secret(cluster),
+        ),
+    };
+    api.get_opt(&name).await.map_err(|e| {
+        let denied = session.failed_in(namespace, &format!("read secret {name}"), e);
         denied.hint("--identity SECRET names another Secret that you may read")
     })
 }

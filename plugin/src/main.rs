@@ -3,14 +3,17 @@
 //! Parses the command line, runs one verb, turns its outcome into an exit code. Nothing is set up before parsing, so
 //! that help and completion answer at once; everything a verb does is in its own module under `verbs`.
 
+mod access;
 mod cli;
 mod dial;
 mod exit;
+mod files;
 mod flags;
 mod http;
 mod interrupt;
 mod kafka;
 mod manifests;
+mod objects;
 mod output;
 mod prompt;
 #[cfg(test)]

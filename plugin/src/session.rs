@@ -25,6 +25,8 @@ pub struct Session {
     pub output: Output,
     /// The namespace meant.
     pub namespace: String,
+    /// The Kafka cluster's namespace: that of `-c NAMESPACE/NAME`, else the same.
+    pub cluster_namespace: String,
     /// All namespaces are meant.
     pub all_namespaces: bool,
     /// For error messages: `context kind-dev`.
@@ -49,14 +51,16 @@ impl Session {
             .unwrap_or_else(|| config.default_namespace.clone());
         let client = crate::http::client(config, global.request_timeout, global.verbose >= 6)
             .map_err(|e| Failure::from(e).at(&place))?;
+        let (cluster_namespace, kafka_cluster) = cluster_name(global.kafka_cluster.as_deref());
         Ok(Self {
             client,
             output: Output::new(global),
+            cluster_namespace: cluster_namespace.unwrap_or_else(|| namespace.clone()),
             namespace,
             all_namespaces: global.all_namespaces,
             place,
             request_timeout: global.request_timeout,
-            kafka_cluster: global.kafka_cluster.clone().filter(|name| !name.is_empty()),
+            kafka_cluster,
         })
     }
 
@@ -68,18 +72,31 @@ impl Session {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
+    /// Objects of the Kafka cluster's namespace.
+    pub fn beside_cluster<K>(&self) -> Api<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+    {
+        Api::namespaced(self.client.clone(), &self.cluster_namespace)
+    }
+
     /// The failure of a request about this session's namespace.
     pub fn failed(&self, doing: &str, error: kube::Error) -> Failure {
+        self.failed_in(&self.namespace, doing, error)
+    }
+
+    /// The failure of a request about a namespace.
+    pub fn failed_in(&self, namespace: &str, doing: &str, error: kube::Error) -> Failure {
         let failure = Failure::from(error).doing(doing);
         let place = if matches!(failure.code, Code::NotFound | Code::Denied | Code::Conflict) {
-            format!("namespace {}, {}", self.namespace, self.place)
+            format!("namespace {namespace}, {}", self.place)
         } else {
             self.place.clone()
         };
         let denied = failure.code == Code::Denied && failure.what.contains("is forbidden");
         let failure = failure.at(place);
         if denied {
-            failure.hint(format!("kubectl auth can-i --list -n {}", self.namespace))
+            failure.hint(format!("kubectl auth can-i --list -n {namespace}"))
         } else {
             failure
         }
@@ -119,10 +136,14 @@ impl Session {
     /// When it does not exist, or when there are several to choose from.
     pub async fn cluster(&self, named: Option<&str>) -> Result<KafkaCluster> {
         if let Some(name) = self.asked_for(named) {
-            return match self.namespaced::<KafkaCluster>().get_opt(name).await {
+            return match self.beside_cluster::<KafkaCluster>().get_opt(name).await {
                 Ok(Some(cluster)) => Ok(cluster),
                 Ok(None) => Err(self.no_such_cluster(name).await),
-                Err(e) => Err(self.failed(&format!("get kafkacluster {name}"), e)),
+                Err(e) => Err(self.failed_in(
+                    &self.cluster_namespace,
+                    &format!("get kafkacluster {name}"),
+                    e,
+                )),
             };
         }
         let list = self
@@ -163,20 +184,20 @@ impl Session {
             Code::NotFound,
             format!(
                 "there is no Kafka cluster {name} in namespace {}",
-                self.namespace
+                self.cluster_namespace
             ),
         )
         .at(&self.place);
         // The choices are a courtesy; that they cannot be listed is not what the user should read about.
         match self
-            .namespaced::<KafkaCluster>()
+            .beside_cluster::<KafkaCluster>()
             .list(&ListParams::default())
             .await
         {
             Ok(list) if !list.items.is_empty() => {
                 failure.hint(format!("this namespace has: {}", names(&list.items)))
             }
-            _ => failure.hint("kubectl get kafkaclusters --all-namespaces"),
+            _ => failure.hint("-c NAMESPACE/NAME names a cluster of another namespace; see kubectl get kafkaclusters --all-namespaces"),
         }
     }
 }
@@ -187,6 +208,15 @@ fn names(clusters: &[KafkaCluster]) -> String {
         .map(ResourceExt::name_any)
         .collect::<Vec<_>>()
         .join(", ")
+}
+
+/// `-c NAME` or `-c NAMESPACE/NAME`.
+fn cluster_name(flag: Option<&str>) -> (Option<String>, Option<String>) {
+    let owned = |text: &str| Some(text.to_owned()).filter(|t| !t.is_empty());
+    match flag.unwrap_or_default().split_once('/') {
+        Some((namespace, name)) => (owned(namespace), owned(name)),
+        None => (None, flag.and_then(owned)),
+    }
 }
 
 /// The configuration of the kubeconfig, or of the pod we run in, and its name for messages.
@@ -347,6 +377,7 @@ mod tests {
             client: Client::new(service, "ns"),
             output: Output::new(&global),
             namespace: "ns".to_owned(),
+            cluster_namespace: "ns".to_owned(),
             all_namespaces: false,
             place: "context test".to_owned(),
             request_timeout: Duration::from_secs(1),
@@ -380,6 +411,15 @@ mod tests {
             chosen(&["a"], Some("x"), None).await.unwrap_err().0,
             Code::NotFound
         );
+    }
+
+    #[test]
+    fn a_cluster_may_be_in_another_namespace() {
+        let read = |text| cluster_name(Some(text));
+        let owned = |text: &str| Some(text.to_owned());
+        assert_eq!(read("events"), (None, owned("events")));
+        assert_eq!(read("a/events"), (owned("a"), owned("events")));
+        assert_eq!((read(""), cluster_name(None)), ((None, None), (None, None)));
     }
 
     #[tokio::test]

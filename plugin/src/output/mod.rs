@@ -3,6 +3,7 @@
 //! A report is data first (`Serialize`, a versioned kind) and a table second, so that every format says the same.
 //! Nothing else in the plugin writes to standard output, `consume`'s records aside.
 
+pub mod actions;
 pub mod age;
 pub mod style;
 pub mod table;

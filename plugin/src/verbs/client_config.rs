@@ -85,18 +85,27 @@ pub async fn run(session: &Session, args: Args) -> Result<()> {
         .identity
         .clone()
         .unwrap_or_else(|| names::admin_secret(&name));
-    let secret = session.namespaced::<Secret>().get_opt(&identity).await;
+    let (api, namespace) = match args.identity {
+        Some(_) => (session.namespaced::<Secret>(), &session.namespace),
+        None => (session.beside_cluster(), &session.cluster_namespace),
+    };
+    let secret = api.get_opt(&identity).await;
     let secret = secret
-        .map_err(|e| session.failed(&format!("read secret {identity}"), e))?
+        .map_err(|e| session.failed_in(namespace, &format!("read secret {identity}"), e))?
         .ok_or_else(|| {
             Failure::new(Code::NotFound, format!("there is no Secret {identity}"))
-                .at(format!("cluster {name}, namespace {}", session.namespace))
+                .at(format!("cluster {name}, namespace {namespace}"))
                 .hint(format!(
                     "kubectl kafka status {name} -n {}",
-                    session.namespace
+                    session.cluster_namespace
                 ))
         })?;
-    let servers = servers(&cluster, &listener.name, listener.port, &session.namespace);
+    let servers = servers(
+        &cluster,
+        &listener.name,
+        listener.port,
+        &session.cluster_namespace,
+    );
     let ready = secret_key(&secret, "client.properties")
         .map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     let text = match ready {

@@ -1,5 +1,6 @@
 //! The verbs, one module each: arguments, what they do, what they report.
 
+pub mod acl;
 pub mod client_config;
 pub mod complete;
 pub mod completion;
@@ -23,7 +24,7 @@ use crate::session::Session;
 ///
 /// # Errors
 /// See each verb.
-pub async fn run(cli: Cli) -> Result<()> {
+pub async fn run(mut cli: Cli) -> Result<()> {
     // What needs no server must not ask for a kubeconfig.
     match &cli.verb {
         Verb::Help(args) => return help::run(&Output::new(&cli.global), args),
@@ -36,6 +37,11 @@ pub async fn run(cli: Cli) -> Result<()> {
             return install::print(&Output::new(&cli.global), args);
         }
         _ => {}
+    }
+    // There, --user is a KafkaUser and --cluster the Kafka cluster as a resource, as `kubectl create rolebinding` has a
+    // --user of its own; kubeconfig's are chosen with --context.
+    if matches!(cli.verb, Verb::Acl(_)) {
+        (cli.global.user, cli.global.cluster) = (None, None);
     }
     let interrupt = Interrupt::install();
     let session = Session::open(&cli.global).await?;
@@ -53,6 +59,10 @@ pub async fn run(cli: Cli) -> Result<()> {
         Verb::Install(args) => until(interrupt, install::run(&session, args)).await,
         Verb::Uninstall(args) => until(interrupt, uninstall::run(&session, args)).await,
         Verb::Topic(verb) => {
+            one()?;
+            until(interrupt, verb.run(&session)).await
+        }
+        Verb::Acl(verb) => {
             one()?;
             until(interrupt, verb.run(&session)).await
         }

@@ -142,9 +142,12 @@ where
         + std::fmt::Debug,
 {
     let params = ListParams::default().labels(&format!("{}={cluster}", names::LABEL_CLUSTER));
-    let list = session.namespaced::<K>().list(&params).await;
+    let list = session.beside_cluster::<K>().list(&params).await;
     Ok(list
-        .map_err(|e| session.failed(&format!("list {}", K::plural(&())), e))?
+        .map_err(|e| {
+            let doing = format!("list {}", K::plural(&()));
+            session.failed_in(&session.cluster_namespace, &doing, e)
+        })?
         .items)
 }
 

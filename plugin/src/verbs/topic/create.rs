@@ -1,172 +1,133 @@
-//! `topic create`: several at once, checked by Kafka itself with `--dry-run=server`.
+//! `topic create`: writes KafkaTopic objects and waits until the operator has made them true.
 
-use std::io;
-use std::time::Duration;
+use clap::ValueEnum;
+use kube::api::ObjectMeta;
+use sdm_api::{Adoption, DriftPolicy, KafkaTopic, KafkaTopicSpec, TopicDeletionPolicy};
+use serde_json::Value;
 
-use sdm_kafka::NewTopic;
-use serde::Serialize;
-use tokio::time::{Instant, sleep};
-
-use super::bare;
+use super::{bare, direct};
 use crate::exit::{Code, Failure, Result};
-use crate::flags::{DryRun, Format, duration, pair};
-use crate::kafka::{Access, Kafka};
-use crate::output::{self, API_VERSION, Report, Text};
+use crate::flags::{DryRun, Format, pair};
+use crate::kafka::Access;
+use crate::objects::{self, Target, Writing, object_name};
 use crate::session::Session;
 
 /// Arguments of `topic create`.
 #[derive(clap::Args, Debug)]
 #[command(
-    after_help = "Examples:\n  kubectl kafka topic create orders --partitions 12 --replicas 3\n  kubectl kafka topic create audit --config retention.ms=-1 --config cleanup.policy=compact"
+    after_help = "Writes a KafkaTopic for each name into the namespace, and waits until it is Ready; with --undeclared the topic is created in Kafka alone.\nExamples:\n  kubectl kafka topic create orders --partitions 12 --replicas 3 -n streaming\n  kubectl kafka topic create audit --config retention.ms=-1 --config cleanup.policy=compact\n  kubectl kafka topic create orders -n team-a -c streaming/events --dry-run=client -o yaml > orders.yaml"
 )]
 pub struct Args {
     /// Names of the topics
     #[arg(required = true, value_name = "NAME")]
-    names: Vec<String>,
+    pub(super) names: Vec<String>,
     /// Number of partitions; the brokers' num.partitions if not given
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
-    partitions: Option<i32>,
+    pub(super) partitions: Option<i32>,
     /// Copies of each partition; the brokers' default.replication.factor if not given
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(i16).range(1..), visible_alias = "replication-factor")]
-    replicas: Option<i16>,
+    pub(super) replicas: Option<i16>,
     /// Topic configuration, as key=value; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
-    config: Vec<(String, String)>,
+    pub(super) config: Vec<(String, String)>,
+    /// What happens to the records when the KafkaTopic is deleted; delete if not given
+    #[arg(long, value_enum, value_name = "POLICY", conflicts_with = "undeclared")]
+    deletion_policy: Option<Deletion>,
+    /// Whether a topic that exists and belongs to no object is taken over; if-identical if not given
+    #[arg(long, value_enum, value_name = "POLICY", conflicts_with = "undeclared")]
+    adoption: Option<Adopt>,
+    /// What is done about changes made by hand in Kafka; correct if not given
+    #[arg(long, value_enum, value_name = "POLICY", conflicts_with = "undeclared")]
+    drift_policy: Option<Drift>,
+    /// Write no object: create the topic in Kafka, where nobody looks after it
+    #[arg(long)]
+    undeclared: bool,
     /// A topic that exists already is no error (it is not compared)
     #[arg(long)]
-    if_not_exists: bool,
+    pub(super) if_not_exists: bool,
     /// Exit with 3 when all of them existed already
     #[arg(long, requires = "if_not_exists")]
-    error_unchanged: bool,
-    /// client: print what would be sent; server: let Kafka check it without creating anything
-    #[arg(long, value_enum, default_value = "none", value_name = "MODE")]
-    dry_run: DryRun,
-    /// Wait until every partition has a leader
-    #[arg(long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
-    wait: bool,
-    /// How long to wait
-    #[arg(long, value_parser = duration, default_value = "30s", value_name = "DURATION")]
-    timeout: Duration,
+    pub(super) error_unchanged: bool,
     #[command(flatten)]
-    access: Access,
+    pub(super) writing: Writing,
+    #[command(flatten)]
+    pub(super) access: Access,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Created {
-    api_version: &'static str,
-    kind: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dry_run: Option<&'static str>,
-    items: Vec<Item>,
+/// What happens to the records.
+#[derive(ValueEnum, Clone, Copy, Debug)]
+enum Deletion {
+    /// They go with the object
+    Delete,
+    /// They stay
+    Retain,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Item {
-    name: String,
-    result: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    partitions: Option<i32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    replicas: Option<i16>,
+/// What is taken over.
+#[derive(ValueEnum, Clone, Copy, Debug)]
+enum Adopt {
+    /// What is already as the object says
+    IfIdentical,
+    /// Anything; it is changed
+    Always,
+    /// Nothing
+    Never,
 }
 
-impl Report for Created {
-    fn text(&self, out: &mut Text<'_>) -> io::Result<()> {
-        let suffix = self
-            .dry_run
-            .map(|mode| format!(" (dry run, {mode})"))
-            .unwrap_or_default();
-        for item in &self.items {
-            out.line(format!("topic/{} {}{suffix}", item.name, item.result))?;
-        }
-        Ok(())
-    }
-    fn names(&self) -> Vec<String> {
-        self.items
-            .iter()
-            .map(|item| format!("topic/{}", item.name))
-            .collect()
-    }
+/// What is done about changes by hand.
+#[derive(ValueEnum, Clone, Copy, Debug)]
+enum Drift {
+    /// They are undone
+    Correct,
+    /// They are reported
+    Report,
 }
 
 /// Creates the topics.
 ///
 /// # Errors
-/// When one of them could not be created; the others are.
+/// When one of them could not be created, is refused or does not become ready; the others are.
 pub async fn run(session: &Session, args: Args) -> Result<()> {
-    let topics: Vec<NewTopic> = args
+    if args.undeclared {
+        return direct::run(session, &args).await;
+    }
+    let target = objects::target(session).await?;
+    let manifests: Result<Vec<Value>> = args
         .names
         .iter()
-        .map(|name| NewTopic {
-            name: bare(name).to_owned(),
-            partitions: args.partitions,
-            replication_factor: args.replicas,
-            assignments: Vec::new(),
-            configs: args.config.clone(),
-        })
+        .map(|name| manifest(&args, bare(name), &session.namespace, &target))
         .collect();
-    if args.dry_run == DryRun::Client {
-        return session.output.report(&report(
-            topics.iter().map(planned).collect(),
-            Some("client"),
-        ));
-    }
-    let kafka = Kafka::open(session, &args.access).await?;
-    let validate_only = args.dry_run == DryRun::Server;
-    let verdicts = kafka
-        .client
-        .create_topics(&topics, validate_only)
-        .await
-        .map_err(|e| kafka.failed("create topics", e))?;
-
-    let (mut items, mut failures) = (Vec::new(), Vec::new());
-    for (name, verdict) in verdicts {
-        match verdict {
-            Ok(created) => items.push(Item {
-                name,
-                result: "created",
-                id: created.id.map(|id| id.to_string()),
-                partitions: created.partitions,
-                replicas: created.replication_factor,
-            }),
-            Err(error) => {
-                let failure = Failure::from(error)
-                    .doing(format!("create topic {name}"))
-                    .at(kafka.place());
-                if failure.code == Code::Conflict && args.if_not_exists {
-                    items.push(Item {
-                        name,
-                        result: "unchanged",
-                        id: None,
-                        partitions: None,
-                        replicas: None,
-                    });
-                } else {
-                    failures.push(failure);
-                }
+    let manifests = manifests?;
+    if args.writing.dry_run == DryRun::Client {
+        return match session.output.format {
+            Format::Json | Format::Yaml => objects::documents(&session.output, &manifests),
+            _ => {
+                let items = manifests.iter().map(|m| (m, "created"));
+                let written = objects::Written::new(items, DryRun::Client)?;
+                session.output.report(&written)
             }
+        };
+    }
+    target.check(session).await?;
+    let api = session.namespaced::<KafkaTopic>();
+    let flags = target.flags_from(&session.namespace);
+    let mut done = objects::create_all(
+        session,
+        &api,
+        &manifests,
+        &args.writing,
+        args.if_not_exists,
+        |name| format!("kubectl kafka topic describe {name} {flags}"),
+    )
+    .await;
+    // What exists may still be changed; that is another command.
+    for (item, name) in done.iter_mut().zip(&args.names) {
+        if let Some(failure) = item.failure.as_mut().filter(|f| f.code == Code::Conflict) {
+            failure.hint = Some(format!("kubectl kafka topic alter {} {flags}", bare(name)));
         }
     }
-    if args.wait && !validate_only {
-        let created: Vec<&str> = items
-            .iter()
-            .filter(|i| i.result == "created")
-            .map(|i| i.name.as_str())
-            .collect();
-        led(&kafka, &created, args.timeout).await?;
-    }
-    let unchanged =
-        args.error_unchanged && !items.is_empty() && items.iter().all(|i| i.result == "unchanged");
-    if !items.is_empty() || session.output.format != Format::Table {
-        session
-            .output
-            .report(&report(items, validate_only.then_some("server")))?;
-    }
-    finish(failures)?;
+    let unchanged = args.error_unchanged && done.iter().all(|d| d.verb == "unchanged");
+    objects::finish(session, done, &args.writing)?;
     if unchanged {
         Err(Failure::silent(Code::Unchanged))
     } else {
@@ -174,61 +135,86 @@ pub async fn run(session: &Session, args: Args) -> Result<()> {
     }
 }
 
-fn report(items: Vec<Item>, dry_run: Option<&'static str>) -> Created {
-    Created {
-        api_version: API_VERSION,
-        kind: "TopicCreation",
-        dry_run,
-        items,
-    }
+/// The object to write.
+fn manifest(args: &Args, topic: &str, namespace: &str, target: &Target) -> Result<Value> {
+    let name = object_name(topic);
+    let spec = KafkaTopicSpec {
+        cluster_ref: target.reference_from(namespace),
+        topic_name: (name != topic).then(|| topic.to_owned()),
+        partitions: args.partitions,
+        replicas: args.replicas.map(i32::from),
+        config: args.config.iter().cloned().collect(),
+        deletion_policy: match args.deletion_policy {
+            Some(Deletion::Retain) => TopicDeletionPolicy::Retain,
+            Some(Deletion::Delete) | None => TopicDeletionPolicy::Delete,
+        },
+        adoption: match args.adoption {
+            Some(Adopt::Always) => Adoption::Always,
+            Some(Adopt::Never) => Adoption::Never,
+            Some(Adopt::IfIdentical) | None => Adoption::IfIdentical,
+        },
+        drift_policy: match args.drift_policy {
+            Some(Drift::Report) => DriftPolicy::Report,
+            Some(Drift::Correct) | None => DriftPolicy::Correct,
+        },
+    };
+    let object = KafkaTopic {
+        metadata: ObjectMeta {
+            name: Some(name),
+            namespace: Some(namespace.to_owned()),
+            ..ObjectMeta::default()
+        },
+        spec,
+        status: None,
+    };
+    objects::sparse(&object, &KafkaTopicSpec::default())
 }
 
-fn planned(topic: &NewTopic) -> Item {
-    Item {
-        name: topic.name.clone(),
-        result: "created",
-        id: None,
-        partitions: topic.partitions,
-        replicas: topic.replication_factor,
-    }
-}
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
 
-/// Prints all failures but the last one, which is the command's own.
-pub(super) fn finish(mut failures: Vec<Failure>) -> Result<()> {
-    let last = failures.pop();
-    for failure in &failures {
-        output::failure(failure, false);
-    }
-    last.map_or(Ok(()), Err)
-}
+    use super::*;
+    use crate::output::yaml;
 
-/// Waits until every partition of the topics has a leader, as the broker that we ask knows it.
-async fn led(kafka: &Kafka, names: &[&str], timeout: Duration) -> Result<()> {
-    if names.is_empty() {
-        return Ok(());
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
     }
-    let deadline = Instant::now() + timeout;
-    loop {
-        let seen = kafka
-            .client
-            .metadata(Some(names))
-            .await
-            .map_err(|e| kafka.failed("describe the new topics", e))?;
-        let led = |topic: &sdm_kafka::TopicMetadata| {
-            topic.error.is_none() && topic.partitions.iter().all(|p| p.leader.is_some())
+
+    fn written(line: &str, namespace: &str) -> String {
+        let args = Line::parse_from(line.split(' ')).args;
+        let target = Target {
+            namespace: "streaming".to_owned(),
+            name: "events".to_owned(),
+            read: None,
         };
-        match seen.topics.iter().find(|topic| !led(topic)) {
-            None => return Ok(()),
-            Some(topic) if Instant::now() >= deadline => {
-                let what = format!(
-                    "topic {} was created, but not every partition has a leader yet",
-                    topic.name
-                );
-                return Err(Failure::new(Code::TimedOut, what)
-                    .at(kafka.place())
-                    .hint(format!("kubectl kafka topic describe {}", topic.name)));
-            }
-            Some(_) => sleep(Duration::from_millis(10)).await,
-        }
+        yaml(&manifest(&args, &args.names[0], namespace, &target).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn an_object_says_what_was_asked_for_and_no_more() {
+        assert_eq!(
+            written("create orders -p 6 -r 3 --config a.b=1", "streaming"),
+            "apiVersion: kafka.sdm.dev/v1beta1\nkind: KafkaTopic\nmetadata:\n  name: orders\n  namespace: streaming\n\
+             spec:\n  clusterRef:\n    name: events\n  config:\n    a.b: \"1\"\n  partitions: 6\n  replicas: 3\n"
+        );
+        let other = written(
+            "create Orders --deletion-policy retain --adoption always",
+            "team",
+        );
+        assert!(
+            other.contains("clusterRef:\n    name: events\n    namespace: streaming"),
+            "{other}"
+        );
+        assert!(
+            other.contains("topicName: Orders") && other.contains("name: orders-"),
+            "{other}"
+        );
+        assert!(
+            other.contains("deletionPolicy: Retain") && other.contains("adoption: Always"),
+            "{other}"
+        );
     }
 }

@@ -1,16 +1,24 @@
-//! `topic describe`: partitions with leaders and replicas, and the configuration that differs from Kafka's defaults.
+//! `topic describe`: how the object stands and why, what is in Kafka, what differs, who else claims the name, who reaches
+//! it, what happened.
 
-use std::io;
+use jiff::Timestamp;
+use kube::ResourceExt;
+use sdm_api::{KafkaTopic, Pattern, ResourceType, TopicDeletionPolicy};
+use sdm_core::access::{Acl, Expansion};
+use sdm_core::topic::Broker;
+use sdm_kafka::ConfigSource;
 
-use sdm_kafka::{ConfigEntry, ConfigResource, ConfigSource, TopicMetadata};
-use serde::Serialize;
-
-use super::{bare, health, replicas};
-use crate::exit::{Failure, Result};
-use crate::kafka::{Access, Kafka};
-use crate::output::table::{Cell, Table};
-use crate::output::{API_VERSION, Report, Text, style};
+use super::actual::{self, Actual};
+use super::claims::Claims;
+use super::description::{Object, Topic, Topics};
+use super::{absent, bare, difference};
+use crate::access::{self, Objects};
+use crate::exit::{self, Code, Failure, Result};
+use crate::kafka::Access;
+use crate::objects::{self, Standing, Target};
+use crate::output::API_VERSION;
 use crate::session::Session;
+use crate::verbs::acl::Rule;
 
 /// Arguments of `topic describe`.
 #[derive(clap::Args, Debug)]
@@ -25,115 +33,10 @@ pub struct Args {
     access: Access,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Topics {
-    api_version: &'static str,
-    kind: &'static str,
-    items: Vec<Topic>,
-}
-
-#[derive(Serialize)]
-struct Topic {
-    #[serde(flatten)]
-    metadata: TopicMetadata,
-    configs: Vec<ConfigEntry>,
-}
-
-impl Report for Topics {
-    fn text(&self, out: &mut Text<'_>) -> io::Result<()> {
-        for (i, topic) in self.items.iter().enumerate() {
-            if i > 0 {
-                out.line("")?;
-            }
-            topic.text(out)?;
-        }
-        Ok(())
-    }
-    fn names(&self) -> Vec<String> {
-        self.items
-            .iter()
-            .map(|topic| format!("topic/{}", topic.metadata.name))
-            .collect()
-    }
-}
-
-impl Topic {
-    fn text(&self, out: &mut Text<'_>) -> io::Result<()> {
-        let topic = &self.metadata;
-        let (state, good) = health(topic);
-        out.line(format!("Name:        {}", topic.name))?;
-        if let Some(id) = topic.id {
-            out.line(format!("ID:          {id}"))?;
-        }
-        out.line(format!("Partitions:  {}", topic.partitions.len()))?;
-        out.line(format!("Replicas:    {}", replicas(topic)))?;
-        out.line(format!(
-            "State:       {}",
-            if good {
-                style::good(&state)
-            } else {
-                style::bad(&state)
-            }
-        ))?;
-        if !self.configs.is_empty() {
-            out.line("Config:")?;
-            for entry in &self.configs {
-                let value = entry.value.as_deref().unwrap_or(if entry.sensitive {
-                    "<hidden>"
-                } else {
-                    "<unset>"
-                });
-                out.line(format!(
-                    "  {}={}{}",
-                    entry.name,
-                    style::plain(value),
-                    source(entry.source)
-                ))?;
-            }
-        }
-        let mut table = Table::new(&["PARTITION", "LEADER", "REPLICAS", "ISR", "STATE", "+EPOCH"]);
-        for p in &topic.partitions {
-            let state = match (&p.leader, p.is_in_sync()) {
-                (None, _) => Cell::painted("Offline", style::bad),
-                (_, false) => Cell::painted("UnderReplicated", style::bad),
-                // The preferred leader is the first replica; another one is legal, and worth seeing.
-                (leader, true) if p.replicas.first() != leader.as_ref() => {
-                    "InSync,NotPreferred".into()
-                }
-                _ => "InSync".into(),
-            };
-            table.row(vec![
-                p.index.to_string().into(),
-                p.leader
-                    .map_or_else(|| "<none>".to_owned(), |id| id.to_string())
-                    .into(),
-                ids(&p.replicas).into(),
-                ids(&p.isr).into(),
-                state,
-                p.leader_epoch.to_string().into(),
-            ]);
-        }
-        out.table(&table)
-    }
-}
-
-fn ids(ids: &[i32]) -> String {
-    ids.iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(",")
-}
-
-fn source(source: ConfigSource) -> &'static str {
-    match source {
-        ConfigSource::Topic => "",
-        ConfigSource::DynamicBroker
-        | ConfigSource::DynamicDefaultBroker
-        | ConfigSource::StaticBroker => "  (from the brokers)",
-        ConfigSource::Default => "  (default)",
-        ConfigSource::Other(_) => "  (other)",
-    }
+/// What Kafka told.
+struct Told {
+    topics: std::collections::BTreeMap<String, Result<Option<Actual>>>,
+    brokers: Vec<Broker>,
 }
 
 /// Describes the topics.
@@ -141,51 +44,71 @@ fn source(source: ConfigSource) -> &'static str {
 /// # Errors
 /// When one of them does not exist or cannot be described; the others are shown.
 pub async fn run(session: &Session, args: Args) -> Result<()> {
-    let kafka = Kafka::open(session, &args.access).await?;
+    let target = objects::target(session).await?;
     let names: Vec<&str> = args.names.iter().map(|name| bare(name)).collect();
-    let resources: Vec<ConfigResource> = names
-        .iter()
-        .map(|name| ConfigResource::Topic((*name).to_owned()))
-        .collect();
-    let metadata = kafka
-        .client
-        .metadata(Some(&names))
-        .await
-        .map_err(|e| kafka.failed("describe topics", e))?;
-    let configs = kafka
-        .client
-        .describe_configs(&resources)
-        .await
-        .map_err(|e| kafka.failed("describe topic configuration", e))?;
-
+    let found = objects::referring::<KafkaTopic>(session, &target);
+    let (found, gathered, told) = tokio::join!(
+        found,
+        access::gather(session, &target),
+        ask(session, &target, &args, &names)
+    );
+    let objects = match found {
+        Ok(found) => {
+            found.note(session);
+            found.items
+        }
+        Err(failure) if matches!(failure.code, Code::NotFound | Code::Denied) => {
+            session
+                .output
+                .note(format!("objects are not known: {failure}"));
+            Vec::new()
+        }
+        Err(failure) => return Err(failure),
+    };
+    let claims = Claims::new(&objects);
+    let mut told = match told {
+        Ok(told) => Some(told),
+        Err(failure) if names.iter().any(|name| !claims.of(name).is_empty()) => {
+            session
+                .output
+                .note(format!("Kafka cannot be asked: {failure}"));
+            None
+        }
+        Err(failure) => return Err(failure),
+    };
+    let expansion = gathered
+        .as_ref()
+        .map(|objects: &Objects| objects.expansion(None))
+        .unwrap_or_default();
     let (mut items, mut failures) = (Vec::new(), Vec::new());
-    for topic in metadata.topics {
-        if let Some(error) = &topic.error {
-            let failure = Failure::from(error.clone())
-                .doing(format!("describe topic {}", topic.name))
-                .at(kafka.place());
-            failures.push(failure.hint("kubectl kafka topic list"));
+    for name in names {
+        let actual = match told.as_mut().map(|t| t.topics.remove(name)) {
+            Some(Some(Err(failure))) => {
+                failures.push(failure);
+                continue;
+            }
+            Some(Some(Ok(actual))) => actual,
+            Some(None) | None => None,
+        };
+        if actual.is_none() && claims.of(name).is_empty() {
+            let what = format!("there is no topic {name}, in Kafka or declared");
+            failures.push(
+                Failure::new(Code::NotFound, what)
+                    .at(target.place())
+                    .hint(format!(
+                        "kubectl kafka topic list {}",
+                        target.flags_from(&session.namespace)
+                    )),
+            );
             continue;
         }
-        let mine = configs
-            .iter()
-            .find(|(resource, _)| *resource == ConfigResource::Topic(topic.name.clone()));
-        let mut entries = match mine {
-            Some((_, Ok(entries))) => entries.clone(),
-            Some((_, Err(error))) => {
-                // Who may describe a topic may not always describe its configuration.
-                session
-                    .output
-                    .note(format!("no configuration of topic {}: {error}", topic.name));
-                Vec::new()
-            }
-            None => Vec::new(),
-        };
-        entries.retain(|entry| args.all_configs || entry.source != ConfigSource::Default);
-        items.push(Topic {
-            metadata: topic,
-            configs: entries,
-        });
+        let brokers = told.as_ref().map(|t| t.brokers.as_slice());
+        items.push(
+            describe(
+                session, &target, &args, name, actual, &claims, brokers, &expansion,
+            )
+            .await,
+        );
     }
     if !items.is_empty() {
         session.output.report(&Topics {
@@ -194,49 +117,107 @@ pub async fn run(session: &Session, args: Args) -> Result<()> {
             items,
         })?;
     }
-    super::create::finish(failures)
+    exit::all(failures)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::super::sample;
-    use super::*;
-    use crate::flags::Format;
-    use crate::output::Output;
+async fn ask(session: &Session, target: &Target, args: &Args, names: &[&str]) -> Result<Told> {
+    let kafka = target.kafka(session, &args.access).await?;
+    let (topics, brokers) =
+        tokio::try_join!(actual::actual(&kafka, names), actual::brokers(&kafka))?;
+    Ok(Told { topics, brokers })
+}
 
-    #[test]
-    fn a_description_shows_what_is_wrong_with_each_partition() {
-        let metadata = sample(
-            "orders",
-            &[
-                (Some(0), &[0, 1], &[0, 1]),
-                (Some(1), &[0, 1], &[1]),
-                (None, &[0, 1], &[]),
-            ],
-        );
-        let configs = vec![ConfigEntry {
-            name: "retention.ms".to_owned(),
-            value: Some("1000".to_owned()),
-            source: ConfigSource::Topic,
-            read_only: false,
-            sensitive: false,
-        }];
-        let report = Topics {
-            api_version: API_VERSION,
-            kind: "TopicDescriptionList",
-            items: vec![Topic { metadata, configs }],
-        };
-        assert_eq!(
-            anstream::adapter::strip_str(&Output::render(Format::Table, &report)).to_string(),
-            "Name:        orders\n\
-             Partitions:  3\n\
-             Replicas:    2\n\
-             State:       Offline(1)\n\
-             Config:\n  retention.ms=1000\n\
-             PARTITION   LEADER   REPLICAS   ISR      STATE\n\
-             0           0        0,1        0,1      InSync\n\
-             1           1        0,1        1        UnderReplicated\n\
-             2           <none>   0,1        <none>   Offline\n"
-        );
+#[allow(
+    clippy::too_many_arguments,
+    reason = "each is read elsewhere, and all of them once"
+)]
+async fn describe(
+    session: &Session,
+    target: &Target,
+    args: &Args,
+    name: &str,
+    mut actual: Option<Actual>,
+    claims: &Claims<'_>,
+    brokers: Option<&[Broker]>,
+    expansion: &Expansion,
+) -> Topic {
+    let owner = claims.owner(name);
+    let difference = match (owner, brokers) {
+        (Some(owner), Some(brokers)) => {
+            let difference = difference::compare(owner, actual.as_ref(), true, brokers);
+            Some(difference).filter(|d| !d.is_none() && !d.missing)
+        }
+        _ => None,
+    };
+    if let Some(why) = actual.as_ref().and_then(|a| a.unreadable.as_ref()) {
+        session
+            .output
+            .note(format!("no configuration of topic {name}: {why}"));
     }
+    let mut configs = actual
+        .as_mut()
+        .map(|a| std::mem::take(&mut a.config))
+        .unwrap_or_default();
+    configs.retain(|entry| args.all_configs || entry.source != ConfigSource::Default);
+    let first = claims.of(name).first().copied();
+    Topic {
+        in_kafka: brokers.map(|_| actual.is_some()),
+        metadata: actual.map_or_else(|| absent(name), |a| a.metadata),
+        configs,
+        objects: claims
+            .of(name)
+            .iter()
+            .map(|object| of_object(object, owner))
+            .collect(),
+        difference,
+        drift: first
+            .and_then(|o| o.status.as_ref())
+            .map(|s| s.drift.clone())
+            .unwrap_or_default(),
+        access: reaching(expansion, name),
+        events: match first {
+            Some(object) => objects::events(session, object).await,
+            None => Vec::new(),
+        },
+        adopt: first.is_none().then(|| {
+            format!(
+                "kubectl kafka topic adopt {name} {}",
+                target.flags_from(&session.namespace)
+            )
+        }),
+        now: Timestamp::now(),
+    }
+}
+
+fn of_object(object: &KafkaTopic, owner: Option<&KafkaTopic>) -> Object {
+    let keys = object
+        .status
+        .as_ref()
+        .map(|s| s.config_keys.as_slice())
+        .unwrap_or_default();
+    Object {
+        namespace: object.namespace().unwrap_or_default(),
+        name: object.name_any(),
+        owner: owner.is_some_and(|owner| owner.uid() == object.uid()),
+        deletion_policy: match object.spec.deletion_policy {
+            TopicDeletionPolicy::Delete => "Delete",
+            TopicDeletionPolicy::Retain => "Retain",
+        }
+        .to_owned(),
+        config_keys: object.spec.config.keys().chain(keys).cloned().collect(),
+        standing: Standing::of(object),
+    }
+}
+
+/// ACLs that speak of a topic.
+fn reaching(expansion: &Expansion, topic: &str) -> Vec<Rule> {
+    let speaks = |acl: &Acl| {
+        acl.resource == ResourceType::Topic
+            && match acl.pattern {
+                Pattern::Literal => acl.name == topic || acl.name == "*",
+                Pattern::Prefixed => topic.starts_with(&acl.name),
+            }
+    };
+    let reach = expansion.wanted.iter().filter(|(acl, _)| speaks(acl));
+    reach.map(|(acl, objects)| Rule::of(acl, objects)).collect()
 }

@@ -1,8 +1,18 @@
-//! `topic create|list|describe|delete`: topics, as Kafka itself knows them.
+//! `topic`: what is declared by `KafkaTopic` objects and what is in Kafka, side by side.
 
+mod actual;
+mod adopt;
+mod alter;
+mod claims;
+pub use claims::Claims;
 mod create;
 mod delete;
 mod describe;
+mod description;
+mod diff;
+mod difference;
+mod direct;
+mod find;
 mod list;
 
 use clap::Subcommand;
@@ -14,14 +24,20 @@ use crate::session::Session;
 /// What can be done with topics.
 #[derive(Subcommand, Debug)]
 pub enum Verb {
-    /// Create topics
+    /// Declare topics, and wait until they are there
     Create(create::Args),
-    /// List topics with their health
+    /// List topics with their health and who declares them
     #[command(visible_alias = "ls")]
     List(list::Args),
-    /// Show partitions, replicas and configuration of topics
+    /// Show topics: how their objects stand, what is in Kafka, what differs, who reaches them
     #[command(visible_alias = "get")]
     Describe(describe::Args),
+    /// Change partitions, replicas or configuration of a topic
+    Alter(alter::Args),
+    /// Show what the operator would change, of declared topics or of files
+    Diff(diff::Args),
+    /// Print KafkaTopic resources for topics that nobody declares
+    Adopt(adopt::Args),
     /// Delete topics with their records
     #[command(visible_alias = "rm")]
     Delete(delete::Args),
@@ -37,6 +53,9 @@ impl Verb {
             Self::Create(args) => create::run(session, args).await,
             Self::List(args) => list::run(session, args).await,
             Self::Describe(args) => describe::run(session, args).await,
+            Self::Alter(args) => alter::run(session, args).await,
+            Self::Diff(args) => diff::run(session, args).await,
+            Self::Adopt(args) => adopt::run(session, args).await,
             Self::Delete(args) => delete::run(session, args).await,
         }
     }
@@ -72,6 +91,35 @@ fn health(topic: &TopicMetadata) -> (String, bool) {
 /// The replication factor: that of the first partition, which is every partition's but during a reassignment.
 fn replicas(topic: &TopicMetadata) -> usize {
     topic.partitions.first().map_or(0, |p| p.replicas.len())
+}
+
+/// A topic that is not in Kafka.
+fn absent(name: &str) -> TopicMetadata {
+    TopicMetadata {
+        name: name.to_owned(),
+        id: None,
+        internal: false,
+        error: None,
+        partitions: Vec::new(),
+    }
+}
+
+/// An object as tests describe it: `Ready`, not observed yet, or refused with a reason.
+#[cfg(test)]
+fn declared(namespace: &str, name: &str, reason: &str) -> sdm_api::KafkaTopic {
+    let condition = |kind: &str, status: &str| serde_json::json!({"type": kind, "status": status, "reason": reason, "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"});
+    let conditions = match reason {
+        "Ready" => vec![condition("Ready", "True")],
+        "NotObserved" => Vec::new(),
+        _ => vec![condition("Ready", "False"), condition("Stalled", "True")],
+    };
+    serde_json::from_value(serde_json::json!({
+        "apiVersion": "kafka.sdm.dev/v1beta1", "kind": "KafkaTopic",
+        "metadata": {"name": name, "namespace": namespace, "generation": 1, "uid": format!("{namespace}-{name}"), "creationTimestamp": "2026-01-01T00:00:00Z"},
+        "spec": {"clusterRef": {"name": "events", "namespace": "streaming"}},
+        "status": {"observedGeneration": 1, "conditions": conditions},
+    }))
+    .unwrap()
 }
 
 /// A topic as tests describe it: one `(leader, replicas, isr)` per partition.

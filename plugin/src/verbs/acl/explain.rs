@@ -1,0 +1,413 @@
+//! `acl explain`: whether somebody may do something, which ACL says so and whose it is; else what is missing, what nearly
+//! helps, and the command that adds it. Exits with 1 if it is denied.
+
+use std::io;
+
+use sdm_api::{AclResource, Operation, Pattern, ResourceType};
+use sdm_core::access::{
+    Acl, Because, Expansion, Explanation, ObjectKey, Question, explain, resource_name, suggestion,
+};
+use sdm_kafka::{AclFilter, AclResourceType};
+use serde::Serialize;
+
+use super::select::{Subject, parse_resource, principals_of};
+use crate::access::{self, Objects, acl_of, parse_operation, resource_word, super_users};
+use crate::exit::{Code, Failure, Result};
+use crate::kafka::{Access, Kafka};
+use crate::objects::{self, Target};
+use crate::output::{API_VERSION, Report, Text, style};
+use crate::session::Session;
+
+/// Arguments of `acl explain`.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Answers from the ACLs that Kafka has now, as Kafka itself does. Exits with 0 if it is allowed and with 1 if it is denied.\nExamples:\n  kubectl kafka acl explain --user app Write topic/orders\n  kubectl kafka acl explain --service-account team/billing Read group/billing --host 10.0.0.7"
+)]
+pub struct Args {
+    /// What is done: Read, Write, Describe, ...
+    #[arg(value_name = "OPERATION", value_parser = parse_operation)]
+    operation: Operation,
+    /// On what: topic/NAME, group/NAME, transactionalId/NAME, cluster
+    #[arg(value_name = "RESOURCE", value_parser = parse_resource)]
+    resource: AclResource,
+    #[command(flatten)]
+    subject: Subject,
+    /// From which IP address; from one that no ACL names if not given
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "*",
+        hide_default_value = true
+    )]
+    host: String,
+    #[command(flatten)]
+    access: Access,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Explanations {
+    api_version: &'static str,
+    kind: &'static str,
+    items: Vec<Item>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Item {
+    principal: String,
+    operation: Operation,
+    resource: ResourceType,
+    name: String,
+    host: String,
+    #[serde(flatten)]
+    explanation: Explanation,
+    /// Objects that would help and do not yet, with the reason.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    waiting: Vec<String>,
+    /// The command that would allow it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suggestion: Option<String>,
+}
+
+impl Report for Explanations {
+    fn text(&self, out: &mut Text<'_>) -> io::Result<()> {
+        for (i, item) in self.items.iter().enumerate() {
+            if i > 0 {
+                out.line("")?;
+            }
+            item.text(out)?;
+        }
+        Ok(())
+    }
+    fn names(&self) -> Vec<String> {
+        let decided = self
+            .items
+            .iter()
+            .flat_map(|item| match &item.explanation.because {
+                Because::Allowed { objects, .. } | Because::Denied { objects, .. } => {
+                    objects.as_slice()
+                }
+                Because::SuperUser | Because::NoRule => &[],
+            });
+        decided
+            .map(|key| format!("kafkaacl/{}", key.name))
+            .collect()
+    }
+}
+
+impl Item {
+    fn text(&self, out: &mut Text<'_>) -> io::Result<()> {
+        let on = match self.resource {
+            ResourceType::Cluster => "the cluster".to_owned(),
+            other => format!("{} {:?}", resource_name(other), self.name),
+        };
+        let from = if self.host == "*" {
+            String::new()
+        } else {
+            format!(" from {}", self.host)
+        };
+        let (word, may) = if self.explanation.allowed {
+            (style::good("yes"), "may")
+        } else {
+            (style::bad("no"), "may not")
+        };
+        let who = style::plain(&self.principal);
+        out.line(format!(
+            "{word}: {who} {may} {:?} {on}{from}",
+            self.operation
+        ))?;
+        match &self.explanation.because {
+            Because::SuperUser => out.line("because it is a super user, whom no ACL binds")?,
+            Because::NoRule => out.line("because no ACL allows it")?,
+            Because::Allowed {
+                acl,
+                objects,
+                implied,
+            } => {
+                out.line(format!("because of: {}", style::plain(&acl.to_string())))?;
+                if *implied {
+                    out.line(format!("which brings {:?} along", self.operation))?;
+                }
+                out.line(format!("which {}", comes_from(objects)))?;
+            }
+            Because::Denied { acl, objects } => {
+                out.line(format!("because of: {}", style::plain(&acl.to_string())))?;
+                out.line("which wins over everything that is allowed")?;
+                out.line(format!("and {}", comes_from(objects)))?;
+            }
+        }
+        if !self.explanation.near.is_empty() {
+            out.line("nearly:")?;
+        }
+        for near in &self.explanation.near {
+            let acl = style::plain(&near.acl.to_string());
+            out.line(format!(
+                "  {acl}: {}; it {}",
+                near.why,
+                comes_from(&near.objects)
+            ))?;
+        }
+        for sentence in &self.waiting {
+            out.line(format!("waiting: {}", style::plain(sentence)))?;
+        }
+        match (&self.suggestion, &self.explanation.because) {
+            (_, Because::Denied { objects, .. }) => match objects.first() {
+                Some(key) => out.line(format!(
+                    "to take the denial away: kubectl kafka acl revoke {} -n {}",
+                    key.name, key.namespace
+                )),
+                None => out.line("the denial has to go first; whoever made it can take it away with kafka-acls.sh"),
+            },
+            (Some(command), _) => out.line(format!("to allow it: {command}")),
+            (None, _) => Ok(()),
+        }
+    }
+}
+
+fn comes_from(objects: &[ObjectKey]) -> String {
+    let names: Vec<String> = objects.iter().map(ToString::to_string).collect();
+    match names.as_slice() {
+        [] => "comes from no KafkaACL: somebody else made it".to_owned(),
+        [one] => format!("comes from KafkaACL {one}"),
+        many => format!("comes from KafkaACLs {}", many.join(", ")),
+    }
+}
+
+/// Explains.
+///
+/// # Errors
+/// With 1 when it is denied; when Kafka cannot be asked or there is no such user.
+pub async fn run(session: &Session, args: Args) -> Result<()> {
+    let subject = args.subject.named();
+    let [subject] = subject.as_slice() else {
+        return Err(Failure::usage(
+            "who? name one subject: --user, --service-account or --principal",
+        ));
+    };
+    if args.resource.pattern == Pattern::Prefixed {
+        return Err(Failure::usage(
+            "a question is about one resource: leave the * out",
+        ));
+    }
+    let target = objects::target(session).await?;
+    let kafka = target.kafka(session, &args.access).await?;
+    let (known, live) = tokio::join!(
+        access::sources(session, &target, &kafka),
+        live(&kafka, args.resource.type_)
+    );
+    let ((objects, expansion, logins), live) = (known?, live?);
+    let principals = principals_of(
+        subject,
+        &session.namespace,
+        objects.as_ref(),
+        logins.as_ref(),
+    )?;
+    let name = args.resource.name.as_deref().unwrap_or("kafka-cluster");
+    let items: Vec<Item> = principals
+        .iter()
+        .map(|principal| {
+            let question = Question {
+                principal,
+                host: &args.host,
+                operation: args.operation,
+                resource: args.resource.type_,
+                name,
+            };
+            answer(
+                &question,
+                &live,
+                &expansion,
+                objects.as_ref(),
+                &target,
+                &session.namespace,
+            )
+        })
+        .collect();
+    let allowed = items.iter().all(|item| item.explanation.allowed);
+    session.output.report(&Explanations {
+        api_version: API_VERSION,
+        kind: "AccessExplanationList",
+        items,
+    })?;
+    if allowed {
+        Ok(())
+    } else {
+        Err(Failure::silent(Code::General))
+    }
+}
+
+/// Every ACL on a type of resource: near misses may be anybody's.
+async fn live(kafka: &Kafka, resource: ResourceType) -> Result<Vec<Acl>> {
+    let filter = AclFilter {
+        resource_type: AclResourceType::ALL
+            .iter()
+            .copied()
+            .find(|t| t.to_string().eq_ignore_ascii_case(resource_word(resource))),
+        ..AclFilter::any()
+    };
+    Ok(access::live(kafka, &filter)
+        .await?
+        .iter()
+        .filter_map(acl_of)
+        .collect())
+}
+
+fn answer(
+    question: &Question<'_>,
+    live: &[Acl],
+    expansion: &Expansion,
+    objects: Option<&Objects>,
+    target: &Target,
+    own: &str,
+) -> Item {
+    let supers = super_users();
+    let supers: Vec<&str> = supers.iter().map(String::as_str).collect();
+    let explanation = explain(question, live.iter(), &supers, &expansion.wanted);
+    let no_rule = explanation.because == Because::NoRule;
+    let cluster = ObjectKey::new(&target.namespace, &target.name);
+    // The command is for whoever owns the resource.
+    let namespace = match question.resource {
+        ResourceType::Topic => objects
+            .and_then(|o| o.owner_of(question.name))
+            .unwrap_or_else(|| target.namespace.clone()),
+        ResourceType::Cluster | ResourceType::DelegationToken => target.namespace.clone(),
+        ResourceType::Group | ResourceType::TransactionalId => own.to_owned(),
+    };
+    Item {
+        principal: question.principal.to_owned(),
+        operation: question.operation,
+        resource: question.resource,
+        name: question.name.to_owned(),
+        host: question.host.to_owned(),
+        waiting: match no_rule {
+            true => waiting(question, expansion),
+            false => Vec::new(),
+        },
+        suggestion: no_rule
+            .then(|| suggestion(question, &namespace, &cluster))
+            .flatten(),
+        explanation,
+    }
+}
+
+/// What objects ask for that would help, and is not in Kafka; and what of them is refused.
+fn waiting(question: &Question<'_>, expansion: &Expansion) -> Vec<String> {
+    let mut sentences = Vec::new();
+    let asked = explain(question, expansion.wanted.keys(), &[], &expansion.wanted);
+    if let Because::Allowed { acl, objects, .. } = &asked.because {
+        let by: Vec<String> = objects.iter().map(ToString::to_string).collect();
+        sentences.push(format!(
+            "KafkaACL {} asks for it ({acl}), and Kafka does not have it yet",
+            by.join(", ")
+        ));
+    }
+    for (object, verdict) in &expansion.verdicts {
+        let about = |r: &&sdm_core::access::Refusal| r.message.contains(question.name);
+        let refused = verdict.refused.iter().filter(about);
+        sentences.extend(
+            refused.map(|r| format!("KafkaACL {object} is refused: {} ({})", r.message, r.reason)),
+        );
+    }
+    sentences.truncate(5);
+    sentences
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use sdm_api::Permission;
+
+    use super::*;
+    use crate::flags::Format;
+    use crate::output::Output;
+
+    fn acl(name: &str, operation: Operation, permission: Permission) -> Acl {
+        Acl {
+            resource: ResourceType::Topic,
+            pattern: Pattern::Literal,
+            name: name.to_owned(),
+            principal: "User:team/user/app".to_owned(),
+            host: "*".to_owned(),
+            operation,
+            permission,
+        }
+    }
+
+    fn sentences(operation: Operation, live: &[Acl], wanted: &[Acl]) -> String {
+        let target = Target {
+            namespace: "streaming".to_owned(),
+            name: "events".to_owned(),
+            read: None,
+        };
+        let expansion = Expansion {
+            wanted: wanted
+                .iter()
+                .map(|acl| (acl.clone(), vec![ObjectKey::new("team", "rules")]))
+                .collect::<BTreeMap<_, _>>(),
+            ..Expansion::default()
+        };
+        let question = Question {
+            principal: "User:team/user/app",
+            host: "*",
+            operation,
+            resource: ResourceType::Topic,
+            name: "orders",
+        };
+        let report = Explanations {
+            api_version: API_VERSION,
+            kind: "AccessExplanationList",
+            items: vec![answer(&question, live, &expansion, None, &target, "team")],
+        };
+        anstream::adapter::strip_str(&Output::render(Format::Table, &report)).to_string()
+    }
+
+    #[test]
+    fn an_allowance_names_the_acl_and_its_object() {
+        let write = acl("orders", Operation::Write, Permission::Allow);
+        assert_eq!(
+            sentences(
+                Operation::Describe,
+                std::slice::from_ref(&write),
+                std::slice::from_ref(&write)
+            ),
+            "yes: User:team/user/app may Describe topic \"orders\"\n\
+             because of: Allow Write on topic \"orders\" to User:team/user/app\n\
+             which brings Describe along\n\
+             which comes from KafkaACL team/rules\n"
+        );
+    }
+
+    #[test]
+    fn what_is_missing_comes_with_the_command_that_adds_it() {
+        let read = acl("orders", Operation::Read, Permission::Allow);
+        assert_eq!(
+            sentences(Operation::Write, std::slice::from_ref(&read), &[]),
+            "no: User:team/user/app may not Write topic \"orders\"\n\
+             because no ACL allows it\n\
+             nearly:\n  Allow Read on topic \"orders\" to User:team/user/app: it is for Read, not Write; it comes from no KafkaACL: somebody else made it\n\
+             to allow it: kubectl kafka acl grant producer --to user:team/app --on topic:orders -n streaming -c events\n"
+        );
+    }
+
+    #[test]
+    fn a_denial_and_what_waits_are_told() {
+        let deny = acl("orders", Operation::Write, Permission::Deny);
+        let denied = sentences(
+            Operation::Write,
+            std::slice::from_ref(&deny),
+            std::slice::from_ref(&deny),
+        );
+        assert!(
+            denied.ends_with("to take the denial away: kubectl kafka acl revoke rules -n team\n"),
+            "{denied}"
+        );
+        let write = acl("orders", Operation::Write, Permission::Allow);
+        let waits = sentences(Operation::Write, &[], &[write]);
+        assert!(
+            waits.contains("waiting: KafkaACL team/rules asks for it"),
+            "{waits}"
+        );
+    }
+}
