@@ -2,6 +2,7 @@
 //!
 //! Kafka has no object for either: a name is somebody's by how it begins, or because nobody else asked for it before.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -42,7 +43,7 @@ impl<'w> Holders<'w> {
     pub(super) fn new(world: &'w World<'w>, acls: impl Iterator<Item = &'w KafkaACL>) -> Self {
         let mut this = Self {
             world,
-            claims: HashMap::new(),
+            claims: HashMap::with_capacity(world.acls.len()),
         };
         for acl in acls {
             let namespace = acl.metadata.namespace.as_deref().unwrap_or_default();
@@ -57,9 +58,9 @@ impl<'w> Holders<'w> {
                 let claim = Claim {
                     rank: (!holds, created.is_none(), created, namespace, name),
                 };
-                match this.claims.get(&(resource, wanted)) {
-                    Some(other) if other.rank <= claim.rank => {}
-                    _ => drop(this.claims.insert((resource, wanted), claim)),
+                match this.claims.entry((resource, wanted)) {
+                    Entry::Occupied(other) if other.get().rank <= claim.rank => {}
+                    entry => drop(entry.insert_entry(claim)),
                 }
             }
         }
@@ -68,12 +69,17 @@ impl<'w> Holders<'w> {
 
     /// For the next expansion.
     pub(super) fn claims(&self) -> Claims {
-        let mut claims = Claims::new();
-        for ((resource, name), claim) in &self.claims {
-            let (name, namespace) = ((*name).to_owned(), claim.namespace().to_owned());
-            claims.entry(*resource).or_default().insert(name, namespace);
-        }
-        claims
+        let mut sorted: Vec<_> = self.claims.iter().collect();
+        sorted.sort_unstable_by_key(|(name, _)| *name);
+        let of = |chunk: &[(&(ResourceType, &str), &Claim<'_>)]| {
+            let own = |(key, claim): &(&(ResourceType, &str), &Claim<'_>)| {
+                (key.1.to_owned(), claim.namespace().to_owned())
+            };
+            let resource = chunk.first().map(|(key, _)| key.0)?;
+            Some((resource, chunk.iter().map(own).collect()))
+        };
+        let chunks = sorted.chunk_by(|a, b| a.0.0 == b.0.0);
+        chunks.filter_map(of).collect()
     }
 
     /// The namespace a name speaks of: what stands before its first dot, if there is such a namespace.

@@ -7,10 +7,10 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use sdm_api::{KafkaACL, KafkaAccessGrant, Permission};
+use sdm_api::{KafkaACL, KafkaAccessGrant, Operation, Permission, ResourceType};
 
 use super::claims::Holders;
-use super::gather::{ANYWHERE, Drafts};
+use super::gather::{ANYWHERE, Draft, Drafts};
 use super::reach::{Owned, Reach};
 use super::reason;
 use super::roles::built_in;
@@ -133,12 +133,14 @@ impl<'w> Expander<'w> {
     /// What all roles of an object say together, by type of resource.
     fn rules(&self, own: &str, acl: &KafkaACL, verdict: &mut Verdict) -> [Ops; 5] {
         let mut rules = [Ops::default(); 5];
+        let mut add = |resource: ResourceType, operations: &[Operation]| {
+            let set = &mut rules[resource as usize];
+            *set = set.union(operations.iter().copied().collect());
+        };
         for role in &acl.spec.roles {
             if let Some(built_in) = built_in(role) {
                 for (resource, operations) in built_in {
-                    operations
-                        .iter()
-                        .for_each(|o| rules[*resource as usize].insert(*o));
+                    add(*resource, operations);
                 }
                 continue;
             }
@@ -149,8 +151,7 @@ impl<'w> Expander<'w> {
                     Err(refusal) => verdict.refused.push(refusal),
                     Ok(()) => {
                         for rule in &spec.rules {
-                            let set = &mut rules[rule.resource as usize];
-                            rule.operations.iter().for_each(|o| set.insert(*o));
+                            add(rule.resource, &rule.operations);
                         }
                     }
                 },
@@ -196,11 +197,14 @@ impl<'w> Expander<'w> {
             let principal = self.drafts.word(principal);
             for one in reached.iter().filter(|r| !(foreign && r.guest)) {
                 for host in &hosts {
-                    for operation in &one.operations {
-                        let who = (index, acl.spec.permission);
-                        self.drafts
-                            .push(who, one.target, principal, *host, *operation);
-                    }
+                    self.drafts.push(Draft {
+                        target: one.target,
+                        principal,
+                        host: *host,
+                        operations: one.operations,
+                        permission: acl.spec.permission,
+                        object: index,
+                    });
                 }
             }
         }

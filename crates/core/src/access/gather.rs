@@ -1,14 +1,15 @@
 //! Puts together what all objects ask for: each ACL once, with everybody who asks for it.
 //!
-//! Tens of thousands of ACLs have few distinct words. Until they are in order they borrow them.
+//! Tens of thousands of ACLs have few distinct words: until they are in order they borrow them, and what differs in
+//! operations only is one.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use sdm_api::{Operation, Permission};
+use sdm_api::Permission;
 
-use super::rule::{ANY, Acl, ObjectKey};
+use super::rule::{ANY, Acl, ObjectKey, Ops};
 use super::targets::Target;
 use super::world::Verdict;
 
@@ -19,14 +20,15 @@ pub(super) struct Word(usize);
 /// Every address.
 pub(super) const ANYWHERE: Word = Word(0);
 
-/// An ACL that an object asks for.
-struct Draft<'w> {
-    target: Target<'w>,
-    operation: Operation,
-    permission: Permission,
-    principal: Word,
-    host: Word,
-    object: usize,
+/// ACLs that an object asks for.
+pub(super) struct Draft<'w> {
+    pub(super) target: Target<'w>,
+    pub(super) principal: Word,
+    pub(super) host: Word,
+    pub(super) operations: Ops,
+    pub(super) permission: Permission,
+    /// The object, by number.
+    pub(super) object: usize,
 }
 
 /// All that is asked for.
@@ -48,22 +50,8 @@ impl<'w> Drafts<'w> {
         Word(self.words.len() - 1)
     }
 
-    pub(super) fn push(
-        &mut self,
-        (object, permission): (usize, Permission),
-        target: Target<'w>,
-        principal: Word,
-        host: Word,
-        operation: Operation,
-    ) {
-        self.drafts.push(Draft {
-            target,
-            operation,
-            permission,
-            principal,
-            host,
-            object,
-        });
+    pub(super) fn push(&mut self, draft: Draft<'w>) {
+        self.drafts.push(draft);
     }
 
     /// The ACLs in order. `keys` are the objects by number; what each stands for is counted in `verdicts`.
@@ -74,46 +62,56 @@ impl<'w> Drafts<'w> {
     ) -> BTreeMap<Acl, Vec<ObjectKey>> {
         let words = self.words;
         let text = |word: Word| words.get(word.0).map_or("", AsRef::as_ref);
-        let name = |object: usize| keys.get(object);
-        // As `Acl` is ordered, then by object.
-        let same = |a: &Draft<'_>, b: &Draft<'_>| {
+        let order = |a: &Draft<'_>, b: &Draft<'_>| {
             (a.target.cmp(&b.target))
                 .then_with(|| text(a.principal).cmp(text(b.principal)))
                 .then_with(|| text(a.host).cmp(text(b.host)))
-                .then_with(|| (a.operation, a.permission).cmp(&(b.operation, b.permission)))
         };
-        self.drafts
-            .sort_unstable_by(|a, b| same(a, b).then_with(|| name(a.object).cmp(&name(b.object))));
-        let mut wanted: Vec<(Acl, Vec<ObjectKey>)> = Vec::with_capacity(self.drafts.len());
-        let mut before: Option<&Draft<'_>> = None;
-        for draft in &self.drafts {
-            let again = before.is_some_and(|b| same(b, draft) == Ordering::Equal);
-            let twice = again && before.is_some_and(|b| b.object == draft.object);
-            before = Some(draft);
-            if twice {
+        self.drafts.sort_unstable_by(|a, b| {
+            let key = |draft: &Draft<'_>| keys.get(draft.object);
+            order(a, b).then_with(|| key(a).cmp(&key(b)))
+        });
+        let mut wanted: Vec<(Acl, Vec<ObjectKey>)> = Vec::new();
+        for group in (self.drafts).chunk_by(|a, b| order(a, b) == Ordering::Equal) {
+            let Some(first) = group.first() else {
                 continue;
-            }
-            if let Some(verdict) = verdicts.get_mut(draft.object) {
-                verdict.acls += 1;
-            }
-            let key = name(draft.object).cloned().unwrap_or_default();
-            match wanted.last_mut() {
-                Some((_, objects)) if again => objects.push(key),
-                _ => wanted.push((acl(draft, text), vec![key])),
+            };
+            let all = group
+                .iter()
+                .fold(Ops::default(), |all, d| all.union(d.operations));
+            for operation in all.iter() {
+                for permission in [Permission::Allow, Permission::Deny] {
+                    let mut objects = Vec::with_capacity(1);
+                    let mut before = None;
+                    for draft in group {
+                        let asks = draft.permission == permission
+                            && draft.operations.contains(operation)
+                            && before != Some(draft.object);
+                        if !asks {
+                            continue;
+                        }
+                        before = Some(draft.object);
+                        if let Some(verdict) = verdicts.get_mut(draft.object) {
+                            verdict.acls += 1;
+                        }
+                        objects.extend(keys.get(draft.object).cloned());
+                    }
+                    if objects.is_empty() {
+                        continue;
+                    }
+                    let acl = Acl {
+                        resource: first.target.resource,
+                        pattern: first.target.pattern,
+                        name: first.target.name.to_owned(),
+                        principal: text(first.principal).to_owned(),
+                        host: text(first.host).to_owned(),
+                        operation,
+                        permission,
+                    };
+                    wanted.push((acl, objects));
+                }
             }
         }
         wanted.into_iter().collect()
-    }
-}
-
-fn acl<'t>(draft: &Draft<'_>, text: impl Fn(Word) -> &'t str) -> Acl {
-    Acl {
-        resource: draft.target.resource,
-        pattern: draft.target.pattern,
-        name: draft.target.name.to_owned(),
-        principal: text(draft.principal).to_owned(),
-        host: text(draft.host).to_owned(),
-        operation: draft.operation,
-        permission: draft.permission,
     }
 }

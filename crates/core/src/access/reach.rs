@@ -158,10 +158,12 @@ fn give<'w>(
 }
 
 fn operations(grant: &KafkaAccessGrant) -> Ops {
-    if grant.spec.operations.is_empty() {
-        return Ops::granted(DEFAULT_GRANT);
-    }
-    Ops::granted(grant.spec.operations.iter().copied())
+    let listed = grant.spec.operations.iter().copied();
+    let operations: Ops = match grant.spec.operations.is_empty() {
+        true => DEFAULT_GRANT.into_iter().collect(),
+        false => listed.collect(),
+    };
+    operations.with_implied()
 }
 
 /// What the cluster's own namespace grants of topics that nobody declared: names and prefixes, since nobody knows which

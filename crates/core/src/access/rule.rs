@@ -140,6 +140,21 @@ pub fn operations_of(resource: ResourceType) -> &'static [Operation] {
     }
 }
 
+/// All operations, in order.
+const OPERATIONS: [Operation; 11] = [
+    Operation::All,
+    Operation::Read,
+    Operation::Write,
+    Operation::Create,
+    Operation::Delete,
+    Operation::Alter,
+    Operation::Describe,
+    Operation::ClusterAction,
+    Operation::DescribeConfigs,
+    Operation::AlterConfigs,
+    Operation::IdempotentWrite,
+];
+
 /// Operations that an allowance of `operation` brings along (`StandardAuthorizerData.findResult`). A denial brings none.
 pub(super) fn implied(operation: Operation) -> Option<Operation> {
     match operation {
@@ -162,40 +177,54 @@ impl Ops {
         1 << operation as u16
     }
 
-    /// What a grant of `operations` gives on topics: with what they imply, and `All` is everything.
-    pub(super) fn granted(operations: impl IntoIterator<Item = Operation>) -> Self {
-        let mut set = Self::default();
-        for operation in operations {
-            if operation == Operation::All {
-                return Self::EVERYTHING;
-            }
-            set.0 |= Self::bit(operation) | implied(operation).map_or(0, Self::bit);
+    /// Those that exist for `resource`, `All` aside.
+    pub(super) fn of(resource: ResourceType) -> Self {
+        operations_of(resource).iter().copied().collect()
+    }
+
+    /// With what they bring along; `All` is everything.
+    pub(super) fn with_implied(self) -> Self {
+        if self.contains(Operation::All) {
+            return Self::EVERYTHING;
         }
-        set
+        let implied: Self = self.iter().filter_map(implied).collect();
+        self.union(implied)
     }
 
     pub(super) fn contains(self, operation: Operation) -> bool {
         self.0 & Self::bit(operation) != 0
     }
 
-    pub(super) fn insert(&mut self, operation: Operation) {
-        self.0 |= Self::bit(operation);
-    }
-
     pub(super) fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+
+    pub(super) fn both(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    pub(super) fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 
     pub(super) fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// Those that exist for `resource`, in a fixed order.
-    pub(super) fn iter_for(self, resource: ResourceType) -> impl Iterator<Item = Operation> {
-        operations_of(resource)
-            .iter()
-            .copied()
-            .filter(move |o| self.contains(*o))
+    pub(super) fn len(self) -> usize {
+        self.0.count_ones() as usize
+    }
+
+    /// In the order of operations.
+    pub(super) fn iter(self) -> impl Iterator<Item = Operation> {
+        OPERATIONS.into_iter().filter(move |o| self.contains(*o))
+    }
+}
+
+impl FromIterator<Operation> for Ops {
+    fn from_iter<I: IntoIterator<Item = Operation>>(operations: I) -> Self {
+        let bits = operations.into_iter().map(Self::bit);
+        Self(bits.fold(0, |all, bit| all | bit))
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) struct Target<'w> {
 /// A resource with what is given there.
 pub(super) struct Reached<'w> {
     pub(super) target: Target<'w>,
-    pub(super) operations: Vec<Operation>,
+    pub(super) operations: Ops,
     /// It belongs to somebody else, who granted it.
     pub(super) guest: bool,
 }
@@ -97,7 +97,7 @@ impl<'w> Expander<'w> {
                         let beyond = give(access, own, asked, reached);
                         if !beyond.is_empty() {
                             let which = format!("topic {name:?} of namespace {:?}", access.owner);
-                            verdict.refused.push(not_granted(&which, access, &beyond));
+                            verdict.refused.push(not_granted(&which, access, beyond));
                         }
                     }
                 }
@@ -112,7 +112,7 @@ impl<'w> Expander<'w> {
             ));
         }
         // One refusal for all topics of an owner that are granted alike.
-        let mut beyond: BTreeMap<(&str, Ops), (Access<'_>, Vec<Operation>)> = BTreeMap::new();
+        let mut beyond: BTreeMap<(&str, Ops), (Access<'_>, Ops)> = BTreeMap::new();
         for access in matches {
             let missing = give(*access, own, asked, reached);
             if !missing.is_empty() {
@@ -128,7 +128,7 @@ impl<'w> Expander<'w> {
                 described(resource),
                 access.topic
             );
-            verdict.refused.push(not_granted(&which, *access, missing));
+            verdict.refused.push(not_granted(&which, *access, *missing));
         }
     }
 
@@ -154,24 +154,15 @@ impl<'w> Expander<'w> {
 }
 
 /// Adds what is given of what is asked on a topic; returns what is not.
-fn give<'w>(
-    access: Access<'w>,
-    own: &str,
-    asked: Ops,
-    reached: &mut Vec<Reached<'w>>,
-) -> Vec<Operation> {
-    let (mut given, mut beyond) = (Vec::new(), Vec::new());
-    for operation in all_of(asked, ResourceType::Topic) {
-        if access.operations.contains(operation) {
-            given.push(operation);
-        } else {
-            beyond.push(operation);
-        }
-    }
-    if beyond == [Operation::All] {
+fn give<'w>(access: Access<'w>, own: &str, asked: Ops, reached: &mut Vec<Reached<'w>>) -> Ops {
+    let asked = all_of(asked, ResourceType::Topic);
+    let beyond = asked.without(access.operations);
+    let given = if beyond.contains(Operation::All) {
         // The part of it that is granted.
-        given = access.operations.iter_for(ResourceType::Topic).collect();
-    }
+        access.operations.both(Ops::of(ResourceType::Topic))
+    } else {
+        asked.both(access.operations)
+    };
     reached.push(Reached {
         target: Target {
             resource: ResourceType::Topic,
@@ -185,16 +176,16 @@ fn give<'w>(
 }
 
 /// The operations that are asked for; `All` stands for the others.
-fn all_of(asked: Ops, resource: ResourceType) -> Vec<Operation> {
+fn all_of(asked: Ops, resource: ResourceType) -> Ops {
     if asked.contains(Operation::All) {
-        return vec![Operation::All];
+        return [Operation::All].into_iter().collect();
     }
-    asked.iter_for(resource).collect()
+    asked.both(Ops::of(resource))
 }
 
-fn not_granted(which: &str, access: Access<'_>, beyond: &[Operation]) -> Refusal {
-    let beyond = list(beyond.iter().copied());
-    let granted = list(access.operations.iter_for(ResourceType::Topic));
+fn not_granted(which: &str, access: Access<'_>, beyond: Ops) -> Refusal {
+    let beyond = list(beyond.iter());
+    let granted = list(access.operations.both(Ops::of(ResourceType::Topic)).iter());
     Refusal::stands(
         reason::OPERATION_NOT_GRANTED,
         format!(

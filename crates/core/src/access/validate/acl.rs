@@ -31,14 +31,13 @@ pub(super) fn check(spec: &KafkaACLSpec, review: &mut Review) {
     for (i, subject) in spec.subjects.iter().enumerate() {
         check_subject(i, subject, review);
     }
-    let mut seen = BTreeSet::new();
-    for role in &spec.roles {
+    for (i, role) in spec.roles.iter().enumerate() {
         if !shape::object_name(role) {
             review.invalid(
                 "spec.roles",
                 format!("{role:?} cannot be the name of a role"),
             );
-        } else if !seen.insert(role) {
+        } else if spec.roles.iter().take(i).any(|r| r == role) {
             review.invalid(
                 "spec.roles",
                 format!("{role:?} is listed twice: list it once"),
