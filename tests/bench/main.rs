@@ -1,7 +1,9 @@
 //! Figures next to what a user would use instead, measured in the same minute on
 //! the same cluster: `target/bench/report.json`, a flat object of numbers.
 
+mod scale;
 mod topics;
+mod users;
 
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
@@ -42,6 +44,12 @@ async fn main() -> Result<()> {
     }
     if wants("topics") {
         topics::measure(&node, &mut figures).await?;
+    }
+    if wants("users") {
+        users::measure(&node, &mut figures).await?;
+    }
+    if wants("scale") {
+        scale::measure(&node, &mut figures).await?;
     }
     write(&figures)
 }

@@ -60,7 +60,8 @@ pub struct Lifecycle {
 }
 
 impl Lifecycle {
-    fn total(&self) -> f64 {
+    /// All phases, in seconds.
+    pub fn total(&self) -> f64 {
         (self.created + self.changed + self.deleted).as_secs_f64()
     }
 }

@@ -1,5 +1,7 @@
 //! DescribeConfigs: of brokers from each broker itself, of everything else from any broker.
 
+use std::collections::HashMap;
+
 use futures::future::join_all;
 use kafka_protocol::messages::DescribeConfigsRequest;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
@@ -78,7 +80,9 @@ impl Client {
             .into_iter()
             .chain(from_each.into_iter().flatten())
             .collect();
-        found.sort_by_key(|(resource, _)| asked.iter().position(|a| a.0 == resource));
+        let order: HashMap<&ConfigResource, usize> =
+            asked.iter().zip(0..).map(|(a, at)| (a.0, at)).collect();
+        found.sort_by_key(|(resource, _)| order.get(resource).copied());
         Ok(found)
     }
 }
@@ -114,16 +118,17 @@ fn pair(
     asked: &[Asked<'_>],
     answer: Result<Vec<DescribeConfigsResult>>,
 ) -> Vec<(ConfigResource, Result<Vec<ConfigEntry>>)> {
+    let by_name = answer.as_ref().map(|results| {
+        let named = results.iter().map(|r| ((r.resource_type, r.resource_name.as_str()), r));
+        named.collect::<HashMap<_, _>>()
+    });
     asked
         .iter()
         .map(|Asked(resource, keys)| {
             let (kind, name) = key(resource);
-            let part = match &answer {
-                Err(e) => Err(e.clone()),
-                Ok(results) => match results
-                    .iter()
-                    .find(|r| r.resource_type == kind && r.resource_name.as_str() == name)
-                {
+            let part = match &by_name {
+                Err(e) => Err((*e).clone()),
+                Ok(results) => match results.get(&(kind, name.as_str())) {
                     Some(result) => read(result, *keys),
                     None => Err(KafkaError::Protocol {
                         peer: "broker".to_owned(),
