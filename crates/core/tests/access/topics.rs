@@ -340,6 +340,23 @@ fn a_topic_that_changes_hands_takes_its_rights_along() {
 }
 
 #[test]
+fn a_grant_to_oneself_takes_nothing_away() {
+    let mut store = granted(
+        "a",
+        json!({"namespaces": ["a", "b"], "topics": [{"name": "*"}], "operations": ["Read"]}),
+    );
+    // Several topics, so that a search finds either of two entries.
+    for i in 0..8 {
+        store.topic(&format!("orders.{i}"), "a");
+        let own = one(&store, "a", asks("admin", &format!("orders.{i}")));
+        assert_eq!(
+            own,
+            [format!(r#"Allow All on topic "orders.{i}" to User:x"#)]
+        );
+    }
+}
+
+#[test]
 fn an_invalid_grant_grants_nothing() {
     let spec = json!({"namespaces": ["b"], "topics": [{"name": "orders"}], "operations": ["ClusterAction"]});
     let told = one(&granted("a", spec), "b", asks("viewer", "orders"));
