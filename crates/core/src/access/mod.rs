@@ -22,12 +22,11 @@
 //! - It must be selected by the cluster's `spec.tenancy.allowedNamespaces`; otherwise all of it is refused
 //!   (`NamespaceNotAllowed`).
 //! - **Topics**: it reaches those it owns and those granted to it. A `KafkaAccessGrant` reaches only topics that its own
-//!   namespace owns; one in the cluster's namespace also those that nobody has declared (Kafka's own, `__...`, only where it
-//!   says so). It gives the operations it
-//!   lists, `Read`, `Write`, `Describe` and `DescribeConfigs` by default, `All` everything, and what they imply. What
-//!   goes beyond is refused (`TopicNotOwned`, `OperationNotGranted`) and the rest given. A prefix or `*` becomes literal
-//!   ACLs for exactly the reachable topics that match: never a prefix in Kafka, which would reach what another namespace
-//!   creates under it tomorrow.
+//!   namespace owns; one in the cluster's namespace also those that nobody has declared (Kafka's own, `__...`, only where
+//!   it says so). It gives the operations it lists, `Read`, `Write`, `Describe` and `DescribeConfigs` by default, `All`
+//!   everything, and what they imply. What goes beyond is refused (`TopicNotOwned`, `OperationNotGranted`) and the rest
+//!   given. A prefix or `*` becomes literal ACLs for exactly the reachable topics that match: never a prefix in Kafka,
+//!   which would reach what another namespace creates under it tomorrow.
 //! - **Groups and transactional ids**: what begins with `<namespace>.` is that namespace's, literal or prefixed. Any
 //!   other literal name belongs to the namespace whose `KafkaACL` named it first, by the age of objects, and stays with
 //!   it while it names it ([`World::held`]); any other prefix, and `*`, to nobody (`GroupNotOwned`,

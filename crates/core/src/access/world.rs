@@ -12,11 +12,13 @@ use crate::outcome::Refusal;
 /// The principals of a user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UserIdentity {
-    /// Every `User:...` in use; empty while unknown.
+    /// Every `User:...` in use; empty while unknown. Then nothing is given: for a user that had a principal once, say that
+    /// one.
     pub principals: Vec<String>,
 }
 
-/// Everything about one cluster that its ACLs depend on. Objects that are being deleted are not in it.
+/// Everything about one cluster that its ACLs depend on. It has to be complete: what is missing is taken away in Kafka.
+/// Objects that are being deleted are not in it.
 #[derive(Clone, Debug)]
 pub struct World<'a> {
     /// The cluster.

@@ -62,7 +62,10 @@ fn near(explanation: &Explanation) -> Vec<(Miss, String)> {
 #[test]
 fn the_acl_and_its_objects_are_named() {
     let reads = allow(Operation::Read, "orders");
-    let found = answer(&ask(Operation::Describe, "orders"), &[reads.clone()]);
+    let found = answer(
+        &ask(Operation::Describe, "orders"),
+        std::slice::from_ref(&reads),
+    );
     assert_eq!(
         found.because,
         Because::Allowed {
