@@ -40,9 +40,21 @@ pub enum Verb {
     /// Topics: declare, list, describe, alter, compare, adopt and delete them
     #[command(subcommand)]
     Topic(verbs::topic::Verb),
+    /// Users: declare, list, describe, rotate, adopt and delete them
+    #[command(subcommand)]
+    User(verbs::user::Verb),
     /// Access: list, grant, revoke and explain it
     #[command(subcommand)]
-    Acl(verbs::acl::Verb),
+    Acl(Box<verbs::acl::Verb>),
+    /// Roles: list and describe what they give
+    #[command(subcommand)]
+    Role(verbs::role::Verb),
+    /// Consumer groups: list, describe, lag, reset and delete
+    #[command(subcommand)]
+    Group(verbs::group::Verb),
+    /// Quotas: list, describe, set and unset
+    #[command(subcommand)]
+    Quota(verbs::quota::Verb),
     /// Write records, one per line of standard input
     Produce(verbs::produce::Args),
     /// Read records
@@ -98,7 +110,10 @@ mod tests {
             for own in command.get_arguments().filter(|a| !a.is_global_set()) {
                 // Where `--user` is a KafkaUser and `--cluster` a resource, `verbs::run` says so.
                 let ours = ["user", "cluster"].contains(&own.get_id().as_str())
-                    && ["list", "grant", "revoke", "explain"].contains(&command.get_name());
+                    && [
+                        "list", "grant", "revoke", "explain", "describe", "set", "unset",
+                    ]
+                    .contains(&command.get_name());
                 assert!(
                     ours || !globals.contains(&own.get_id().to_string()),
                     "{}: {}",

@@ -42,7 +42,10 @@ pub const TABLE: [(Code, &str); 11] = [
         Code::Ok,
         "done (also when the reader of our output went away)",
     ),
-    (Code::General, "any other error"),
+    (
+        Code::General,
+        "any other error; topic diff found a difference, acl explain a denial",
+    ),
     (Code::Usage, "the command line is wrong; nothing was done"),
     (
         Code::Unchanged,
@@ -52,17 +55,14 @@ pub const TABLE: [(Code, &str); 11] = [
         Code::Unhealthy,
         "a check found problems (status --exit-code)",
     ),
-    (
-        Code::NotFound,
-        "the cluster, topic or Secret does not exist",
-    ),
+    (Code::NotFound, "what was named does not exist"),
     (
         Code::Conflict,
         "it exists already, or was changed by somebody else meanwhile",
     ),
     (
         Code::Denied,
-        "refused by admission, by RBAC or by Kafka's authorizer",
+        "refused by admission, the operator, RBAC or Kafka's authorizer",
     ),
     (Code::TimedOut, "the time was up before it was done"),
     (Code::Interrupted, "ended by SIGINT (Ctrl-C)"),
@@ -270,10 +270,10 @@ fn innermost(error: &dyn std::error::Error) -> String {
 /// Kafka's codes that have an exit status of their own.
 fn code_of_kafka(code: i16) -> Code {
     match code {
-        // UNKNOWN_TOPIC_OR_PARTITION
-        3 => Code::NotFound,
-        // TOPIC_ALREADY_EXISTS
-        36 => Code::Conflict,
+        // UNKNOWN_TOPIC_OR_PARTITION, GROUP_ID_NOT_FOUND
+        3 | 69 => Code::NotFound,
+        // TOPIC_ALREADY_EXISTS; UNKNOWN_MEMBER_ID and NON_EMPTY_GROUP: somebody has joined the group meanwhile
+        36 | 25 | 68 => Code::Conflict,
         // TOPIC, GROUP, CLUSTER, TRANSACTIONAL_ID authorization, POLICY_VIOLATION
         29 | 30 | 31 | 53 | 44 => Code::Denied,
         // REQUEST_TIMED_OUT

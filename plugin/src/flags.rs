@@ -184,6 +184,28 @@ pub enum Format {
     Yaml,
     /// Names alone, `type/name`.
     Name,
+    /// A client configuration for Java; of users only.
+    #[value(hide = true)]
+    Properties,
+    /// A client configuration for librdkafka; of users only.
+    #[value(hide = true)]
+    Librdkafka,
+    /// A client configuration for Spring Boot; of users only.
+    #[value(hide = true)]
+    Spring,
+    /// A client configuration as environment variables; of users only.
+    #[value(hide = true)]
+    Env,
+}
+
+impl Format {
+    /// Whether it is a client configuration, which holds a credential.
+    pub fn is_config(self) -> bool {
+        matches!(
+            self,
+            Self::Properties | Self::Librdkafka | Self::Spring | Self::Env
+        )
+    }
 }
 
 /// When to use colour.

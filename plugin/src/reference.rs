@@ -141,6 +141,7 @@ fn row(arg: &Arg) -> String {
         let values: Vec<String> = arg
             .get_possible_values()
             .iter()
+            .filter(|v| !v.is_hide_set())
             .map(|v| format!("`{}`", v.get_name()))
             .collect();
         if !values.is_empty() && values != ["`true`", "`false`"] {

@@ -28,6 +28,8 @@ fn help_and_version_are_answers_and_need_no_cluster() {
         &["help"],
         &["help", "topic", "create"],
         &["help", "exit-codes"],
+        &["help", "acl", "explain"],
+        &["role", "list", "--built-in"],
         &["version", "--client"],
         &["completion", "bash"],
     ] {
@@ -52,6 +54,47 @@ fn a_wrong_command_line_is_usage_and_does_nothing() {
         &["topic", "create", "a", "--config", "novalue"],
         &["topic", "list", "-o", "xml"],
         &["topic", "list", "-n", "a", "-A"],
+        &["topic", "list", "--declared", "--undeclared"],
+        &[
+            "topic",
+            "create",
+            "a",
+            "--undeclared",
+            "--adoption",
+            "always",
+        ],
+        &["topic", "list", "-o", "properties"],
+        &["topic", "adopt"],
+        &["topic", "alter"],
+        &["user", "create"],
+        &["user", "create", "a", "--authentication", "external"],
+        &["user", "create", "a", "--quota", "x"],
+        &["acl", "grant", "producer", "--on", "broker:1"],
+        &["acl", "grant", "producer", "--cluster=kind-dev"],
+        &["acl", "explain", "--user", "a", "Fly", "topic/a"],
+        &["acl", "explain", "--user", "a", "Read"],
+        &["acl", "adopt"],
+        &["group", "reset", "a"],
+        &["group", "reset", "a", "--to", "tomorrow"],
+        &[
+            "group",
+            "reset",
+            "a",
+            "--to",
+            "earliest",
+            "--dry-run",
+            "--execute",
+        ],
+        &["quota", "set", "--default-user"],
+        &[
+            "quota",
+            "set",
+            "--ip",
+            "10.0.0.1",
+            "--client-id",
+            "x",
+            "connection-creation-rate=1",
+        ],
         &["consume", "a", "--offset", "3"],
         &["consume", "a", "--from-beginning", "--since", "1m"],
         &["produce", "a", "--acks", "1"],
@@ -195,6 +238,54 @@ fn kubectls_completion_gets_words_and_no_files() {
         (text(&output.stdout).as_str(), text(&output.stderr).as_str()),
         (":4\n", "")
     );
+}
+
+#[test]
+fn what_can_be_said_without_a_server_is() {
+    let server = "--server=https://127.0.0.1:1";
+    let run = |args: &[&str]| {
+        let output =
+            kubectl_kafka(&[args, &[server, "-n", "team", "-c", "streaming/events"]].concat());
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{args:?}: {}",
+            text(&output.stderr)
+        );
+        text(&output.stdout)
+    };
+    let topic = run(&[
+        "topic",
+        "create",
+        "orders",
+        "-p",
+        "6",
+        "--dry-run=client",
+        "-o",
+        "yaml",
+    ]);
+    assert!(
+        topic.contains("kind: KafkaTopic") && topic.contains("namespace: streaming"),
+        "{topic}"
+    );
+    let user = run(&["user", "create", "app", "--dry-run=client"]);
+    assert_eq!(user, "kafkauser/app created (dry run, client)\n");
+    // Here --user is the KafkaUser, and no kubeconfig's: there is none by that name.
+    let acl = run(&[
+        "acl",
+        "grant",
+        "producer",
+        "--user",
+        "app",
+        "--topic",
+        "orders",
+        "--dry-run=client",
+        "-o",
+        "json",
+    ]);
+    let list: serde_json::Value = serde_json::from_str(&acl).unwrap();
+    assert_eq!(list["items"][0]["spec"]["subjects"][0]["name"], "app");
+    assert_eq!(list["items"][0]["metadata"]["name"], "app-producer-orders");
 }
 
 #[test]

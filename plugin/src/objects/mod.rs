@@ -16,7 +16,7 @@ pub use flow::{Done, Writing, change, create_all, finish};
 pub use name::{fnv, object_name};
 pub use standing::{Standing, Tenant, created};
 pub use wait::{Ended, ready, watch};
-pub use write::{Written, annotate, create, delete, documents, patch, sparse, tell_manager};
+pub use write::{Written, annotate, delete, documents, sparse, tell_manager};
 
 /// Field manager of everything that the plugin writes.
 pub const MANAGER: &str = crate::verbs::install::MANAGER;

@@ -87,7 +87,13 @@ impl Output {
 
     fn write<R: Report>(&self, report: &R, out: &mut dyn Write) -> Result<()> {
         match self.format {
-            Format::Table | Format::Wide => {
+            // No report is a client configuration; who asked for one is told in `verbs::run`.
+            Format::Table
+            | Format::Wide
+            | Format::Properties
+            | Format::Librdkafka
+            | Format::Spring
+            | Format::Env => {
                 let wide = self.format == Format::Wide;
                 report.text(&mut Text {
                     out,

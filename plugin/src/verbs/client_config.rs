@@ -154,7 +154,11 @@ fn servers(cluster: &KafkaCluster, listener: &str, port: i32, namespace: &str) -
     )
 }
 
-fn write(path: &PathBuf, force: bool, text: &str) -> Result<()> {
+/// Writes a file that only its owner can read.
+///
+/// # Errors
+/// When it exists, unless it is to be replaced.
+pub fn write(path: &PathBuf, force: bool, text: &str) -> Result<()> {
     let failed = |e: io::Error| {
         if e.kind() == io::ErrorKind::AlreadyExists {
             return Failure::new(Code::Conflict, format!("{} exists", path.display()))

@@ -185,6 +185,7 @@ fn values(arg: &Arg) -> Wanted {
     Wanted::Words(
         possible
             .iter()
+            .filter(|value| !value.is_hide_set())
             .map(|value| (value.get_name().to_owned(), about(value)))
             .collect(),
     )

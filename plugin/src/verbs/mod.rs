@@ -5,17 +5,22 @@ pub mod client_config;
 pub mod complete;
 pub mod completion;
 pub mod consume;
+pub mod group;
 pub mod help;
 pub mod install;
 pub mod produce;
+pub mod quota;
 mod record;
+pub mod role;
 pub mod status;
 pub mod topic;
 pub mod uninstall;
+pub mod user;
 pub mod version;
 
 use crate::cli::{Cli, Verb};
 use crate::exit::{Failure, Result};
+use crate::flags::Format;
 use crate::interrupt::Interrupt;
 use crate::output::Output;
 use crate::session::Session;
@@ -25,8 +30,20 @@ use crate::session::Session;
 /// # Errors
 /// See each verb.
 pub async fn run(mut cli: Cli) -> Result<()> {
+    let takes_config = matches!(&cli.verb, Verb::User(verb) if user::takes_config(verb));
+    if cli.global.output.is_some_and(Format::is_config) && !takes_config {
+        return Err(Failure::usage(
+            "a client configuration is what user create and user config print",
+        )
+        .hint("kubectl kafka user config NAME -o properties"));
+    }
     // What needs no server must not ask for a kubeconfig.
     match &cli.verb {
+        Verb::Role(verb) => {
+            if let Some(done) = role::built_in_only(verb, &Output::new(&cli.global)) {
+                return done;
+            }
+        }
         Verb::Help(args) => return help::run(&Output::new(&cli.global), args),
         Verb::Completion(args) => return completion::run(args),
         Verb::Complete(args) => return complete::run(&cli.global, args).await,
@@ -40,7 +57,7 @@ pub async fn run(mut cli: Cli) -> Result<()> {
     }
     // There, --user is a KafkaUser and --cluster the Kafka cluster as a resource, as `kubectl create rolebinding` has a
     // --user of its own; kubeconfig's are chosen with --context.
-    if matches!(cli.verb, Verb::Acl(_)) {
+    if matches!(cli.verb, Verb::Acl(_) | Verb::Quota(_)) {
         (cli.global.user, cli.global.cluster) = (None, None);
     }
     let interrupt = Interrupt::install();
@@ -62,7 +79,20 @@ pub async fn run(mut cli: Cli) -> Result<()> {
             one()?;
             until(interrupt, verb.run(&session)).await
         }
+        Verb::User(verb) => {
+            one()?;
+            until(interrupt, verb.run(&session)).await
+        }
         Verb::Acl(verb) => {
+            one()?;
+            until(interrupt, verb.run(&session)).await
+        }
+        Verb::Role(verb) => until(interrupt, verb.run(&session)).await,
+        Verb::Group(verb) => {
+            one()?;
+            until(interrupt, verb.run(&session)).await
+        }
+        Verb::Quota(verb) => {
             one()?;
             until(interrupt, verb.run(&session)).await
         }

@@ -82,77 +82,58 @@ pub fn adopt(acls: &BTreeSet<Acl>, target: &Target) -> Adopted {
     adopted
 }
 
-/// ACLs that differ in nothing but the address, the operation and the resource, put together.
+/// What an ACL is about, whatever it lets do and from where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place<'a> {
+    principal: &'a str,
+    permission: Permission,
+    type_: ResourceType,
+    pattern: Pattern,
+    name: &'a str,
+}
+
+impl<'a> Place<'a> {
+    fn of(acl: &'a Acl) -> Self {
+        Self {
+            principal: &acl.principal,
+            permission: acl.permission,
+            type_: acl.resource,
+            pattern: acl.pattern,
+            name: &acl.name,
+        }
+    }
+}
+
+/// ACLs that differ in nothing but the operation, the address and the resource, put together.
 fn gather(acls: &BTreeSet<Acl>) -> BTreeMap<Who, Groups> {
     // `All` is a set of its own: in a role it would swallow the others.
-    let mut operations: BTreeMap<(&Acl, bool), Operations> = BTreeMap::new();
-    let mut same: BTreeMap<(&str, Permission, ResourceType, Pattern, &str, &str, bool), &Acl> =
-        BTreeMap::new();
+    let mut operations: BTreeMap<(Place<'_>, &str, bool), Operations> = BTreeMap::new();
     for acl in acls {
         let all = acl.operation == Operation::All;
-        let key = (
-            acl.principal.as_str(),
-            acl.permission,
-            acl.resource,
-            acl.pattern,
-            acl.name.as_str(),
-            acl.host.as_str(),
-            all,
-        );
-        let first = *same.entry(key).or_insert(acl);
-        operations
-            .entry((first, all))
-            .or_default()
-            .insert(acl.operation);
+        let set = operations
+            .entry((Place::of(acl), &acl.host, all))
+            .or_default();
+        set.insert(acl.operation);
     }
     // Addresses of the same rule; "everywhere" is not one of them.
-    type Rule<'a> = (
-        &'a str,
-        Permission,
-        ResourceType,
-        Operations,
-        Pattern,
-        &'a str,
-        bool,
-    );
-    let mut hosts: BTreeMap<Rule<'_>, Hosts> = BTreeMap::new();
-    for ((acl, _), operations) in &operations {
-        let everywhere = acl.host == "*";
-        let rule = (
-            acl.principal.as_str(),
-            acl.permission,
-            acl.resource,
-            operations.clone(),
-            acl.pattern,
-            acl.name.as_str(),
-            everywhere,
-        );
-        let hosts = hosts.entry(rule).or_default();
-        if !everywhere {
-            hosts.insert(acl.host.clone());
-        }
+    let mut hosts: BTreeMap<(Place<'_>, Operations, bool), Vec<&str>> = BTreeMap::new();
+    for ((place, host, _), operations) in operations {
+        let everywhere = host == "*";
+        let listed = hosts.entry((place, operations, everywhere)).or_default();
+        listed.extend((!everywhere).then_some(host));
     }
     let mut found: BTreeMap<Who, Groups> = BTreeMap::new();
-    for ((principal, permission, type_, operations, pattern, name, everywhere), hosts) in hosts {
-        let hosts: Vec<String> = hosts.into_iter().collect();
-        let mut chunks: Vec<Hosts> = hosts
-            .chunks(HOSTS)
-            .map(|part| part.iter().cloned().collect())
-            .collect();
-        if everywhere {
-            chunks.push(Hosts::new());
-        }
+    for ((place, operations, everywhere), hosts) in hosts {
+        let chunks = hosts.chunks(HOSTS).chain(everywhere.then_some(&[][..]));
         for hosts in chunks {
             let who = Who {
-                principal: principal.to_owned(),
-                permission,
-                hosts,
+                principal: place.principal.to_owned(),
+                permission: place.permission,
+                hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
             };
             let groups = found.entry(who).or_default();
-            groups
-                .entry((type_, operations.clone()))
-                .or_default()
-                .push((pattern, name.to_owned()));
+            let group = groups.entry((place.type_, operations.clone())).or_default();
+            group.push((place.pattern, place.name.to_owned()));
         }
     }
     found

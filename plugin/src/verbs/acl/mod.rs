@@ -11,7 +11,7 @@ mod rule;
 mod select;
 
 pub use rule::{Rule, rules_table};
-pub use select::Subject;
+pub use select::{Subject, principals_of};
 
 use clap::Subcommand;
 

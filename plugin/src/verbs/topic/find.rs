@@ -19,9 +19,10 @@ pub enum Declared {
     Nowhere(String),
 }
 
+#[cfg(test)]
 impl Declared {
     /// The topic's name in Kafka.
-    pub fn topic(&self) -> &str {
+    fn topic(&self) -> &str {
         match self {
             Self::Here(object, _) => object.topic_name(),
             Self::Nowhere(name) => name,

@@ -1,0 +1,497 @@
+//! `user describe`: how a user stands, its credential and the one before, its quotas as declared and in Kafka, and what it
+//! may do, each ACL with the object it comes from.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+use sdm_api::{KafkaUser, PreviousCredential};
+use sdm_core::access::{Acl, Expansion, ObjectKey};
+use sdm_kafka::{AclBinding, AclFilter};
+use serde::Serialize;
+
+use super::{Known, Quotas, bare, issued_to, number};
+use crate::access::{self, Logins, acl_of, principals};
+use crate::exit::{self, Code, Failure, Result};
+use crate::kafka::Access;
+use crate::objects::{self, Event, Standing, Target, event_table};
+use crate::output::age::duration;
+use crate::output::table::Table;
+use crate::output::{API_VERSION, Report, Text};
+use crate::session::Session;
+use crate::verbs::acl::{Rule, rules_table};
+
+/// Arguments of `user describe`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// Names of KafkaUsers of the namespace, or principals
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<String>,
+    #[command(flatten)]
+    access: Access,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Descriptions {
+    api_version: &'static str,
+    kind: &'static str,
+    items: Vec<Description>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Description {
+    /// Every principal it logs in as.
+    principals: Vec<String>,
+    authentication: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<ObjectKey>,
+    #[serde(flatten)]
+    standing: Option<Standing>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate_not_after: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous: Option<PreviousCredential>,
+    quotas: BTreeMap<String, Quota>,
+    acls: Vec<Rule>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    events: Vec<Event>,
+    /// Whether Kafka was asked.
+    in_kafka: bool,
+    #[serde(skip)]
+    now: Timestamp,
+}
+
+/// A quota, as declared and as in Kafka.
+#[derive(Serialize, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+struct Quota {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    declared: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actual: Option<f64>,
+}
+
+impl Report for Descriptions {
+    fn text(&self, out: &mut Text<'_>) -> io::Result<()> {
+        for (i, item) in self.items.iter().enumerate() {
+            if i > 0 {
+                out.line("")?;
+            }
+            item.text(out)?;
+        }
+        Ok(())
+    }
+    fn names(&self) -> Vec<String> {
+        let name = |item: &Description| match &item.owner {
+            Some(key) => format!("kafkauser/{}", key.name),
+            None => format!("principal/{}", item.principals.join(",")),
+        };
+        self.items.iter().map(name).collect()
+    }
+}
+
+impl Description {
+    fn text(&self, out: &mut Text<'_>) -> io::Result<()> {
+        match &self.owner {
+            Some(key) => out.line(format!("Name:            {key}"))?,
+            None => out.line("Declared:        no")?,
+        }
+        if let Some(standing) = &self.standing {
+            out.line(format!("Ready:           {}", standing.sentence()))?;
+        }
+        for (i, principal) in self.principals.iter().enumerate() {
+            let title = if i == 0 { "Principal:" } else { "          " };
+            out.line(format!("{title}       {principal}"))?;
+        }
+        out.line(format!("Authentication:  {}", self.authentication))?;
+        if let Some(secret) = &self.secret {
+            out.line(format!("Secret:          {secret}"))?;
+        }
+        if let Some(until) = &self.certificate_not_after {
+            out.line(format!(
+                "Certificate:     valid until {until}{}",
+                self.left(until)
+            ))?;
+        }
+        if let Some(previous) = &self.previous {
+            out.line(format!(
+                "Login before:    {}, valid until {}{}",
+                previous.username,
+                previous.until,
+                self.left(&previous.until)
+            ))?;
+        }
+        self.of_quotas(out)?;
+        let mut rules = rules_table(self.acls.iter());
+        if rules.is_empty() {
+            out.line(if self.in_kafka {
+                "Access:          none"
+            } else {
+                "Access:          unknown"
+            })?;
+            rules = Table::default();
+        }
+        for (title, table) in [
+            ("Access:", rules),
+            ("Events:", event_table(&self.events, self.now)),
+        ] {
+            if !table.is_empty() {
+                out.line("")?;
+                out.line(title)?;
+                out.table(&table)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn of_quotas(&self, out: &mut Text<'_>) -> io::Result<()> {
+        if self.quotas.is_empty() {
+            return out.line("Quotas:          none");
+        }
+        out.line("")?;
+        let mut table = Table::new(&["QUOTA", "DECLARED", "IN-KAFKA"]);
+        let shown = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), number);
+        for (key, quota) in &self.quotas {
+            let actual = if self.in_kafka {
+                shown(quota.actual)
+            } else {
+                "<unknown>".to_owned()
+            };
+            table.row(vec![
+                key.as_str().into(),
+                shown(quota.declared).into(),
+                actual.into(),
+            ]);
+        }
+        out.table(&table)
+    }
+
+    /// ` (in 89d)`
+    fn left(&self, until: &str) -> String {
+        let Ok(until) = until.parse::<Timestamp>() else {
+            return String::new();
+        };
+        let seconds = until.duration_since(self.now).as_secs();
+        if seconds < 0 {
+            " (over)".to_owned()
+        } else {
+            format!(" (in {})", duration(seconds))
+        }
+    }
+}
+
+/// What was read.
+struct Told {
+    known: Option<Known>,
+    live: Vec<AclBinding>,
+    expansion: Expansion,
+}
+
+/// Describes the users.
+///
+/// # Errors
+/// When one of them is nowhere; the others are shown.
+pub async fn run(session: &Session, args: Args) -> Result<()> {
+    let target = objects::target(session).await?;
+    let found = objects::referring::<KafkaUser>(session, &target).await?;
+    let told = match ask(session, &target, &args).await {
+        Ok(told) => told,
+        Err(failure) => {
+            session
+                .output
+                .note(format!("Kafka cannot be asked: {failure}"));
+            let expansion = access::gather(session, &target)
+                .await
+                .map(|o| o.expansion(None));
+            Told {
+                known: None,
+                live: Vec::new(),
+                expansion: expansion.unwrap_or_default(),
+            }
+        }
+    };
+    let (mut items, mut failures) = (Vec::new(), Vec::new());
+    for name in &args.names {
+        let name = bare(name);
+        let user = find(&found.items, &session.namespace, name);
+        if user.is_none() && !is_known(&told, name) {
+            let what = format!(
+                "there is no KafkaUser {name}, and nothing in Kafka is about such a principal"
+            );
+            failures.push(
+                Failure::new(Code::NotFound, what)
+                    .at(target.place())
+                    .hint(format!(
+                        "kubectl kafka user list {}",
+                        target.flags_from(&session.namespace)
+                    )),
+            );
+            continue;
+        }
+        let events = match user {
+            Some(user) => objects::events(session, user).await,
+            None => Vec::new(),
+        };
+        items.push(describe(name, user, &told, events));
+    }
+    if !items.is_empty() {
+        session.output.report(&Descriptions {
+            api_version: API_VERSION,
+            kind: "UserDescriptionList",
+            items,
+        })?;
+    }
+    exit::all(failures)
+}
+
+async fn ask(session: &Session, target: &Target, args: &Args) -> Result<Told> {
+    let kafka = target.kafka(session, &args.access).await?;
+    let every = AclFilter::any();
+    let (known, live, sources) = tokio::join!(
+        Known::ask(&kafka),
+        access::live(&kafka, &every),
+        access::sources(session, target, &kafka)
+    );
+    let (known, live, (_, expansion, _)) = (known?, live?, sources?);
+    Ok(Told {
+        known: Some(known),
+        live,
+        expansion,
+    })
+}
+
+/// A user of the namespace by name, or any by its principal.
+fn find<'a>(users: &'a [KafkaUser], namespace: &str, name: &str) -> Option<&'a KafkaUser> {
+    let by_key = |key: &ObjectKey| users.iter().find(|user| ObjectKey::of(*user) == *key);
+    let principal = name.strip_prefix("User:").unwrap_or(name);
+    by_key(&ObjectKey::new(namespace, name))
+        .or_else(|| by_key(&issued_to(name)?))
+        .or_else(|| {
+            users
+                .iter()
+                .find(|user| sdm_core::user::principal(user) == principal)
+        })
+}
+
+fn is_known(told: &Told, name: &str) -> bool {
+    let name = name.strip_prefix("User:").unwrap_or(name);
+    let known = told.known.as_ref();
+    known.is_some_and(|k| k.scram.contains_key(name) || k.quotas.contains_key(name))
+        || told
+            .live
+            .iter()
+            .any(|acl| acl.principal.strip_prefix("User:") == Some(name))
+}
+
+fn describe(name: &str, user: Option<&KafkaUser>, told: &Told, events: Vec<Event>) -> Description {
+    let logins: Option<Logins> = told.known.as_ref().map(Known::logins);
+    let principals = match user {
+        Some(user) => principals(user, logins.as_ref()),
+        None => vec![format!(
+            "User:{}",
+            name.strip_prefix("User:").unwrap_or(name)
+        )],
+    };
+    let status = user.and_then(|u| u.status.as_ref());
+    Description {
+        authentication: match user {
+            Some(user) => user.spec.authentication.as_str().to_owned(),
+            None => credentials(told, &principals),
+        },
+        owner: user
+            .map(|user| ObjectKey::new(user.namespace().unwrap_or_default(), user.name_any())),
+        standing: user.map(Standing::of),
+        secret: status.and_then(|s| s.secret.clone()),
+        certificate_not_after: status.and_then(|s| s.certificate_not_after.clone()),
+        previous: status.and_then(|s| s.previous.clone()),
+        quotas: quotas(user, told, &principals),
+        acls: acls(told, &principals),
+        events,
+        in_kafka: told.known.is_some(),
+        principals,
+        now: Timestamp::now(),
+    }
+}
+
+/// SCRAM credentials of a name that no object declares.
+fn credentials(told: &Told, principals: &[String]) -> String {
+    let names = principals.iter().filter_map(|p| p.strip_prefix("User:"));
+    let scram = told.known.as_ref().map(|k| &k.scram);
+    let found = names.filter_map(|name| scram?.get(name)).flatten();
+    let words: Vec<String> = found
+        .map(|(mechanism, iterations)| {
+            format!(
+                "{} ({iterations} iterations)",
+                mechanism.name().to_lowercase()
+            )
+        })
+        .collect();
+    if words.is_empty() {
+        "none known to Kafka".to_owned()
+    } else {
+        words.join(", ")
+    }
+}
+
+fn quotas(user: Option<&KafkaUser>, told: &Told, principals: &[String]) -> BTreeMap<String, Quota> {
+    let mut found: BTreeMap<String, Quota> = BTreeMap::new();
+    for (key, value) in user.map(sdm_core::user::quota_wanted).unwrap_or_default() {
+        found.entry(key.to_owned()).or_default().declared = Some(value);
+    }
+    let names = principals.iter().filter_map(|p| p.strip_prefix("User:"));
+    let known = told.known.as_ref();
+    let actual: Option<&Quotas> = names.filter_map(|name| known?.quotas.get(name)).next();
+    for (key, value) in actual.into_iter().flatten() {
+        found.entry(key.clone()).or_default().actual = Some(*value);
+    }
+    found
+}
+
+/// ACLs of the principals: those in Kafka, and without Kafka those that objects ask for.
+fn acls(told: &Told, principals: &[String]) -> Vec<Rule> {
+    let wanted = &told.expansion.wanted;
+    let own = |principal: &String| principals.contains(principal);
+    let rules: BTreeSet<Rule> = if told.known.is_some() {
+        let live = told.live.iter().filter(|acl| own(&acl.principal));
+        live.map(|binding| {
+            let known: Option<(&Acl, _)> =
+                acl_of(binding).and_then(|acl| wanted.get_key_value(&acl));
+            known.map_or_else(
+                || Rule::foreign(binding),
+                |(acl, objects)| Rule::of(acl, objects),
+            )
+        })
+        .collect()
+    } else {
+        let asked = wanted.iter().filter(|(acl, _)| own(&acl.principal));
+        asked.map(|(acl, objects)| Rule::of(acl, objects)).collect()
+    };
+    rules.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use sdm_kafka::{AclOperation, AclPatternType, AclPermission, AclResourceType, ScramMechanism};
+    use serde_json::json;
+
+    use super::super::{ready, sample};
+    use super::*;
+    use crate::flags::Format;
+    use crate::output::Output;
+
+    fn binding(principal: &str) -> AclBinding {
+        AclBinding {
+            resource_type: AclResourceType::Topic,
+            resource_name: "orders".to_owned(),
+            pattern_type: AclPatternType::Literal,
+            principal: principal.to_owned(),
+            host: "*".to_owned(),
+            operation: AclOperation::Read,
+            permission: AclPermission::Allow,
+        }
+    }
+
+    fn told() -> Told {
+        let live = vec![binding("User:team/user/app"), binding("User:legacy")];
+        let acl = acl_of(&live[0]).unwrap();
+        Told {
+            known: Some(Known {
+                scram: BTreeMap::from([
+                    ("legacy".to_owned(), vec![(ScramMechanism::Sha256, 4096)]),
+                    (
+                        "team/user/app".to_owned(),
+                        vec![(ScramMechanism::Sha512, 8192)],
+                    ),
+                    (
+                        "team/user/app/2".to_owned(),
+                        vec![(ScramMechanism::Sha512, 8192)],
+                    ),
+                ]),
+                quotas: BTreeMap::from([(
+                    "team/user/app".to_owned(),
+                    Quotas::from([
+                        ("producer_byte_rate".to_owned(), 5.0),
+                        ("request_percentage".to_owned(), 12.5),
+                    ]),
+                )]),
+            }),
+            live,
+            expansion: Expansion {
+                wanted: BTreeMap::from([(acl, vec![ObjectKey::new("team", "readers")])]),
+                ..Expansion::default()
+            },
+        }
+    }
+
+    fn shown(mut item: Description) -> String {
+        item.now = "2026-01-01T00:00:00Z".parse().unwrap();
+        let report = Descriptions {
+            api_version: API_VERSION,
+            kind: "UserDescriptionList",
+            items: vec![item],
+        };
+        anstream::adapter::strip_str(&Output::render(Format::Table, &report)).to_string()
+    }
+
+    #[test]
+    fn a_declared_user_shows_both_logins_and_both_sides_of_its_quotas() {
+        let more = json!({"secret": "app", "previous": {"username": "team/user/app", "until": "2026-01-01T01:00:00Z"}});
+        let mut user = sample("team", "app", "scram-sha-512", ready(more));
+        user.spec.quotas = serde_json::from_value(json!({"producerByteRate": 10})).unwrap();
+        assert_eq!(
+            shown(describe("app", Some(&user), &told(), Vec::new())),
+            "Name:            team/app\n\
+             Ready:           True\n\
+             Principal:       User:team/user/app\n                 User:team/user/app/2\n\
+             Authentication:  scram-sha-512\n\
+             Secret:          app\n\
+             Login before:    team/user/app, valid until 2026-01-01T01:00:00Z (in 60m)\n\
+             \n\
+             QUOTA                DECLARED   IN-KAFKA\n\
+             producer_byte_rate   10         5\n\
+             request_percentage   -          12.5\n\
+             \n\
+             Access:\n\
+             PRINCIPAL            PERMISSION   OPERATION   RESOURCE       PATTERN   HOST   FROM\n\
+             User:team/user/app   Allow        Read        topic/orders   literal   *      team/readers\n"
+        );
+    }
+
+    #[test]
+    fn a_name_that_only_kafka_knows_is_described_too() {
+        assert_eq!(
+            shown(describe("User:legacy", None, &told(), Vec::new())),
+            "Declared:        no\n\
+             Principal:       User:legacy\n\
+             Authentication:  scram-sha-256 (4096 iterations)\n\
+             Quotas:          none\n\
+             \n\
+             Access:\n\
+             PRINCIPAL     PERMISSION   OPERATION   RESOURCE       PATTERN   HOST   FROM\n\
+             User:legacy   Allow        Read        topic/orders   literal   *      -\n"
+        );
+        assert!(is_known(&told(), "legacy") && !is_known(&told(), "nobody"));
+    }
+
+    #[test]
+    fn a_user_is_found_by_name_and_by_principal() {
+        let users = [sample("team", "app", "tls", ready(json!({})))];
+        for (namespace, name, found) in [
+            ("team", "app", true),
+            ("other", "app", false),
+            ("other", "User:team/user/app", true),
+            ("other", "team/user/app", true),
+        ] {
+            assert_eq!(
+                find(&users, namespace, name).is_some(),
+                found,
+                "{namespace} {name}"
+            );
+        }
+    }
+}
