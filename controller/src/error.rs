@@ -62,7 +62,10 @@ impl Error {
     /// Whether somebody has to change something before it can work.
     pub fn is_permanent(&self) -> bool {
         matches!(self, Self::Refused(..))
-            || matches!(self.reason(), "Refused" | "CertificateFailed" | "NameTaken" | "LedgerUnreadable")
+            || matches!(
+                self.reason(),
+                "Refused" | "CertificateFailed" | "NameTaken" | "LedgerUnreadable"
+            )
     }
 
     /// Whether the world merely moved on between looking and acting: look again at once.

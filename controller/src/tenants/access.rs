@@ -9,8 +9,8 @@ use std::sync::Arc;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use sdm_core::access::{
-    Acl, Claims, Expansion, ObjectKey, Refusal, UserIdentity, Verdict, World, acl_status, changes, expand,
-    grant_status, validate_grant,
+    Acl, Claims, Expansion, ObjectKey, Refusal, UserIdentity, Verdict, World, acl_status, changes,
+    expand, grant_status, validate_grant,
 };
 use sdm_core::user::logins_in_use;
 use sdm_kafka::{AclBinding, AclFilter, Client};
@@ -75,7 +75,10 @@ impl Worker {
                 if let Some(verdict) = expansion.verdicts.get_mut(object) {
                     verdict.refused.push(refusal.clone());
                 }
-                let key = Key { namespace: object.namespace.clone(), name: object.name.clone() };
+                let key = Key {
+                    namespace: object.namespace.clone(),
+                    name: object.name.clone(),
+                };
                 self.state.timers.retry(Kind::Acl, &key, 0);
             }
         }
@@ -94,10 +97,20 @@ impl Worker {
                 namespace: self.key.namespace.clone(),
                 name: self.key.name.clone(),
             },
-            allowed: open.cluster.spec.tenancy.as_ref().and_then(|t| t.allowed_namespaces.as_ref()),
+            allowed: open
+                .cluster
+                .spec
+                .tenancy
+                .as_ref()
+                .and_then(|t| t.allowed_namespaces.as_ref()),
             namespaces: namespaces
                 .iter()
-                .filter_map(|n| Some((n.metadata.name.as_deref()?, n.metadata.labels.as_ref().unwrap_or(&none))))
+                .filter_map(|n| {
+                    Some((
+                        n.metadata.name.as_deref()?,
+                        n.metadata.labels.as_ref().unwrap_or(&none),
+                    ))
+                })
                 .collect(),
             topics: &topics,
             users,
@@ -106,12 +119,30 @@ impl Worker {
                 .iter()
                 .filter_map(|r| {
                     let role = r.0.as_ref().ok()?;
-                    let key = ObjectKey { namespace: role.namespace()?, name: role.name_any() };
-                    role.metadata.deletion_timestamp.is_none().then_some((key, &role.spec))
+                    let key = ObjectKey {
+                        namespace: role.namespace()?,
+                        name: role.name_any(),
+                    };
+                    role.metadata
+                        .deletion_timestamp
+                        .is_none()
+                        .then_some((key, &role.spec))
                 })
                 .collect(),
-            acls: self.state.acls.values().filter(|a| a.metadata.deletion_timestamp.is_none()).map(|a| &**a).collect(),
-            grants: self.state.grants.values().filter(|g| g.metadata.deletion_timestamp.is_none()).map(|g| &**g).collect(),
+            acls: self
+                .state
+                .acls
+                .values()
+                .filter(|a| a.metadata.deletion_timestamp.is_none())
+                .map(|a| &**a)
+                .collect(),
+            grants: self
+                .state
+                .grants
+                .values()
+                .filter(|g| g.metadata.deletion_timestamp.is_none())
+                .map(|g| &**g)
+                .collect(),
             held: &self.known.held,
         };
         let expansion = expand(&world);
@@ -123,7 +154,9 @@ impl Worker {
     fn identities(&self, open: &Open) -> BTreeMap<ObjectKey, UserIdentity> {
         let mut users = BTreeMap::new();
         for (key, user) in &self.state.users {
-            if user.metadata.deletion_timestamp.is_some() || self.allowed(open, &key.namespace).is_err() {
+            if user.metadata.deletion_timestamp.is_some()
+                || self.allowed(open, &key.namespace).is_err()
+            {
                 continue;
             }
             let (view, plan) = self.credential_plan(open, user);
@@ -131,17 +164,33 @@ impl Worker {
             let identity = UserIdentity {
                 principals: logins.into_iter().map(|l| format!("User:{l}")).collect(),
             };
-            users.insert(ObjectKey { namespace: key.namespace.clone(), name: key.name.clone() }, identity);
+            users.insert(
+                ObjectKey {
+                    namespace: key.namespace.clone(),
+                    name: key.name.clone(),
+                },
+                identity,
+            );
         }
         users
     }
 
     /// Carries out the difference. What Kafka refused comes back with the reason.
-    async fn apply_acls(&mut self, client: &Client, expansion: &Expansion) -> Result<Vec<(Acl, Refusal)>, Error> {
+    async fn apply_acls(
+        &mut self,
+        client: &Client,
+        expansion: &Expansion,
+    ) -> Result<Vec<(Acl, Refusal)>, Error> {
         let (Some(ledger), Some(present)) = (&mut self.ledger, &mut self.known.acls) else {
             return Ok(Vec::new());
         };
-        if ledger.is_lost() && self.state.acls.values().any(|a| a.status.as_ref().is_some_and(|s| s.acls > 0)) {
+        if ledger.is_lost()
+            && self
+                .state
+                .acls
+                .values()
+                .any(|a| a.status.as_ref().is_some_and(|s| s.acls > 0))
+        {
             // The record was there once and is gone: what is wanted and there was made by us, or may as well have been.
             ledger.add_acls(expansion.wanted.keys().filter(|a| present.contains(*a)));
         }
@@ -155,7 +204,10 @@ impl Worker {
         let mut failed = Vec::new();
         for part in steps.create.iter().flat_map(|some| some.chunks(ITEMS)) {
             let bindings: Vec<AclBinding> = part.iter().map(binding).collect();
-            let verdicts = client.create_acls(&bindings).await.inspect_err(|_| self.known.held.clear());
+            let verdicts = client
+                .create_acls(&bindings)
+                .await
+                .inspect_err(|_| self.known.held.clear());
             let verdicts = match verdicts {
                 Ok(verdicts) => verdicts,
                 Err(error) => {
@@ -170,7 +222,10 @@ impl Worker {
                     Err(error) => {
                         tracing::warn!(cluster = %self.key, ?acl, %error, "ACL not created");
                         self.context.metrics.error(error.reason());
-                        failed.push((acl.clone(), Refusal::waits(error.reason(), error.to_string())));
+                        failed.push((
+                            acl.clone(),
+                            Refusal::waits(error.reason(), error.to_string()),
+                        ));
                     }
                 }
             }
@@ -210,16 +265,26 @@ impl Worker {
         Ok(failed)
     }
 
-    async fn tell_access(&mut self, open: &Open, verdicts: &BTreeMap<ObjectKey, Verdict>) -> Result<(), Error> {
+    async fn tell_access(
+        &mut self,
+        open: &Open,
+        verdicts: &BTreeMap<ObjectKey, Verdict>,
+    ) -> Result<(), Error> {
         let now = status::now();
         let acls: Vec<_> = self
             .state
             .acls
             .iter()
             .filter_map(|(key, acl)| {
-                let verdict = verdicts.get(&ObjectKey { namespace: key.namespace.clone(), name: key.name.clone() })?;
+                let verdict = verdicts.get(&ObjectKey {
+                    namespace: key.namespace.clone(),
+                    name: key.name.clone(),
+                })?;
                 let before = acl.status.clone().unwrap_or_default();
-                Some((Arc::clone(acl), acl_status(&before, verdict, acl.metadata.generation, &now)))
+                Some((
+                    Arc::clone(acl),
+                    acl_status(&before, verdict, acl.metadata.generation, &now),
+                ))
             })
             .collect();
         let stored = status::write(&self.context, acls).await?;
@@ -232,7 +297,16 @@ impl Worker {
                 let review = validate_grant(grant, None);
                 let refusal = self.allowed(open, &key.namespace).err();
                 let before = grant.status.clone().unwrap_or_default();
-                (Arc::clone(grant), grant_status(&before, &review, refusal.as_ref(), grant.metadata.generation, &now))
+                (
+                    Arc::clone(grant),
+                    grant_status(
+                        &before,
+                        &review,
+                        refusal.as_ref(),
+                        grant.metadata.generation,
+                        &now,
+                    ),
+                )
             })
             .collect();
         let stored = status::write(&self.context, grants).await?;
@@ -241,7 +315,11 @@ impl Worker {
     }
 
     /// Tells those who wait for Kafka that they do.
-    pub(super) async fn tell_closed_access(&mut self, closed: &Closed, now: &Time) -> Result<(), Error> {
+    pub(super) async fn tell_closed_access(
+        &mut self,
+        closed: &Closed,
+        now: &Time,
+    ) -> Result<(), Error> {
         let verdict = Verdict {
             refused: vec![Refusal::waits(closed.reason, closed.message.clone())],
             ..Verdict::default()
@@ -250,10 +328,20 @@ impl Worker {
             .state
             .acls
             .values()
-            .filter(|a| !status::is_settled(&***a, a.status.as_ref().map(|s| (s.observed_generation, &*s.conditions))))
+            .filter(|a| {
+                !status::is_settled(
+                    &***a,
+                    a.status
+                        .as_ref()
+                        .map(|s| (s.observed_generation, &*s.conditions)),
+                )
+            })
             .map(|acl| {
                 let before = acl.status.clone().unwrap_or_default();
-                (Arc::clone(acl), acl_status(&before, &verdict, acl.metadata.generation, now))
+                (
+                    Arc::clone(acl),
+                    acl_status(&before, &verdict, acl.metadata.generation, now),
+                )
             })
             .collect();
         let stored = status::write(&self.context, acls).await?;

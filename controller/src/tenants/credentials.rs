@@ -12,8 +12,8 @@ use kube::{Api, ResourceExt};
 use rand::RngCore;
 use sdm_api::{Authentication, KafkaUser};
 use sdm_core::user::{
-    self, CertificateFacts, CredentialAction, Delivery, Issued, Material, Pkcs12, check_password, credential_after,
-    password_hash, random_password, render, shape_hash, wants_pkcs12,
+    self, CertificateFacts, CredentialAction, Delivery, Issued, Material, Pkcs12, check_password,
+    credential_after, password_hash, random_password, render, shape_hash, wants_pkcs12,
 };
 use sdm_kafka::{ScramMechanism, ScramUpsertion};
 use sdm_runtime::pki::{CertificateAuthority, LeafRequest, Usage, inspect};
@@ -48,7 +48,9 @@ pub(super) struct Workshop {
 impl Workshop {
     /// Reads the authority's key if something has to be signed.
     pub async fn open(context: &Context, open: &Open, items: &[Item]) -> Result<Self, Error> {
-        let signs = items.iter().any(|i| matches!(i.plan.action, CredentialAction::IssueCertificate { .. }));
+        let signs = items
+            .iter()
+            .any(|i| matches!(i.plan.action, CredentialAction::IssueCertificate { .. }));
         let authority = if signs {
             let api = Api::namespaced(context.client.clone(), &open.resolved.namespace);
             Some(authority::read(&api, &open.resolved.name).await?)
@@ -72,26 +74,47 @@ impl Workshop {
         let mut made = Vec::with_capacity(items.len());
         for item in items {
             match self.make_one(context, &item).await {
-                Ok((upsertion, secret)) => made.push(Delivered { item, upsertion, secret }),
+                Ok((upsertion, secret)) => made.push(Delivered {
+                    item,
+                    upsertion,
+                    secret,
+                }),
                 Err(error) => {
                     tracing::warn!(user = %item.key, reason = error.reason(), %error, "credential not made");
-                    failed.insert(item.key, (error.reason().to_owned(), error.to_string(), error.is_permanent()));
+                    failed.insert(
+                        item.key,
+                        (
+                            error.reason().to_owned(),
+                            error.to_string(),
+                            error.is_permanent(),
+                        ),
+                    );
                 }
             }
         }
         Ok(made)
     }
 
-    async fn make_one(&self, context: &Context, item: &Item) -> Result<(Option<ScramUpsertion>, Option<Secret>), Error> {
+    async fn make_one(
+        &self,
+        context: &Context,
+        item: &Item,
+    ) -> Result<(Option<ScramUpsertion>, Option<Secret>), Error> {
         let user = &*item.user;
         let api: Api<Secret> = Api::namespaced(context.client.clone(), &item.key.namespace);
         match &item.plan.action {
-            CredentialAction::Keep | CredentialAction::Withdraw | CredentialAction::Refuse(_) => Ok((None, None)),
+            CredentialAction::Keep | CredentialAction::Withdraw | CredentialAction::Refuse(_) => {
+                Ok((None, None))
+            }
             CredentialAction::IssueCertificate { .. } => {
-                let authority = self.authority.as_ref().ok_or_else(|| Error::Lost("the authority".to_owned()))?;
+                let authority = self
+                    .authority
+                    .as_ref()
+                    .ok_or_else(|| Error::Lost("the authority".to_owned()))?;
                 let now = Timestamp::now();
                 let lifetime = SignedDuration::from_secs(user::validity(user));
-                let request = LeafRequest::valid_for(user::principal(user), Usage::Client, now, lifetime);
+                let request =
+                    LeafRequest::valid_for(user::principal(user), Usage::Client, now, lifetime);
                 let leaf = authority.issue(&request)?;
                 let info = inspect(&leaf.chain_pem)?;
                 let facts = CertificateFacts {
@@ -99,8 +122,14 @@ impl Workshop {
                     not_after: info.not_after.as_second(),
                     authority: self.authority_hash.clone(),
                 };
-                let material = Material::Certificate { cert_pem: &leaf.chain_pem, key_pem: leaf.key_pem.expose() };
-                Ok((None, Some(self.secret(item, &material, Issued::Certificate(facts))?)))
+                let material = Material::Certificate {
+                    cert_pem: &leaf.chain_pem,
+                    key_pem: leaf.key_pem.expose(),
+                };
+                Ok((
+                    None,
+                    Some(self.secret(item, &material, Issued::Certificate(facts))?),
+                ))
             }
             CredentialAction::NewPassword { second, .. } => {
                 let mut random = Zeroizing::new([0; 32]);
@@ -110,25 +139,42 @@ impl Workshop {
             }
             CredentialAction::AdoptPassword { second, .. } => {
                 let given = given_password(&api, user).await?;
-                let password = check_password(user, &given).map_err(|refusal| Error::Refused(refusal.reason, refusal.message))?;
+                let password = check_password(user, &given)
+                    .map_err(|refusal| Error::Refused(refusal.reason, refusal.message))?;
                 self.password(item, *second, password).await
             }
             CredentialAction::Restore => {
                 let secret = api.get(user.secret_name()).await?;
-                let password = Zeroizing::new(text(&secret, "password").ok_or_else(|| Error::Lost("the password".to_owned()))?);
+                let password = Zeroizing::new(
+                    text(&secret, "password")
+                        .ok_or_else(|| Error::Lost("the password".to_owned()))?,
+                );
                 let second = item.view.credential.as_ref().is_some_and(|c| c.second);
                 Ok((Some(upsertion(user, second, &password).await?), None))
             }
             CredentialAction::Redeliver | CredentialAction::RevokePrevious { .. } => {
                 let secret = api.get(user.secret_name()).await?;
                 let part = |key: &str| text(&secret, key).map(Zeroizing::new);
-                let secret = match (part("tls.crt"), part("tls.key"), part("username"), part("password")) {
-                    (Some(cert), Some(key), ..) if user.spec.authentication == Authentication::Tls => {
-                        let material = Material::Certificate { cert_pem: &cert, key_pem: &key };
+                let secret = match (
+                    part("tls.crt"),
+                    part("tls.key"),
+                    part("username"),
+                    part("password"),
+                ) {
+                    (Some(cert), Some(key), ..)
+                        if user.spec.authentication == Authentication::Tls =>
+                    {
+                        let material = Material::Certificate {
+                            cert_pem: &cert,
+                            key_pem: &key,
+                        };
                         self.secret(item, &material, Issued::Same)?
                     }
                     (_, _, Some(username), Some(password)) => {
-                        let material = Material::Password { username: &username, password: &password };
+                        let material = Material::Password {
+                            username: &username,
+                            password: &password,
+                        };
                         self.secret(item, &material, Issued::Same)?
                     }
                     _ => return Err(Error::Lost("the credential in the Secret".to_owned())),
@@ -138,25 +184,59 @@ impl Workshop {
         }
     }
 
-    async fn password(&self, item: &Item, second: bool, password: &str) -> Result<(Option<ScramUpsertion>, Option<Secret>), Error> {
+    async fn password(
+        &self,
+        item: &Item,
+        second: bool,
+        password: &str,
+    ) -> Result<(Option<ScramUpsertion>, Option<Secret>), Error> {
         let mut salt = [0; 16];
         rand::rng().fill_bytes(&mut salt);
         let hash = password_hash(&salt, password.as_bytes());
         let username = user::login(&item.user, second);
-        let material = Material::Password { username: &username, password };
+        let material = Material::Password {
+            username: &username,
+            password,
+        };
         let secret = self.secret(item, &material, Issued::Password(hash))?;
-        Ok((Some(upsertion(&item.user, second, password).await?), Some(secret)))
+        Ok((
+            Some(upsertion(&item.user, second, password).await?),
+            Some(secret),
+        ))
     }
 
-    fn secret(&self, item: &Item, material: &Material<'_>, issued: Issued) -> Result<Secret, Error> {
+    fn secret(
+        &self,
+        item: &Item,
+        material: &Material<'_>,
+        issued: Issued,
+    ) -> Result<Secret, Error> {
         let user = &*item.user;
         let Some(listener) = &item.listener else {
             return Err(Error::Lost("the listener".to_owned()));
         };
-        let delivery = Delivery { user, listener, ca_pem: &self.ca_pem };
-        let credential = credential_after(user, &item.view, &item.plan.action, issued, shape_hash(&delivery));
-        let stores = if wants_pkcs12(user) { Some(Stores::make(material, &self.ca_pem)?) } else { None };
-        let stores = stores.as_ref().map(|s| Pkcs12 { user: s.user.as_deref(), ca: &s.ca, password: &s.password });
+        let delivery = Delivery {
+            user,
+            listener,
+            ca_pem: &self.ca_pem,
+        };
+        let credential = credential_after(
+            user,
+            &item.view,
+            &item.plan.action,
+            issued,
+            shape_hash(&delivery),
+        );
+        let stores = if wants_pkcs12(user) {
+            Some(Stores::make(material, &self.ca_pem)?)
+        } else {
+            None
+        };
+        let stores = stores.as_ref().map(|s| Pkcs12 {
+            user: s.user.as_deref(),
+            ca: &s.ca,
+            password: &s.password,
+        });
         Ok(render(&delivery, material, stores.as_ref(), &credential))
     }
 }
@@ -174,15 +254,25 @@ impl Stores {
         rand::rng().fill_bytes(&mut *random);
         let password = Zeroizing::new(random_password(&random));
         let user = match material {
-            Material::Certificate { cert_pem, key_pem } => Some(pkcs12::key_store(cert_pem, key_pem, ca_pem, &password)?),
+            Material::Certificate { cert_pem, key_pem } => {
+                Some(pkcs12::key_store(cert_pem, key_pem, ca_pem, &password)?)
+            }
             Material::Password { .. } => None,
         };
-        Ok(Self { user, ca: pkcs12::trust_store(ca_pem, &password)?, password })
+        Ok(Self {
+            user,
+            ca: pkcs12::trust_store(ca_pem, &password)?,
+            password,
+        })
     }
 }
 
 /// The credential that Kafka stores. Deriving it takes milliseconds of computation, which nobody else should wait for.
-async fn upsertion(user: &KafkaUser, second: bool, password: &str) -> Result<ScramUpsertion, Error> {
+async fn upsertion(
+    user: &KafkaUser,
+    second: bool,
+    password: &str,
+) -> Result<ScramUpsertion, Error> {
     let login = user::login(user, second);
     let mechanism = match user.spec.authentication {
         Authentication::ScramSha256 => ScramMechanism::Sha256,
@@ -192,29 +282,52 @@ async fn upsertion(user: &KafkaUser, second: bool, password: &str) -> Result<Scr
     let password = Zeroizing::new(password.to_owned());
     let mut salt = vec![0; 24];
     rand::rng().fill_bytes(&mut salt);
-    let derived = tokio::task::spawn_blocking(move || ScramUpsertion::derive(login, mechanism, iterations, salt, &password)).await;
-    derived.map_err(|error| Error::Lost(error.to_string()))?.map_err(Error::from)
+    let derived = tokio::task::spawn_blocking(move || {
+        ScramUpsertion::derive(login, mechanism, iterations, salt, &password)
+    })
+    .await;
+    derived
+        .map_err(|error| Error::Lost(error.to_string()))?
+        .map_err(Error::from)
 }
 
 /// The password that `password.secretRef` names.
-pub(super) async fn given_password(api: &Api<Secret>, user: &KafkaUser) -> Result<Zeroizing<Vec<u8>>, Error> {
-    let Some(given) = user.spec.password.as_ref().and_then(|p| p.secret_ref.as_ref()) else {
+pub(super) async fn given_password(
+    api: &Api<Secret>,
+    user: &KafkaUser,
+) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let Some(given) = user
+        .spec
+        .password
+        .as_ref()
+        .and_then(|p| p.secret_ref.as_ref())
+    else {
         return Err(Error::Lost("password.secretRef".to_owned()));
     };
     let missing = || {
         Error::Refused(
             user::reason::PASSWORD_NOT_FOUND,
-            format!("spec.password.secretRef: there is no Secret {} with a key {:?} in namespace {}", given.name, given.key, user.namespace().unwrap_or_default()),
+            format!(
+                "spec.password.secretRef: there is no Secret {} with a key {:?} in namespace {}",
+                given.name,
+                given.key,
+                user.namespace().unwrap_or_default()
+            ),
         )
     };
     let secret = api.get_opt(&given.name).await?.ok_or_else(missing)?;
-    let value = secret.data.and_then(|mut data| data.remove(&given.key)).ok_or_else(missing)?;
+    let value = secret
+        .data
+        .and_then(|mut data| data.remove(&given.key))
+        .ok_or_else(missing)?;
     Ok(Zeroizing::new(value.0))
 }
 
 /// A mechanism by its registered name.
 pub(super) fn mechanism(name: &str) -> Option<ScramMechanism> {
-    [ScramMechanism::Sha256, ScramMechanism::Sha512].into_iter().find(|m| m.name() == name)
+    [ScramMechanism::Sha256, ScramMechanism::Sha512]
+        .into_iter()
+        .find(|m| m.name() == name)
 }
 
 fn text(secret: &Secret, key: &str) -> Option<String> {
@@ -222,6 +335,10 @@ fn text(secret: &Secret, key: &str) -> Option<String> {
     String::from_utf8(value.clone()).ok()
 }
 mod pkcs12 {
-    pub fn key_store(_: &str, _: &str, _: &str, _: &str) -> Result<Vec<u8>, super::Error> { Err(super::Error::Lost("PKCS#12".to_owned())) }
-    pub fn trust_store(_: &str, _: &str) -> Result<Vec<u8>, super::Error> { Err(super::Error::Lost("PKCS#12".to_owned())) }
+    pub fn key_store(_: &str, _: &str, _: &str, _: &str) -> Result<Vec<u8>, super::Error> {
+        Err(super::Error::Lost("PKCS#12".to_owned()))
+    }
+    pub fn trust_store(_: &str, _: &str) -> Result<Vec<u8>, super::Error> {
+        Err(super::Error::Lost("PKCS#12".to_owned()))
+    }
 }

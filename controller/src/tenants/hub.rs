@@ -69,7 +69,11 @@ pub struct Pending {
 
 impl Pending {
     fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.secrets.is_empty() && !self.cluster && !self.roles && !self.surroundings
+        self.changes.is_empty()
+            && self.secrets.is_empty()
+            && !self.cluster
+            && !self.roles
+            && !self.surroundings
     }
 }
 
@@ -140,8 +144,10 @@ impl Hub {
     /// Tells the cluster's worker of an object.
     pub fn tell(&self, cluster: &Key, kind: Kind, key: Key, change: Change) {
         self.inbox(cluster).put(|p| {
-            let fresh_before =
-                matches!(p.changes.get(&(kind, key.clone())), Some(Change::Is { fresh: true, .. }));
+            let fresh_before = matches!(
+                p.changes.get(&(kind, key.clone())),
+                Some(Change::Is { fresh: true, .. })
+            );
             let change = match change {
                 Change::Is { object, fresh } => Change::Is {
                     object,

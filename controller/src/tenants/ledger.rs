@@ -110,9 +110,15 @@ impl Ledger {
 
     fn read(&mut self, map: &ConfigMap) -> Result<(), Error> {
         let name = map.name_any();
-        let number = name.rsplit('-').next().and_then(|n| n.parse::<usize>().ok());
+        let number = name
+            .rsplit('-')
+            .next()
+            .and_then(|n| n.parse::<usize>().ok());
         let Some(number) = number.filter(|n| *n < 100_000) else {
-            return Err(Error::Ledger(name, "its name is none of a record".to_owned()));
+            return Err(Error::Ledger(
+                name,
+                "its name is none of a record".to_owned(),
+            ));
         };
         if self.shards.len() <= number {
             self.shards.resize(number + 1, Shard::default());
@@ -124,7 +130,10 @@ impl Ledger {
         }
         for (user, entry) in part::<BTreeMap<String, UserEntry>>(map, "users")? {
             let (namespace, name) = user.split_once('/').unwrap_or_default();
-            let user = Key { namespace: namespace.to_owned(), name: name.to_owned() };
+            let user = Key {
+                namespace: namespace.to_owned(),
+                name: name.to_owned(),
+            };
             self.lay(&user, number);
             self.users.insert(user, entry);
         }
@@ -234,7 +243,9 @@ impl Ledger {
     /// On a conflict somebody else wrote: what is remembered here is worth nothing then, and must be loaded anew.
     pub async fn commit(&mut self, client: &kube::Client) -> Result<(), Error> {
         let api: Api<ConfigMap> = Api::namespaced(client.clone(), &self.cluster.namespace);
-        let dirty: Vec<usize> = (0..self.shards.len()).filter(|n| self.shards[*n].dirty).collect();
+        let dirty: Vec<usize> = (0..self.shards.len())
+            .filter(|n| self.shards[*n].dirty)
+            .collect();
         if dirty.is_empty() {
             return Ok(());
         }
@@ -268,7 +279,12 @@ impl Ledger {
     }
 
     fn render(&self, numbers: &[usize]) -> Vec<(usize, ConfigMap)> {
-        let place = |hash: u64| self.places.get(&hash).copied().filter(|n| numbers.contains(n));
+        let place = |hash: u64| {
+            self.places
+                .get(&hash)
+                .copied()
+                .filter(|n| numbers.contains(n))
+        };
         let mut topics: BTreeMap<usize, BTreeMap<&str, &TopicEntry>> = BTreeMap::new();
         for (topic, entry) in &self.topics {
             if let Some(number) = place(hash(topic.as_str())) {
@@ -278,7 +294,10 @@ impl Ledger {
         let mut users: BTreeMap<usize, BTreeMap<String, &UserEntry>> = BTreeMap::new();
         for (user, entry) in &self.users {
             if let Some(number) = place(hash(user)) {
-                users.entry(number).or_default().insert(user.to_string(), entry);
+                users
+                    .entry(number)
+                    .or_default()
+                    .insert(user.to_string(), entry);
             }
         }
         let mut acls: BTreeMap<usize, Vec<&Acl>> = BTreeMap::new();
@@ -291,9 +310,18 @@ impl Ledger {
             .iter()
             .map(|&number| {
                 let data = [
-                    ("topics", json(&topics.get(&number).cloned().unwrap_or_default())),
-                    ("users", json(&users.get(&number).cloned().unwrap_or_default())),
-                    ("acls", json(&acls.get(&number).cloned().unwrap_or_default())),
+                    (
+                        "topics",
+                        json(&topics.get(&number).cloned().unwrap_or_default()),
+                    ),
+                    (
+                        "users",
+                        json(&users.get(&number).cloned().unwrap_or_default()),
+                    ),
+                    (
+                        "acls",
+                        json(&acls.get(&number).cloned().unwrap_or_default()),
+                    ),
                 ];
                 let map = ConfigMap {
                     metadata: ObjectMeta {

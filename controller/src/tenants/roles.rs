@@ -41,7 +41,12 @@ async fn pass(
         .filter_map(|r| r.0.as_ref().ok().cloned())
         .map(|role| {
             let before = role.status.clone().unwrap_or_default();
-            let wanted = role_status(&before, &validate_role(&role, None), role.metadata.generation, &now);
+            let wanted = role_status(
+                &before,
+                &validate_role(&role, None),
+                role.metadata.generation,
+                &now,
+            );
             (Arc::new(role), wanted)
         })
         .collect();

@@ -30,7 +30,10 @@ pub fn prune(secret: &mut Secret) {
 
 /// Whether the content of a remembered Secret is what was written.
 pub fn is_intact(secret: &Secret) -> bool {
-    secret.annotations().get(INTACT).is_some_and(|v| v == "true")
+    secret
+        .annotations()
+        .get(INTACT)
+        .is_some_and(|v| v == "true")
 }
 
 /// The user a Secret was delivered for.
@@ -50,7 +53,11 @@ pub fn is_of_cluster(secret: &Secret, cluster: &Key) -> bool {
 
 /// Writes a Secret. One that is not known to be there is created, so that nobody else's is ever taken over; one that is
 /// keeps what others have added to its metadata.
-pub async fn write(api: &Api<Secret>, mut secret: Secret, before: Option<&Secret>) -> Result<Secret, Error> {
+pub async fn write(
+    api: &Api<Secret>,
+    mut secret: Secret,
+    before: Option<&Secret>,
+) -> Result<Secret, Error> {
     let name = secret.name_any();
     let params = PostParams {
         field_manager: Some(names::MANAGER.to_owned()),
@@ -79,9 +86,15 @@ pub async fn write(api: &Api<Secret>, mut secret: Secret, before: Option<&Secret
     annotations.append(secret.annotations_mut());
     secret.metadata.labels = Some(labels);
     secret.metadata.annotations = Some(annotations);
-    secret.metadata.finalizers.clone_from(&before.metadata.finalizers);
+    secret
+        .metadata
+        .finalizers
+        .clone_from(&before.metadata.finalizers);
     secret.metadata.uid.clone_from(&before.metadata.uid);
-    secret.metadata.resource_version.clone_from(&before.metadata.resource_version);
+    secret
+        .metadata
+        .resource_version
+        .clone_from(&before.metadata.resource_version);
     let result = api.replace(&name, &params, &secret).await;
     count_write("Secret", "update", &result);
     Ok(result?)
@@ -93,15 +106,22 @@ mod tests {
 
     #[test]
     fn nothing_secret_is_remembered_and_a_change_is_noticed() {
-        let data = ["tls.crt", "tls.key", "password"].map(|k| (k.to_owned(), ByteString(b"content".to_vec())));
+        let data = ["tls.crt", "tls.key", "password"]
+            .map(|k| (k.to_owned(), ByteString(b"content".to_vec())));
         let mut secret = Secret {
             data: Some(data.into()),
             ..Secret::default()
         };
         let hash = fingerprint(&secret);
-        secret.annotations_mut().insert(ANNOTATION_APPLIED.to_owned(), hash);
+        secret
+            .annotations_mut()
+            .insert(ANNOTATION_APPLIED.to_owned(), hash);
         let mut changed = secret.clone();
-        changed.data.as_mut().unwrap().insert("password".to_owned(), ByteString(b"other".to_vec()));
+        changed
+            .data
+            .as_mut()
+            .unwrap()
+            .insert("password".to_owned(), ByteString(b"other".to_vec()));
         prune(&mut secret);
         prune(&mut changed);
         assert!(is_intact(&secret) && !is_intact(&changed));

@@ -92,7 +92,12 @@ impl Timers {
             .get(&(kind, key.clone()))
             .map_or(0, |(_, attempts)| *attempts)
             .saturating_add(1);
-        self.arm(kind, key, Instant::now() + backoff(attempts + patience), attempts);
+        self.arm(
+            kind,
+            key,
+            Instant::now() + backoff(attempts + patience),
+            attempts,
+        );
     }
 
     /// Nothing is arranged any more.
@@ -105,7 +110,9 @@ impl Timers {
     /// What is due. How often each has failed is kept until it succeeds.
     pub fn take(&mut self, now: Instant) -> Vec<(Kind, Key)> {
         let later = self.due.split_off(&(now + Duration::from_nanos(1), 0));
-        std::mem::replace(&mut self.due, later).into_values().collect()
+        std::mem::replace(&mut self.due, later)
+            .into_values()
+            .collect()
     }
 
     /// When the next one is due.
@@ -220,7 +227,8 @@ impl State {
         for (key, user) in stored {
             let before = self.users.get(&key);
             if before.is_some_and(|b| {
-                b.metadata.generation != user.metadata.generation || rotations(b) != rotations(&user)
+                b.metadata.generation != user.metadata.generation
+                    || rotations(b) != rotations(&user)
             }) {
                 self.dirty_users.push(key.clone());
                 self.access = true;
@@ -265,18 +273,24 @@ impl State {
             return;
         }
         let other = before.is_none_or(|b| b.metadata.uid != topic.metadata.uid);
-        let changed = other || before.is_some_and(|b| b.metadata.generation != topic.metadata.generation);
+        let changed =
+            other || before.is_some_and(|b| b.metadata.generation != topic.metadata.generation);
         if other {
             if let Some(before) = self.topics.get(&key).cloned() {
                 self.unclaim(&before);
                 self.gone = true;
             }
-            self.claims.entry(topic.topic_name().to_owned()).or_default().insert(claim(&topic));
+            self.claims
+                .entry(topic.topic_name().to_owned())
+                .or_default()
+                .insert(claim(&topic));
             self.access = true;
         }
         let settled = topic.status.as_ref().is_some_and(|s| {
             s.observed_generation == topic.metadata.generation
-                && s.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True")
+                && s.conditions
+                    .iter()
+                    .any(|c| c.type_ == "Ready" && c.status == "True")
         });
         if changed {
             self.timers.clear(Kind::Topic, &key);
@@ -301,7 +315,8 @@ impl State {
         }
         if other
             || before.is_some_and(|b| {
-                b.metadata.generation != user.metadata.generation || rotations(b) != rotations(&user)
+                b.metadata.generation != user.metadata.generation
+                    || rotations(b) != rotations(&user)
             })
         {
             self.timers.clear(Kind::User, &key);
@@ -309,7 +324,9 @@ impl State {
         }
         let settled = user.status.as_ref().is_some_and(|s| {
             s.observed_generation == user.metadata.generation
-                && s.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True")
+                && s.conditions
+                    .iter()
+                    .any(|c| c.type_ == "Ready" && c.status == "True")
         });
         if !fresh && settled {
             self.sweep_users.push(key.clone());
@@ -328,7 +345,11 @@ impl State {
     }
 
     fn grant(&mut self, key: Key, grant: Arc<KafkaAccessGrant>) {
-        if self.grants.get(&key).is_some_and(|b| !is_newer(&**b, &*grant)) {
+        if self
+            .grants
+            .get(&key)
+            .is_some_and(|b| !is_newer(&**b, &*grant))
+        {
             return;
         }
         let changed = self
@@ -406,7 +427,12 @@ pub fn claim(topic: &KafkaTopic) -> Claim {
 
 /// Resource versions of one kind are ordered (KEP-5504); what we have written and read back is not heard again.
 fn is_newer<K: Resource>(known: &K, heard: &K) -> bool {
-    let version = |k: &K| k.meta().resource_version.as_deref().and_then(|v| v.parse::<u64>().ok());
+    let version = |k: &K| {
+        k.meta()
+            .resource_version
+            .as_deref()
+            .and_then(|v| v.parse::<u64>().ok())
+    };
     match (version(known), version(heard)) {
         (Some(known), Some(heard)) => heard > known,
         _ => true,

@@ -32,7 +32,10 @@ pub fn now() -> Time {
 
 /// Writes each status that differs from what its object says. What was stored comes back; an object that is gone, or
 /// another one by now, is left out, and so is one whose write failed: it is heard of again or looked at again.
-pub async fn write<K>(context: &Context, wanted: Vec<(Arc<K>, K::Status)>) -> Result<Vec<(Key, Arc<K>)>, Error>
+pub async fn write<K>(
+    context: &Context,
+    wanted: Vec<(Arc<K>, K::Status)>,
+) -> Result<Vec<(Key, Arc<K>)>, Error>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + HasStatus<Status: Serialize + PartialEq>
@@ -119,7 +122,14 @@ impl Worker {
             .state
             .topics
             .values()
-            .filter(|t| !is_settled(&***t, t.status.as_ref().map(|s| (s.observed_generation, &*s.conditions))))
+            .filter(|t| {
+                !is_settled(
+                    &***t,
+                    t.status
+                        .as_ref()
+                        .map(|s| (s.observed_generation, &*s.conditions)),
+                )
+            })
             .map(|t| {
                 let outcome = topic::Outcome::Waiting {
                     reason: closed.reason.to_owned(),
@@ -135,7 +145,14 @@ impl Worker {
             .state
             .users
             .values()
-            .filter(|u| !is_settled(&***u, u.status.as_ref().map(|s| (s.observed_generation, &*s.conditions))))
+            .filter(|u| {
+                !is_settled(
+                    &***u,
+                    u.status
+                        .as_ref()
+                        .map(|s| (s.observed_generation, &*s.conditions)),
+                )
+            })
             .map(|u| {
                 let outcome = user::Outcome::Waiting {
                     reason: closed.reason.to_owned(),
@@ -154,7 +171,9 @@ impl Worker {
 
     /// Looks at an object again: soon if that may help, later and later if not.
     pub(super) fn again(&mut self, kind: Kind, key: &Key, permanent: bool) {
-        self.state.timers.retry(kind, key, if permanent { 5 } else { 0 });
+        self.state
+            .timers
+            .retry(kind, key, if permanent { 5 } else { 0 });
     }
 }
 
@@ -162,10 +181,15 @@ impl Worker {
 /// there, not by ten thousand writes.
 pub fn is_settled<K: Resource>(
     object: &K,
-    status: Option<(Option<i64>, &[k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition])>,
+    status: Option<(
+        Option<i64>,
+        &[k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition],
+    )>,
 ) -> bool {
     status.is_some_and(|(generation, conditions)| {
         generation == object.meta().generation
-            && conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True")
+            && conditions
+                .iter()
+                .any(|c| c.type_ == "Ready" && c.status == "True")
     })
 }

@@ -20,16 +20,30 @@ const RATES: [&str; 2] = [
 
 /// Throttles all replicas of these topics.
 pub async fn set(client: &Client, topics: &[&str], rate: u64) -> Result<(), KafkaError> {
-    let rates = RATES.map(|key| ConfigOp::Set { key: key.to_owned(), value: rate.to_string() });
-    let replicas = REPLICAS.map(|key| ConfigOp::Set { key: key.to_owned(), value: "*".to_owned() });
+    let rates = RATES.map(|key| ConfigOp::Set {
+        key: key.to_owned(),
+        value: rate.to_string(),
+    });
+    let replicas = REPLICAS.map(|key| ConfigOp::Set {
+        key: key.to_owned(),
+        value: "*".to_owned(),
+    });
     change(client, topics, &replicas, Some(&rates)).await
 }
 
 /// Takes the throttle of these topics away; with `rates` also the brokers' rates, which nobody needs any more.
 pub async fn lift(client: &Client, topics: &[&str], rates: bool) -> Result<(), KafkaError> {
-    let reset = |key: &str| ConfigOp::Delete { key: key.to_owned() };
+    let reset = |key: &str| ConfigOp::Delete {
+        key: key.to_owned(),
+    };
     let of_brokers = RATES.map(reset);
-    change(client, topics, &REPLICAS.map(reset), rates.then_some(&of_brokers[..])).await
+    change(
+        client,
+        topics,
+        &REPLICAS.map(reset),
+        rates.then_some(&of_brokers[..]),
+    )
+    .await
 }
 
 async fn change(
@@ -41,12 +55,18 @@ async fn change(
     let mut changes: Vec<ConfigChange> = Vec::new();
     if let Some(rates) = rates {
         // For all brokers at once: which of them take part changes while replicas move.
-        changes.push(ConfigChange { resource: ConfigResource::BrokerDefaults, ops: rates.to_vec() });
+        changes.push(ConfigChange {
+            resource: ConfigResource::BrokerDefaults,
+            ops: rates.to_vec(),
+        });
     }
     changes.extend(topics.iter().map(|topic| ConfigChange {
         resource: ConfigResource::Topic((*topic).to_owned()),
         ops: replicas.to_vec(),
     }));
     let verdicts = client.incremental_alter_configs(&changes, false).await?;
-    first_refusal("IncrementalAlterConfigs", verdicts.into_iter().map(|(_, v)| v))
+    first_refusal(
+        "IncrementalAlterConfigs",
+        verdicts.into_iter().map(|(_, v)| v),
+    )
 }

@@ -66,17 +66,28 @@ impl Worker {
                 continue;
             }
             // What is only reported is not taken over.
-            let creates = item.plan.steps.iter().any(|s| matches!(s, Step::Create { .. }));
+            let creates = item
+                .plan
+                .steps
+                .iter()
+                .any(|s| matches!(s, Step::Create { .. }));
             if item.observed.is_none() && !creates {
                 continue;
             }
             let before = ledger.topics().get(item.name()).cloned();
-            if before.as_ref().is_none_or(|b| Some(&b.uid) != item.topic.metadata.uid.as_ref()) {
+            if before
+                .as_ref()
+                .is_none_or(|b| Some(&b.uid) != item.topic.metadata.uid.as_ref())
+            {
                 fresh.insert(item.name().to_owned());
                 self.state.access = true;
             }
             let mut entry = Self::entry(&item.topic, before.as_ref());
-            entry.throttled |= item.plan.steps.iter().any(|s| matches!(s, Step::Reassign { .. }));
+            entry.throttled |= item
+                .plan
+                .steps
+                .iter()
+                .any(|s| matches!(s, Step::Reassign { .. }));
             ledger.set_topic(item.name(), Some(entry));
         }
         ledger.commit(&self.context.client).await?;
@@ -95,7 +106,12 @@ impl Worker {
         let mut by_name: HashMap<String, usize> = HashMap::new();
         for (at, item) in items.iter().enumerate() {
             for step in &item.plan.steps {
-                let Step::Create { partitions, replicas, config } = step else {
+                let Step::Create {
+                    partitions,
+                    replicas,
+                    config,
+                } = step
+                else {
                     continue;
                 };
                 let size = partitions.unwrap_or(1);
@@ -147,7 +163,12 @@ impl Worker {
         Ok(())
     }
 
-    async fn configure(&mut self, client: &Client, items: &[Item], failed: &mut Failed) -> Result<(), Error> {
+    async fn configure(
+        &mut self,
+        client: &Client,
+        items: &[Item],
+        failed: &mut Failed,
+    ) -> Result<(), Error> {
         let mut changes = Vec::new();
         let mut keys = HashMap::new();
         for item in items.iter().filter(|i| !failed.contains_key(&i.key)) {
@@ -155,8 +176,13 @@ impl Worker {
                 let Step::Configure { set, reset } = step else {
                     continue;
                 };
-                let set = set.iter().map(|(key, value)| ConfigOp::Set { key: key.clone(), value: value.clone() });
-                let reset = reset.iter().map(|key| ConfigOp::Delete { key: key.clone() });
+                let set = set.iter().map(|(key, value)| ConfigOp::Set {
+                    key: key.clone(),
+                    value: value.clone(),
+                });
+                let reset = reset
+                    .iter()
+                    .map(|key| ConfigOp::Delete { key: key.clone() });
                 keys.insert(item.name().to_owned(), item.key.clone());
                 changes.push(ConfigChange {
                     resource: ConfigResource::Topic(item.name().to_owned()),
@@ -176,10 +202,19 @@ impl Worker {
         Ok(())
     }
 
-    async fn grow(&mut self, client: &Client, items: &mut [Item], failed: &mut Failed) -> Result<(), Error> {
+    async fn grow(
+        &mut self,
+        client: &Client,
+        items: &mut [Item],
+        failed: &mut Failed,
+    ) -> Result<(), Error> {
         let mut growths = Vec::new();
         let mut by_name = HashMap::new();
-        for (at, item) in items.iter().enumerate().filter(|(_, i)| !failed.contains_key(&i.key)) {
+        for (at, item) in items
+            .iter()
+            .enumerate()
+            .filter(|(_, i)| !failed.contains_key(&i.key))
+        {
             for step in &item.plan.steps {
                 if let Step::Grow { total } = step {
                     by_name.insert(item.name().to_owned(), (at, *total));
@@ -191,13 +226,18 @@ impl Worker {
             return Ok(());
         }
         for (name, verdict) in client.create_partitions(&growths, false).await? {
-            let Some((item, total)) = by_name.get(&name).and_then(|(at, n)| Some((items.get_mut(*at)?, *n))) else {
+            let Some((item, total)) = by_name
+                .get(&name)
+                .and_then(|(at, n)| Some((items.get_mut(*at)?, *n)))
+            else {
                 continue;
             };
             match (verdict, &mut item.observed) {
                 (Ok(()), Some(observed)) => {
                     let replicas = observed.replicas.first().cloned().unwrap_or_default();
-                    observed.replicas.resize(usize::try_from(total).unwrap_or(0), replicas);
+                    observed
+                        .replicas
+                        .resize(usize::try_from(total).unwrap_or(0), replicas);
                 }
                 (Ok(()), None) => {}
                 (Err(error), _) => drop(failed.insert(item.key.clone(), error)),
@@ -206,7 +246,12 @@ impl Worker {
         Ok(())
     }
 
-    async fn reassign(&mut self, client: &Client, items: &[Item], failed: &mut Failed) -> Result<(), Error> {
+    async fn reassign(
+        &mut self,
+        client: &Client,
+        items: &[Item],
+        failed: &mut Failed,
+    ) -> Result<(), Error> {
         let mut moves = Vec::new();
         let mut keys = HashMap::new();
         let mut topics = Vec::new();
@@ -217,7 +262,11 @@ impl Worker {
                 };
                 keys.insert(item.name().to_owned(), item.key.clone());
                 topics.push(item.name());
-                moves.extend(partitions.iter().map(|(p, to)| (item.name().to_owned(), *p, Some(to.clone()))));
+                moves.extend(
+                    partitions
+                        .iter()
+                        .map(|(p, to)| (item.name().to_owned(), *p, Some(to.clone()))),
+                );
             }
         }
         if moves.is_empty() {
@@ -232,7 +281,12 @@ impl Worker {
         Ok(())
     }
 
-    async fn lift_throttles(&mut self, client: &Client, items: &[Item], failed: &mut Failed) -> Result<(), Error> {
+    async fn lift_throttles(
+        &mut self,
+        client: &Client,
+        items: &[Item],
+        failed: &mut Failed,
+    ) -> Result<(), Error> {
         let done: Vec<&Item> = items
             .iter()
             .filter(|i| i.plan.steps.contains(&Step::LiftThrottle))
@@ -270,18 +324,26 @@ impl Worker {
             .iter()
             .map(|(_, t)| t)
             .filter(|t| {
-                let recorded = self.ledger.as_ref().and_then(|l| l.topics().get(t.topic_name()));
+                let recorded = self
+                    .ledger
+                    .as_ref()
+                    .and_then(|l| l.topics().get(t.topic_name()));
                 let wanted = t.spec.replicas.and_then(|r| usize::try_from(r).ok());
                 recorded.is_some_and(|r| r.throttled)
-                    || observed
-                        .get(t.topic_name())
-                        .is_some_and(|o| wanted.is_some_and(|w| o.replicas.iter().any(|r| r.len() != w)))
+                    || observed.get(t.topic_name()).is_some_and(|o| {
+                        wanted.is_some_and(|w| o.replicas.iter().any(|r| r.len() != w))
+                    })
             })
             .map(|t| t.topic_name())
             .collect();
         if moving.is_empty() {
             // Kafka places what is created; only how many there are matters then.
-            let broker = |n: &NodeInfo| Broker { id: n.id, rack: n.rack.clone(), load: 0, fenced: n.fenced };
+            let broker = |n: &NodeInfo| Broker {
+                id: n.id,
+                rack: n.rack.clone(),
+                load: 0,
+                fenced: n.fenced,
+            };
             return Ok(serving.iter().map(broker).collect());
         }
         let (ongoing, cluster, all) = tokio::join!(
@@ -299,7 +361,11 @@ impl Worker {
             }
         }
         let mut load: BTreeMap<i32, u64> = BTreeMap::new();
-        for id in all?.iter().flat_map(|t| &t.partitions).flat_map(|p| &p.replicas) {
+        for id in all?
+            .iter()
+            .flat_map(|t| &t.partitions)
+            .flat_map(|p| &p.replicas)
+        {
             *load.entry(*id).or_default() += 1;
         }
         Ok(cluster?
@@ -320,7 +386,11 @@ impl Worker {
     }
 
     /// Deletes topics whose objects are gone, and forgets or keeps their records as the objects said.
-    pub(super) async fn take_away_topics(&mut self, _: &Open, client: &Client) -> Result<(), Error> {
+    pub(super) async fn take_away_topics(
+        &mut self,
+        _: &Open,
+        client: &Client,
+    ) -> Result<(), Error> {
         let gone: Vec<String> = self.orphans().map(|(name, _)| name.to_owned()).collect();
         let Some(ledger) = &mut self.ledger else {
             return Ok(());
@@ -337,7 +407,9 @@ impl Worker {
             for (name, verdict) in client.delete_topics(&names).await? {
                 match verdict {
                     Ok(()) => ledger.set_topic(&name, None),
-                    Err(error) if error.name == "UNKNOWN_TOPIC_OR_PARTITION" => ledger.set_topic(&name, None),
+                    Err(error) if error.name == "UNKNOWN_TOPIC_OR_PARTITION" => {
+                        ledger.set_topic(&name, None)
+                    }
                     Err(error) => {
                         tracing::warn!(topic = name, %error, "topic not deleted, will be repeated");
                         self.context.metrics.error("TopicNotDeleted");
@@ -350,8 +422,12 @@ impl Worker {
         ledger.commit(&self.context.client).await?;
         if stuck {
             return Err(Error::Kafka(
-                ItemError { code: -1, name: "UNKNOWN_SERVER_ERROR", message: Some("topics could not be deleted".to_owned()) }
-                    .into_error("DeleteTopics"),
+                ItemError {
+                    code: -1,
+                    name: "UNKNOWN_SERVER_ERROR",
+                    message: Some("topics could not be deleted".to_owned()),
+                }
+                .into_error("DeleteTopics"),
             ));
         }
         Ok(())
@@ -370,7 +446,10 @@ impl Worker {
                 .topics
                 .get(&key)
                 .is_some_and(|t| t.metadata.uid.as_deref() == Some(&entry.uid));
-            let unknown = self.state.unreadable.contains(&(super::hub::Kind::Topic, key.clone()));
+            let unknown = self
+                .state
+                .unreadable
+                .contains(&(super::hub::Kind::Topic, key.clone()));
             (entry.delete && !there && !unknown).then_some((name.as_str(), key))
         })
     }
@@ -386,7 +465,12 @@ impl Worker {
             left.entry(key.namespace).or_default().push(name.to_owned());
         }
         for (namespace, topics) in left {
-            let shown = topics.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
+            let shown = topics
+                .iter()
+                .take(5)
+                .cloned()
+                .collect::<Vec<_>>()
+                .join(", ");
             let note = format!(
                 "{} topics of namespace {namespace} are left behind in Kafka until it answers, for example {shown}: {}",
                 topics.len(),
@@ -399,7 +483,10 @@ impl Worker {
                 name: Some(self.key.name.clone()),
                 ..ObjectReference::default()
             };
-            self.context.events.warning(&about, "TopicsLeftBehind", "Delete", note).await;
+            self.context
+                .events
+                .warning(&about, "TopicsLeftBehind", "Delete", note)
+                .await;
         }
     }
 
@@ -424,29 +511,51 @@ impl Worker {
                     set.chain(reset).collect::<Vec<_>>().join(", ")
                 }
                 Step::Grow { total } => format!("grown to {total} partitions"),
-                Step::Reassign { partitions } => format!("replicas of {} partitions move", partitions.len()),
+                Step::Reassign { partitions } => {
+                    format!("replicas of {} partitions move", partitions.len())
+                }
                 Step::LiftThrottle => "throttle lifted".to_owned(),
             })
             .collect();
-        let note = format!("topic {} was not as declared: {}", item.name(), steps.join("; "));
+        let note = format!(
+            "topic {} was not as declared: {}",
+            item.name(),
+            steps.join("; ")
+        );
         let about = item.topic.object_ref(&());
-        self.context.events.normal(&about, "DriftCorrected", "Reconcile", note).await;
+        self.context
+            .events
+            .normal(&about, "DriftCorrected", "Reconcile", note)
+            .await;
     }
 
     /// An event where a topic stops being what its object says.
     pub(super) async fn tell_topic(&self, topic: &KafkaTopic, status: &KafkaTopicStatus) {
-        let find = |conditions: &[k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition], type_: &str| {
-            conditions.iter().find(|c| c.type_ == type_ && c.status == "True").cloned()
+        let find = |conditions: &[k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition],
+                    type_: &str| {
+            conditions
+                .iter()
+                .find(|c| c.type_ == type_ && c.status == "True")
+                .cloned()
         };
-        let before = topic.status.as_ref().map(|s| s.conditions.as_slice()).unwrap_or_default();
+        let before = topic
+            .status
+            .as_ref()
+            .map(|s| s.conditions.as_slice())
+            .unwrap_or_default();
         let Some(stalled) = find(&status.conditions, STALLED) else {
             return;
         };
-        if find(before, STALLED).is_some_and(|b| b.reason == stalled.reason) && find(before, READY).is_none() {
+        if find(before, STALLED).is_some_and(|b| b.reason == stalled.reason)
+            && find(before, READY).is_none()
+        {
             return;
         }
         let about = topic.object_ref(&());
-        self.context.events.warning(&about, &stalled.reason, "Reconcile", stalled.message).await;
+        self.context
+            .events
+            .warning(&about, &stalled.reason, "Reconcile", stalled.message)
+            .await;
     }
 }
 

@@ -9,8 +9,12 @@ use kube::ResourceExt;
 use sdm_api::{KafkaAccessGrant, KafkaTopic, TopicDeletionPolicy};
 use sdm_core::access::{may_adopt, namespace_allowed};
 use sdm_core::outcome::Refusal;
-use sdm_core::topic::{self, Facts, Observed, Outcome, Situation, TopicPlan, keys_of_interest, plan, validate, winner};
+use sdm_core::topic::{
+    self, Facts, Observed, Outcome, Situation, TopicPlan, keys_of_interest, plan, validate, winner,
+};
 use sdm_kafka::{Client, ConfigResource, ConfigSource};
+
+use tokio::time::Instant;
 
 use super::gate::Open;
 use super::hub::Kind;
@@ -60,16 +64,30 @@ impl Worker {
             return Ok(());
         }
         let mut seen = HashSet::new();
-        let batch: Vec<Key> = changed.iter().chain(&swept).filter(|k| seen.insert(*k)).cloned().collect();
+        let batch: Vec<Key> = changed
+            .iter()
+            .chain(&swept)
+            .filter(|k| seen.insert(*k))
+            .cloned()
+            .collect();
         let result = self.topic_batch(open, client, &batch).await;
         if result.is_err() {
-            changed.into_iter().for_each(|key| self.state.dirty_topics.push(key));
-            swept.into_iter().for_each(|key| self.state.sweep_topics.push(key));
+            changed
+                .into_iter()
+                .for_each(|key| self.state.dirty_topics.push(key));
+            swept
+                .into_iter()
+                .for_each(|key| self.state.sweep_topics.push(key));
         }
         result
     }
 
-    async fn topic_batch(&mut self, open: &Open, client: &Client, batch: &[Key]) -> Result<(), Error> {
+    async fn topic_batch(
+        &mut self,
+        open: &Open,
+        client: &Client,
+        batch: &[Key],
+    ) -> Result<(), Error> {
         let mut outcomes: Vec<(Key, Outcome)> = Vec::new();
         let mut admitted = Vec::new();
         for key in batch {
@@ -84,9 +102,15 @@ impl Worker {
                 Err(refusal) => outcomes.push((key.clone(), Outcome::refused(refusal, None))),
             }
         }
+        let began = Instant::now();
         let mut items = self.observe_topics(open, client, admitted).await?;
+        let observed = began.elapsed();
         outcomes.extend(self.carry_out(client, &mut items).await?);
-        self.conclude_topics(outcomes).await
+        let carried_out = began.elapsed() - observed;
+        self.conclude_topics(outcomes).await?;
+        let told = began.elapsed() - observed - carried_out;
+        tracing::debug!(cluster = %self.key, topics = batch.len(), ?observed, ?carried_out, ?told, "batch");
+        Ok(())
     }
 
     /// What can be said without asking Kafka.
@@ -146,7 +170,12 @@ impl Worker {
         let names: Vec<&str> = admitted.iter().map(|(_, t)| t.topic_name()).collect();
         let asked: Vec<(ConfigResource, Vec<String>)> = admitted
             .iter()
-            .map(|(_, t)| (ConfigResource::Topic(t.topic_name().to_owned()), keys_of_interest(t)))
+            .map(|(_, t)| {
+                (
+                    ConfigResource::Topic(t.topic_name().to_owned()),
+                    keys_of_interest(t),
+                )
+            })
             .filter(|(_, keys)| !keys.is_empty())
             .collect();
         let configs = async {
@@ -189,18 +218,28 @@ impl Worker {
                 seen.effective.insert(entry.name, value);
             }
         }
-        let brokers = self.movers(client, &admitted, &mut observed, &metadata.brokers).await?;
+        let brokers = self
+            .movers(client, &admitted, &mut observed, &metadata.brokers)
+            .await?;
         let grants: Vec<&KafkaAccessGrant> = self.state.grants.values().map(|g| &**g).collect();
         let items = admitted
             .into_iter()
             .map(|(key, topic)| {
                 let observed = observed.remove(topic.topic_name());
-                let recorded = self.ledger.as_ref().and_then(|l| l.topics().get(topic.topic_name()));
+                let recorded = self
+                    .ledger
+                    .as_ref()
+                    .and_then(|l| l.topics().get(topic.topic_name()));
                 let owned = recorded.is_some_and(|r| Some(&r.uid) == topic.metadata.uid.as_ref());
                 let adoptable = match recorded {
                     // Kept when its object went: its records are that namespace's.
                     Some(kept) if kept.namespace == key.namespace => Ok(()),
-                    _ => may_adopt(&open.resolved.namespace, &grants, &key.namespace, topic.topic_name()),
+                    _ => may_adopt(
+                        &open.resolved.namespace,
+                        &grants,
+                        &key.namespace,
+                        topic.topic_name(),
+                    ),
                 };
                 let none = Vec::new();
                 let plan = plan(&Situation {
@@ -212,7 +251,12 @@ impl Worker {
                     brokers: &brokers,
                     throttled: recorded.is_some_and(|r| r.throttled),
                 });
-                Item { key, topic, observed, plan }
+                Item {
+                    key,
+                    topic,
+                    observed,
+                    plan,
+                }
             })
             .collect();
         Ok(items)
@@ -242,7 +286,9 @@ impl Worker {
                 // Only a change of an object helps, and changes are heard of; the sweep looks all the same.
                 Outcome::Refused { .. } => self.state.timers.clear(Kind::Topic, &key),
                 Outcome::Waiting { .. } => self.again(Kind::Topic, &key, false),
-                Outcome::Failed { permanent, reason, .. } => {
+                Outcome::Failed {
+                    permanent, reason, ..
+                } => {
                     self.context.metrics.error(reason);
                     self.again(Kind::Topic, &key, *permanent);
                 }

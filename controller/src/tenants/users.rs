@@ -16,10 +16,13 @@ use sdm_api::KafkaUser;
 use sdm_api::condition::STALLED;
 use sdm_core::outcome::Refusal;
 use sdm_core::user::{
-    self, CredentialAction, CredentialPlan, Delivery, Facts, ListenerChoice, Outcome, SecretView, choose_listener,
-    logins_in_use, plan_credential, quota_changes, quota_wanted, shape_hash, validate,
+    self, CredentialAction, CredentialPlan, Delivery, Facts, ListenerChoice, Outcome, SecretView,
+    choose_listener, logins_in_use, plan_credential, quota_changes, quota_wanted, shape_hash,
+    validate,
 };
-use sdm_kafka::{Client, ItemError, QuotaChange, QuotaEntity, QuotaFilter, ScramDeletion, ScramMechanism};
+use sdm_kafka::{
+    Client, ItemError, QuotaChange, QuotaEntity, QuotaFilter, ScramDeletion, ScramMechanism,
+};
 use sdm_runtime::apply;
 use tokio::time::Instant;
 
@@ -64,13 +67,22 @@ impl Worker {
         let batch: Vec<Key> = changed.iter().chain(&swept).cloned().collect();
         let result = self.user_batch(open, client, &batch).await;
         if result.is_err() {
-            changed.into_iter().for_each(|key| self.state.dirty_users.push(key));
-            swept.into_iter().for_each(|key| self.state.sweep_users.push(key));
+            changed
+                .into_iter()
+                .for_each(|key| self.state.dirty_users.push(key));
+            swept
+                .into_iter()
+                .for_each(|key| self.state.sweep_users.push(key));
         }
         result
     }
 
-    async fn user_batch(&mut self, open: &Open, client: &Client, batch: &[Key]) -> Result<(), Error> {
+    async fn user_batch(
+        &mut self,
+        open: &Open,
+        client: &Client,
+        batch: &[Key],
+    ) -> Result<(), Error> {
         self.know_users(client, batch).await?;
         let mut outcomes = Vec::new();
         let mut items = Vec::new();
@@ -84,7 +96,13 @@ impl Worker {
             match self.admit_user(open, key, &user) {
                 Ok(listener) => {
                     let (view, plan) = self.credential_plan(open, &user);
-                    let item = Item { key: key.clone(), user, view, plan, listener };
+                    let item = Item {
+                        key: key.clone(),
+                        user,
+                        view,
+                        plan,
+                        listener,
+                    };
                     match &item.plan.action {
                         CredentialAction::Refuse(refusal) => {
                             outcomes.push((key.clone(), Outcome::refused(refusal.clone(), None)));
@@ -96,7 +114,10 @@ impl Worker {
             }
         }
         // A second login must be allowed what the first is, before anybody is told of it.
-        if items.iter().any(|i| i.view.credential.is_some() && makes_login(&i.plan.action)) {
+        if items
+            .iter()
+            .any(|i| i.view.credential.is_some() && makes_login(&i.plan.action))
+        {
             self.state.access = true;
             self.access(open, client).await?;
         }
@@ -116,7 +137,12 @@ impl Worker {
         }
         for item in &made {
             let outcome = match failed.remove(&item.item.key) {
-                Some((reason, message, permanent)) => Outcome::Failed { reason, message, permanent, facts: None },
+                Some((reason, message, permanent)) => Outcome::Failed {
+                    reason,
+                    message,
+                    permanent,
+                    facts: None,
+                },
                 None => Outcome::Ready {
                     facts: facts(item, delivered.get(&item.item.key)),
                     waits: item.item.plan.waits.clone(),
@@ -126,7 +152,15 @@ impl Worker {
             self.arrange(&item.item);
         }
         for (key, (reason, message, permanent)) in failed {
-            outcomes.push((key, Outcome::Failed { reason, message, permanent, facts: None }));
+            outcomes.push((
+                key,
+                Outcome::Failed {
+                    reason,
+                    message,
+                    permanent,
+                    facts: None,
+                },
+            ));
         }
         self.conclude_users(outcomes).await
     }
@@ -136,10 +170,12 @@ impl Worker {
         let recorded = |key: &Key| self.ledger.as_ref().and_then(|l| l.users().get(key));
         let of = |key: &&Key| self.state.users.get(*key);
         let scram = batch.iter().any(|key| {
-            of(&key).is_some_and(|u| u.spec.authentication.is_scram()) || recorded(key).is_some_and(|r| !r.scram.is_empty())
+            of(&key).is_some_and(|u| u.spec.authentication.is_scram())
+                || recorded(key).is_some_and(|r| !r.scram.is_empty())
         });
         let quotas = batch.iter().any(|key| {
-            of(&key).is_some_and(|u| u.spec.quotas.is_some()) || recorded(key).is_some_and(|r| !r.quotas.is_empty())
+            of(&key).is_some_and(|u| u.spec.quotas.is_some())
+                || recorded(key).is_some_and(|r| !r.quotas.is_empty())
         });
         if scram && self.known.scram.is_none() {
             self.context.metrics.polls.inc();
@@ -169,14 +205,25 @@ impl Worker {
                 self.given.remove(key);
                 continue;
             };
-            if user.spec.password.as_ref().is_none_or(|p| p.secret_ref.is_none()) {
+            if user
+                .spec
+                .password
+                .as_ref()
+                .is_none_or(|p| p.secret_ref.is_none())
+            {
                 self.given.remove(key);
                 continue;
             }
             let api = Api::namespaced(self.context.client.clone(), &key.namespace);
             let delivered = self
                 .secret_of(&user)
-                .and_then(|s| user::Credential::parse(s.annotations().get(user::ANNOTATION_CREDENTIAL).map(String::as_str)))
+                .and_then(|s| {
+                    user::Credential::parse(
+                        s.annotations()
+                            .get(user::ANNOTATION_CREDENTIAL)
+                            .map(String::as_str),
+                    )
+                })
                 .and_then(|c| c.hash);
             let same = match (given_password(&api, &user).await, delivered) {
                 (Ok(given), Some(hash)) => user::password_matches(&hash, &given),
@@ -189,7 +236,12 @@ impl Worker {
         Ok(())
     }
 
-    fn admit_user(&self, open: &Open, key: &Key, user: &KafkaUser) -> Result<Option<ListenerChoice>, Refusal> {
+    fn admit_user(
+        &self,
+        open: &Open,
+        key: &Key,
+        user: &KafkaUser,
+    ) -> Result<Option<ListenerChoice>, Refusal> {
         self.allowed(open, &key.namespace)?;
         let review = validate(user, None);
         if !review.violations.is_empty() {
@@ -204,12 +256,20 @@ impl Worker {
     }
 
     /// What is to be done about a user's credential now.
-    pub(super) fn credential_plan(&self, open: &Open, user: &KafkaUser) -> (SecretView, CredentialPlan) {
+    pub(super) fn credential_plan(
+        &self,
+        open: &Open,
+        user: &KafkaUser,
+    ) -> (SecretView, CredentialPlan) {
         let secret = self.secret_of(user);
         let listener = choose_listener(&open.cluster, user.spec.authentication).ok();
         let ca_pem = open.ca_pem();
         let shape = listener.map_or_else(String::new, |listener| {
-            shape_hash(&Delivery { user, listener: &listener, ca_pem: &ca_pem })
+            shape_hash(&Delivery {
+                user,
+                listener: &listener,
+                ca_pem: &ca_pem,
+            })
         });
         let mut view = SecretView::of(user, secret.as_deref(), &open.authority_hash, &shape);
         if let Some(secret) = &secret {
@@ -218,20 +278,29 @@ impl Worker {
         view.logins = self.known.scram.as_ref().map(|known| {
             let mut logins = Vec::new();
             for second in [false, true] {
-                for (mechanism, iterations) in known.get(&user::login(user, second)).into_iter().flatten() {
+                for (mechanism, iterations) in
+                    known.get(&user::login(user, second)).into_iter().flatten()
+                {
                     let mechanism = match mechanism {
                         ScramMechanism::Sha256 => sdm_api::SaslMechanism::ScramSha256,
                         ScramMechanism::Sha512 => sdm_api::SaslMechanism::ScramSha512,
                     };
-                    logins.push(user::Login { second, mechanism, iterations: *iterations });
+                    logins.push(user::Login {
+                        second,
+                        mechanism,
+                        iterations: *iterations,
+                    });
                 }
             }
             logins
         });
-        view.given_is_delivered = self.given.get(&Key {
-            namespace: user.namespace().unwrap_or_default(),
-            name: user.name_any(),
-        }).copied();
+        view.given_is_delivered = self
+            .given
+            .get(&Key {
+                namespace: user.namespace().unwrap_or_default(),
+                name: user.name_any(),
+            })
+            .copied();
         let plan = plan_credential(user, &view, Timestamp::now().as_second());
         (view, plan)
     }
@@ -240,8 +309,14 @@ impl Worker {
     fn secret_of(&self, user: &KafkaUser) -> Option<Arc<Secret>> {
         let namespace = user.namespace().unwrap_or_default();
         let name = user.secret_name();
-        let heard = self.shared.secrets.get(&ObjectRef::new(name).within(&namespace));
-        let key = Key { namespace, name: name.to_owned() };
+        let heard = self
+            .shared
+            .secrets
+            .get(&ObjectRef::new(name).within(&namespace));
+        let key = Key {
+            namespace,
+            name: name.to_owned(),
+        };
         let version = |s: &Secret| s.resource_version().and_then(|v| v.parse::<u64>().ok());
         match (self.written.get(&key), heard) {
             (Some(written), Some(heard)) if version(&heard) >= version(written) => Some(heard),
@@ -262,11 +337,18 @@ impl Worker {
                 ..before.unwrap_or_default()
             };
             if let Some(upsertion) = &delivered.upsertion {
-                entry.scram.insert((upsertion.user.clone(), upsertion.mechanism.name().to_owned()));
+                entry.scram.insert((
+                    upsertion.user.clone(),
+                    upsertion.mechanism.name().to_owned(),
+                ));
             }
             for key in quota_wanted(&item.user).into_keys() {
                 for login in logins_in_use(&item.user, &item.view, &item.plan.action) {
-                    entry.quotas.entry(login).or_default().insert(key.to_owned());
+                    entry
+                        .quotas
+                        .entry(login)
+                        .or_default()
+                        .insert(key.to_owned());
                 }
             }
             ledger.set_user(&item.key, Some(entry));
@@ -274,12 +356,24 @@ impl Worker {
         ledger.commit(&self.context.client).await
     }
 
-    async fn write_logins(&mut self, client: &Client, made: &mut [Delivered], failed: &mut Failed) -> Result<(), Error> {
+    async fn write_logins(
+        &mut self,
+        client: &Client,
+        made: &mut [Delivered],
+        failed: &mut Failed,
+    ) -> Result<(), Error> {
         let mut upsertions = Vec::new();
         let mut of = HashMap::new();
         for delivered in made.iter_mut() {
             if let Some(upsertion) = delivered.upsertion.take() {
-                of.insert(upsertion.user.clone(), (delivered.item.key.clone(), upsertion.mechanism, upsertion.iterations));
+                of.insert(
+                    upsertion.user.clone(),
+                    (
+                        delivered.item.key.clone(),
+                        upsertion.mechanism,
+                        upsertion.iterations,
+                    ),
+                );
                 upsertions.push(upsertion);
             }
         }
@@ -290,7 +384,12 @@ impl Worker {
                 };
                 match verdict {
                     Ok(()) => {
-                        let known = self.known.scram.get_or_insert_default().entry(login).or_default();
+                        let known = self
+                            .known
+                            .scram
+                            .get_or_insert_default()
+                            .entry(login)
+                            .or_default();
                         known.retain(|(m, _)| *m != mechanism);
                         known.push((mechanism, iterations));
                     }
@@ -301,7 +400,12 @@ impl Worker {
         Ok(())
     }
 
-    async fn write_quotas(&mut self, client: &Client, made: &[Delivered], failed: &mut Failed) -> Result<(), Error> {
+    async fn write_quotas(
+        &mut self,
+        client: &Client,
+        made: &[Delivered],
+        failed: &mut Failed,
+    ) -> Result<(), Error> {
         let none = BTreeMap::new();
         let mut changes = Vec::new();
         let mut of = HashMap::new();
@@ -310,27 +414,59 @@ impl Worker {
             let Some(recorded) = recorded else {
                 continue;
             };
-            let in_use: BTreeSet<String> = logins_in_use(&item.user, &item.view, &item.plan.action).into_iter().collect();
-            for login in in_use.iter().chain(recorded.quotas.keys().filter(|l| !in_use.contains(*l))) {
-                let wanted = if in_use.contains(login) { quota_wanted(&item.user) } else { BTreeMap::new() };
-                let owned: Vec<String> = recorded.quotas.get(login).into_iter().flatten().cloned().collect();
-                let observed = self.known.quotas.as_ref().and_then(|q| q.get(login)).unwrap_or(&none);
+            let in_use: BTreeSet<String> = logins_in_use(&item.user, &item.view, &item.plan.action)
+                .into_iter()
+                .collect();
+            for login in in_use
+                .iter()
+                .chain(recorded.quotas.keys().filter(|l| !in_use.contains(*l)))
+            {
+                let wanted = if in_use.contains(login) {
+                    quota_wanted(&item.user)
+                } else {
+                    BTreeMap::new()
+                };
+                let owned: Vec<String> = recorded
+                    .quotas
+                    .get(login)
+                    .into_iter()
+                    .flatten()
+                    .cloned()
+                    .collect();
+                let observed = self
+                    .known
+                    .quotas
+                    .as_ref()
+                    .and_then(|q| q.get(login))
+                    .unwrap_or(&none);
                 let ops = quota_changes(&wanted, &owned, observed);
                 if !ops.is_empty() {
                     of.insert(login.clone(), (item.key.clone(), ops.clone()));
-                    changes.push(QuotaChange { entity: QuotaEntity::user(Some(login)), ops });
+                    changes.push(QuotaChange {
+                        entity: QuotaEntity::user(Some(login)),
+                        ops,
+                    });
                 }
             }
         }
         for part in changes.chunks(ITEMS) {
             for (entity, verdict) in client.alter_client_quotas(part, false).await? {
-                let Some((key, ops)) = entity.as_user().flatten().and_then(|login| of.remove(login)) else {
+                let Some((key, ops)) = entity
+                    .as_user()
+                    .flatten()
+                    .and_then(|login| of.remove(login))
+                else {
                     continue;
                 };
                 match verdict {
                     Ok(()) => {
                         let login = entity.as_user().flatten().unwrap_or_default().to_owned();
-                        let known = self.known.quotas.get_or_insert_default().entry(login).or_default();
+                        let known = self
+                            .known
+                            .quotas
+                            .get_or_insert_default()
+                            .entry(login)
+                            .or_default();
                         for (quota, value) in ops {
                             match value {
                                 Some(value) => known.insert(quota, value),
@@ -344,7 +480,8 @@ impl Worker {
         }
         // What is not set any more is not on record any more.
         if let Some(ledger) = &mut self.ledger {
-            for Delivered { item, .. } in made.iter().filter(|d| !failed.contains_key(&d.item.key)) {
+            for Delivered { item, .. } in made.iter().filter(|d| !failed.contains_key(&d.item.key))
+            {
                 if let Some(mut entry) = ledger.users().get(&item.key).cloned() {
                     let wanted = quota_wanted(&item.user);
                     let in_use = logins_in_use(&item.user, &item.view, &item.plan.action);
@@ -360,11 +497,21 @@ impl Worker {
     }
 
     /// Writes the Secrets.
-    async fn deliver(&mut self, made: &mut [Delivered], failed: &mut Failed) -> HashMap<Key, Arc<Secret>> {
+    async fn deliver(
+        &mut self,
+        made: &mut [Delivered],
+        failed: &mut Failed,
+    ) -> HashMap<Key, Arc<Secret>> {
         let wanted: Vec<(Key, Secret, Option<Arc<Secret>>)> = made
             .iter_mut()
             .filter(|d| !failed.contains_key(&d.item.key))
-            .filter_map(|d| Some((d.item.key.clone(), d.secret.take()?, self.secret_of(&d.item.user))))
+            .filter_map(|d| {
+                Some((
+                    d.item.key.clone(),
+                    d.secret.take()?,
+                    self.secret_of(&d.item.user),
+                ))
+            })
             .collect();
         let client = &self.context.client;
         let results: Vec<(Key, Result<Secret, Error>)> = stream::iter(wanted)
@@ -381,13 +528,23 @@ impl Worker {
                 Ok(mut stored) => {
                     secrets::prune(&mut stored);
                     let stored = Arc::new(stored);
-                    let name = Key { namespace: key.namespace.clone(), name: stored.name_any() };
+                    let name = Key {
+                        namespace: key.namespace.clone(),
+                        name: stored.name_any(),
+                    };
                     self.written.insert(name, Arc::clone(&stored));
                     delivered.insert(key, stored);
                 }
                 Err(error) => {
                     tracing::warn!(user = %key, reason = error.reason(), %error, "Secret not written");
-                    failed.insert(key, (error.reason().to_owned(), error.to_string(), error.is_permanent()));
+                    failed.insert(
+                        key,
+                        (
+                            error.reason().to_owned(),
+                            error.to_string(),
+                            error.is_permanent(),
+                        ),
+                    );
                 }
             }
         }
@@ -395,7 +552,12 @@ impl Worker {
     }
 
     /// Takes away logins whose overlap is over.
-    async fn revoke(&mut self, client: &Client, made: &[Delivered], failed: &mut Failed) -> Result<(), Error> {
+    async fn revoke(
+        &mut self,
+        client: &Client,
+        made: &[Delivered],
+        failed: &mut Failed,
+    ) -> Result<(), Error> {
         let mut deletions = Vec::new();
         let mut of: HashMap<String, Key> = HashMap::new();
         for Delivered { item, .. } in made.iter().filter(|d| !failed.contains_key(&d.item.key)) {
@@ -407,7 +569,10 @@ impl Worker {
                 CredentialAction::Keep => {
                     let in_use = logins_in_use(&item.user, &item.view, &item.plan.action);
                     let recorded = self.ledger.as_ref().and_then(|l| l.users().get(&item.key));
-                    let recorded = recorded.into_iter().flat_map(|r| &r.scram).map(|(login, _)| login.clone());
+                    let recorded = recorded
+                        .into_iter()
+                        .flat_map(|r| &r.scram)
+                        .map(|(login, _)| login.clone());
                     recorded.filter(|l| !in_use.contains(l)).collect()
                 }
                 _ => continue,
@@ -418,7 +583,10 @@ impl Worker {
             for login in gone {
                 of.insert(login.clone(), item.key.clone());
                 for (mechanism, _) in known.get(&login).into_iter().flatten() {
-                    deletions.push(ScramDeletion { user: login.clone(), mechanism: *mechanism });
+                    deletions.push(ScramDeletion {
+                        user: login.clone(),
+                        mechanism: *mechanism,
+                    });
                 }
             }
         }
@@ -465,7 +633,9 @@ impl Worker {
             let seconds = u64::try_from(at - Timestamp::now().as_second()).unwrap_or(0);
             // Far-off moments are left to the sweep.
             let pause = Duration::from_secs(seconds.clamp(1, 86_400));
-            self.state.timers.at(Kind::User, &item.key, Instant::now() + pause);
+            self.state
+                .timers
+                .at(Kind::User, &item.key, Instant::now() + pause);
         }
     }
 
@@ -479,7 +649,9 @@ impl Worker {
             match &outcome {
                 Outcome::Ready { .. } | Outcome::Refused { .. } => {}
                 Outcome::Waiting { .. } => self.again(Kind::User, &key, false),
-                Outcome::Failed { permanent, reason, .. } => {
+                Outcome::Failed {
+                    permanent, reason, ..
+                } => {
                     self.context.metrics.error(reason);
                     self.state.dirty_users.remove(&key);
                     self.again(Kind::User, &key, *permanent);
@@ -495,16 +667,24 @@ impl Worker {
     }
 
     async fn tell_user(&self, user: &KafkaUser, status: &sdm_api::KafkaUserStatus) {
-        let stalled = |c: &&k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition| c.type_ == STALLED && c.status == "True";
+        let stalled = |c: &&k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition| {
+            c.type_ == STALLED && c.status == "True"
+        };
         let Some(now) = status.conditions.iter().find(stalled) else {
             return;
         };
-        let before = user.status.as_ref().and_then(|s| s.conditions.iter().find(stalled));
+        let before = user
+            .status
+            .as_ref()
+            .and_then(|s| s.conditions.iter().find(stalled));
         if before.is_some_and(|b| b.reason == now.reason) {
             return;
         }
         let about = user.object_ref(&());
-        self.context.events.warning(&about, &now.reason, "Reconcile", now.message.clone()).await;
+        self.context
+            .events
+            .warning(&about, &now.reason, "Reconcile", now.message.clone())
+            .await;
     }
 
     /// Takes away what was made for users that are gone: logins, quotas, Secrets. Their ACLs go with the next look at
@@ -519,7 +699,10 @@ impl Worker {
             .users()
             .iter()
             .filter(|(key, entry)| {
-                !state.users.get(*key).is_some_and(|u| u.metadata.uid.as_deref() == Some(&entry.uid))
+                !state
+                    .users
+                    .get(*key)
+                    .is_some_and(|u| u.metadata.uid.as_deref() == Some(&entry.uid))
                     && !state.unreadable.contains(&(Kind::User, (*key).clone()))
             })
             .map(|(key, entry)| (key.clone(), entry.clone()))
@@ -534,7 +717,12 @@ impl Worker {
         let deletions: Vec<ScramDeletion> = gone
             .iter()
             .flat_map(|(_, entry)| &entry.scram)
-            .filter_map(|(login, name)| Some(ScramDeletion { user: login.clone(), mechanism: mechanism(name)? }))
+            .filter_map(|(login, name)| {
+                Some(ScramDeletion {
+                    user: login.clone(),
+                    mechanism: mechanism(name)?,
+                })
+            })
             .collect();
         let changes: Vec<QuotaChange> = gone
             .iter()
@@ -560,7 +748,9 @@ impl Worker {
             for (entity, verdict) in client.alter_client_quotas(part, false).await? {
                 match verdict {
                     Ok(()) => {
-                        if let (Some(known), Some(login)) = (&mut self.known.quotas, entity.as_user().flatten()) {
+                        if let (Some(known), Some(login)) =
+                            (&mut self.known.quotas, entity.as_user().flatten())
+                        {
                             known.remove(login);
                         }
                     }
@@ -583,7 +773,10 @@ impl Worker {
         let written = self.written.values().cloned();
         let mut stale: HashMap<Key, String> = HashMap::new();
         for secret in self.shared.secrets.state().into_iter().chain(written) {
-            let (Some(of), true) = (secrets::user_of(&secret), secrets::is_of_cluster(&secret, &self.key)) else {
+            let (Some(of), true) = (
+                secrets::user_of(&secret),
+                secrets::is_of_cluster(&secret, &self.key),
+            ) else {
                 continue;
             };
             let wanted = state.unreadable.contains(&(Kind::User, of.clone()))
@@ -591,7 +784,13 @@ impl Worker {
                     u.secret_name() == secret.name_any() && user::is_owned(u, &secret)
                 });
             if let (false, Some(uid)) = (wanted, secret.uid()) {
-                stale.insert(Key { namespace: of.namespace, name: secret.name_any() }, uid);
+                stale.insert(
+                    Key {
+                        namespace: of.namespace,
+                        name: secret.name_any(),
+                    },
+                    uid,
+                );
             }
         }
         let client = &self.context.client;
@@ -616,10 +815,16 @@ impl Worker {
 }
 
 fn makes_login(action: &CredentialAction) -> bool {
-    matches!(action, CredentialAction::NewPassword { .. } | CredentialAction::AdoptPassword { .. })
+    matches!(
+        action,
+        CredentialAction::NewPassword { .. } | CredentialAction::AdoptPassword { .. }
+    )
 }
 
-async fn delete_scram(client: &Client, deletions: &[ScramDeletion]) -> Result<Vec<(String, Result<(), ItemError>)>, Error> {
+async fn delete_scram(
+    client: &Client,
+    deletions: &[ScramDeletion],
+) -> Result<Vec<(String, Result<(), ItemError>)>, Error> {
     let mut verdicts = Vec::new();
     for part in deletions.chunks(ITEMS) {
         for (login, verdict) in client.alter_scram(part, &[]).await? {
@@ -636,7 +841,14 @@ async fn delete_scram(client: &Client, deletions: &[ScramDeletion]) -> Result<Ve
 
 fn fail(failed: &mut Failed, key: &Key, error: &ItemError) {
     tracing::warn!(user = %key, %error, "refused by Kafka");
-    failed.insert(key.clone(), (error.reason().to_owned(), error.to_string(), !error.is_retriable()));
+    failed.insert(
+        key.clone(),
+        (
+            error.reason().to_owned(),
+            error.to_string(),
+            !error.is_retriable(),
+        ),
+    );
 }
 
 fn facts(item: &Delivered, delivered: Option<&Arc<Secret>>) -> Facts {
@@ -647,7 +859,10 @@ fn facts(item: &Delivered, delivered: Option<&Arc<Secret>>) -> Facts {
     let has_secret = delivered.is_some() || item.item.view.exists;
     Facts {
         secret: has_secret.then(|| item.item.user.secret_name().to_owned()),
-        not_after: after.as_ref().and_then(|c| c.certificate.as_ref()).map(|c| c.not_after),
+        not_after: after
+            .as_ref()
+            .and_then(|c| c.certificate.as_ref())
+            .map(|c| c.not_after),
         previous: after.and_then(|c| c.previous),
     }
 }

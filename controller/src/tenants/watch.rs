@@ -57,17 +57,25 @@ impl Shared {
 impl Shared {
     /// Users that refer to other clusters than this one.
     pub fn users_elsewhere(&self, cluster: &Key) -> BTreeSet<ObjectKey> {
-        let users = self.users.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let users = self
+            .users
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         users
             .iter()
             .filter(|(_, of)| *of != cluster)
-            .map(|(user, _)| ObjectKey { namespace: user.namespace.clone(), name: user.name.clone() })
+            .map(|(user, _)| ObjectKey {
+                namespace: user.namespace.clone(),
+                name: user.name.clone(),
+            })
             .collect()
     }
 }
 
 /// A kind whose objects refer to a cluster.
-trait Tenant: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static {
+trait Tenant:
+    Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static
+{
     const KIND: Kind;
     fn cluster(&self) -> &ClusterRef;
     fn wrap(object: Arc<Self>) -> Object;
@@ -94,16 +102,39 @@ pub fn start(client: &Client, hub: &Arc<Hub>, tasks: &mut JoinSet<()>) -> Shared
     let tell = Arc::new(tell);
     let users: Index = Index::default();
     let all_users = Arc::clone(&users);
-    tasks.spawn(follow::<KafkaTopic>(client.clone(), Arc::clone(hub), Index::default(), Arc::clone(&tell)));
-    tasks.spawn(follow::<KafkaUser>(client.clone(), Arc::clone(hub), Arc::clone(&users), Arc::clone(&tell)));
-    tasks.spawn(follow::<KafkaACL>(client.clone(), Arc::clone(hub), Index::default(), Arc::clone(&tell)));
-    tasks.spawn(follow::<KafkaAccessGrant>(client.clone(), Arc::clone(hub), Index::default(), tell));
+    tasks.spawn(follow::<KafkaTopic>(
+        client.clone(),
+        Arc::clone(hub),
+        Index::default(),
+        Arc::clone(&tell),
+    ));
+    tasks.spawn(follow::<KafkaUser>(
+        client.clone(),
+        Arc::clone(hub),
+        Arc::clone(&users),
+        Arc::clone(&tell),
+    ));
+    tasks.spawn(follow::<KafkaACL>(
+        client.clone(),
+        Arc::clone(hub),
+        Index::default(),
+        Arc::clone(&tell),
+    ));
+    tasks.spawn(follow::<KafkaAccessGrant>(
+        client.clone(),
+        Arc::clone(hub),
+        Index::default(),
+        tell,
+    ));
 
     let (roles, writer) = store();
-    let stream = watch(Api::<DeserializeGuard<KafkaRole>>::all(client.clone()), watcher::Config::default())
-        .default_backoff()
-        .modify(|o| o.managed_fields_mut().clear())
-        .reflect(writer);
+    let stream = watch(
+        Api::<DeserializeGuard<KafkaRole>>::all(client.clone()),
+        watcher::Config::default(),
+    )
+    .default_backoff()
+    .modify(|o| o.managed_fields_mut().clear())
+    .reflect(writer);
     let wake = Arc::clone(hub);
     tasks.spawn(drive(stream, move |event| {
         if !matches!(event, Event::Init | Event::InitApply(_)) {
@@ -112,13 +143,16 @@ pub fn start(client: &Client, hub: &Arc<Hub>, tasks: &mut JoinSet<()>) -> Shared
     }));
 
     let (namespaces, writer) = store();
-    let stream = watch(Api::<PartialObjectMeta<Namespace>>::all(client.clone()), watcher::Config::default())
-        .default_backoff()
-        .modify(|o| {
-            o.managed_fields_mut().clear();
-            o.metadata.annotations = None;
-        })
-        .reflect(writer);
+    let stream = watch(
+        Api::<PartialObjectMeta<Namespace>>::all(client.clone()),
+        watcher::Config::default(),
+    )
+    .default_backoff()
+    .modify(|o| {
+        o.managed_fields_mut().clear();
+        o.metadata.annotations = None;
+    })
+    .reflect(writer);
     let wake = Arc::clone(hub);
     let mut labels = HashMap::new();
     tasks.spawn(drive(stream, move |event| match event {
@@ -147,7 +181,11 @@ pub fn start(client: &Client, hub: &Arc<Hub>, tasks: &mut JoinSet<()>) -> Shared
         if let Event::Apply(secret) | Event::Delete(secret) = event
             && let Some(user) = secrets::user_of(secret)
         {
-            let cluster = users.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(&user).cloned();
+            let cluster = users
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .get(&user)
+                .cloned();
             if let Some(cluster) = cluster {
                 wake.secret(&cluster, user);
             }
@@ -182,15 +220,23 @@ async fn follow<K: Tenant>(
     index: Index,
     listed: Arc<flag::Sender<usize>>,
 ) {
-    let stream = watch(Api::<DeserializeGuard<K>>::all(client), watcher::Config::default())
-        .default_backoff()
-        .modify(|o| {
-            o.managed_fields_mut().clear();
-            o.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
-        });
+    let stream = watch(
+        Api::<DeserializeGuard<K>>::all(client),
+        watcher::Config::default(),
+    )
+    .default_backoff()
+    .modify(|o| {
+        o.managed_fields_mut().clear();
+        o.annotations_mut()
+            .remove("kubectl.kubernetes.io/last-applied-configuration");
+    });
     let mut first = true;
     let mut before: HashMap<Key, Key> = HashMap::new();
-    let lock = || index.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let lock = || {
+        index
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    };
     drive(stream, |event| match event {
         Event::Init => before = std::mem::take(&mut *lock()),
         Event::InitApply(object) | Event::Apply(object) => {

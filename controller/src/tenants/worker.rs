@@ -151,11 +151,15 @@ impl Worker {
         if let Some(not_before) = self.not_before {
             return not_before.min(idle);
         }
-        [Some(idle), self.state.timers.next(), self.sweep.next(&self.state)]
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or(idle)
+        [
+            Some(idle),
+            self.state.timers.next(),
+            self.sweep.next(&self.state),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+        .unwrap_or(idle)
     }
 
     /// Kafka, or the API server, does not answer: ask less and less, and let those who wait know.
@@ -213,7 +217,8 @@ impl Worker {
     async fn work(&mut self, open: &Open, client: &sdm_kafka::Client) -> Result<(), Error> {
         if self.ledger.is_none() {
             let outlives = open.resolved.retains_volumes();
-            let ledger = Ledger::load(&self.context.client, &self.key, &open.cluster, outlives).await?;
+            let ledger =
+                Ledger::load(&self.context.client, &self.key, &open.cluster, outlives).await?;
             self.ledger = Some(ledger);
             self.state.gone = true;
             self.state.access = true;
@@ -250,7 +255,13 @@ impl Worker {
         let pods = context.stores.pods(&self.key);
         let kafka = self
             .link
-            .kafka(&context, &self.key, &open.resolved, &pods, &open.authority_hash)
+            .kafka(
+                &context,
+                &self.key,
+                &open.resolved,
+                &pods,
+                &open.authority_hash,
+            )
             .await?;
         Ok(kafka.brokers().clone())
     }
@@ -259,7 +270,10 @@ impl Worker {
     async fn unreachable(&mut self, error: Error) -> Result<Error, Error> {
         let closed = Closed {
             reason: "KafkaUnreachable",
-            message: format!("Kafka of KafkaCluster {} does not answer: {error}", self.key),
+            message: format!(
+                "Kafka of KafkaCluster {} does not answer: {error}",
+                self.key
+            ),
         };
         // A moment's silence is nothing to tell of.
         if self.failures >= 1 {
@@ -277,7 +291,10 @@ impl Worker {
         );
         if self.generation.as_ref() != Some(&now) {
             let first = self.generation.is_none();
-            let other = self.generation.as_ref().is_some_and(|(uid, _)| *uid != now.0);
+            let other = self
+                .generation
+                .as_ref()
+                .is_some_and(|(uid, _)| *uid != now.0);
             self.generation = Some(now);
             self.state.access = true;
             if other {
