@@ -4,14 +4,19 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use futures::{StreamExt, TryStreamExt, stream};
 use kube::Api;
-use kube::api::{ObjectMeta, Patch, PatchParams};
+use kube::api::{
+    DeleteParams, DynamicObject, GroupVersionKind, ObjectMeta, Patch, PatchParams, PostParams,
+};
+use kube::core::ApiResource;
 use sdm_api::{ClusterRef, KafkaTopic, KafkaTopicSpec};
 use sdm_kafka::{ConfigChange, ConfigOp, ConfigResource, NewTopic};
 use sdm_tests::bulk;
 use sdm_tests::node::Node;
+use sdm_tests::paths;
 use sdm_tests::wait::until;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{CLUSTER, Figures, NAMESPACE, PATIENCE, median, rounded};
 
@@ -112,45 +117,71 @@ pub async fn lifecycle(node: &Node, prefix: &str, count: usize) -> Result<Lifecy
     Ok(took)
 }
 
-/// What the same costs without a controller: the writes to the API server that a lifecycle cannot do without, and one
-/// batch to Kafka for each phase.
+/// The same kind of object in a group of its own, which no controller watches.
+async fn unattended(node: &Node) -> Result<Api<DynamicObject>> {
+    let path = paths::repository().join("deploy/crds/kafkatopics.kafka.sdm.dev.yaml");
+    let definition = std::fs::read_to_string(path)?.replace("kafka.sdm.dev", "bench.sdm.dev");
+    let short = definition.replace("- kt\n", "- bkt\n").replace("- kafka\n", "- bench\n");
+    node.apply(&short)?;
+    node.kubectl(&[
+        "wait",
+        "--for=condition=Established",
+        "crd/kafkatopics.bench.sdm.dev",
+        "--timeout=30s",
+    ])?;
+    let kind = GroupVersionKind::gvk("bench.sdm.dev", "v1beta1", "KafkaTopic");
+    let resource = ApiResource::from_gvk(&kind);
+    Ok(Api::namespaced_with(node.client.clone(), NAMESPACE, &resource))
+}
+
+/// What the same costs without a controller: the writes to the API server that a lifecycle cannot do without, to
+/// objects of the same schema, and one batch to Kafka for each phase.
 async fn floor(node: &Node, count: usize) -> Result<f64> {
-    use futures::{StreamExt, TryStreamExt, stream};
-    use kube::api::{DeleteParams, PostParams};
-    // Objects of a cluster that is none of ours: nobody else writes to them.
-    let namespace = "bench-floor";
-    node.apply(&format!("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {namespace}\n"))?;
-    let api: Api<k8s_openapi::api::core::v1::ConfigMap> =
-        Api::namespaced(node.client.clone(), namespace);
+    let api = &unattended(node).await?;
     let kafka = node.kafka(NAMESPACE, CLUSTER).await?;
-    let names: Vec<String> = (0..count).map(|n| format!("floor-{n}")).collect();
-    let began = Instant::now();
-    let api = &api;
-    let all = |phase: &'static str| {
+    let objects = topics("floor", count);
+    let names = names(&objects);
+    let objects: Vec<DynamicObject> = objects
+        .into_iter()
+        .map(|mut topic| {
+            topic.metadata.namespace = None;
+            let mut value = serde_json::to_value(&topic)?;
+            value["apiVersion"] = json!("bench.sdm.dev/v1beta1");
+            Ok(serde_json::from_value(value)?)
+        })
+        .collect::<Result<_>>()?;
+    let status = |generation: i64| {
+        json!({"status": {
+            "observedGeneration": generation, "topicName": "floor", "topicId": "4L6g3nShT-eMCtK--X86sw",
+            "partitions": 1, "replicas": 3, "configKeys": ["retention.ms"],
+            "conditions": [{
+                "type": "Ready", "status": "True", "reason": "Ready", "message": "",
+                "observedGeneration": generation, "lastTransitionTime": "2026-01-01T00:00:00Z",
+            }],
+        }})
+    };
+    let patch = |patch: Value, subresource: bool| {
         stream::iter(names.clone())
-            .map(move |name| async move {
-                let object = k8s_openapi::api::core::v1::ConfigMap {
-                    metadata: ObjectMeta {
-                        name: Some(name.clone()),
-                        ..ObjectMeta::default()
-                    },
-                    ..Default::default()
-                };
-                let text = json!({"data": {phase: "x".repeat(400)}});
-                match phase {
-                    "create" => api.create(&PostParams::default(), &object).await.map(drop),
-                    "delete" => api.delete(&name, &DeleteParams::default()).await.map(drop),
-                    _ => api
-                        .patch(&name, &PatchParams::default(), &Patch::Merge(text))
-                        .await
-                        .map(drop),
+            .map(move |name| {
+                let patch = patch.clone();
+                async move {
+                    let (params, patch) = (PatchParams::default(), Patch::Merge(patch));
+                    match subresource {
+                        true => api.patch_status(&name, &params, &patch).await,
+                        false => api.patch(&name, &params, &patch).await,
+                    }
+                    .map(drop)
                 }
             })
             .buffer_unordered(bulk::CONNECTIONS)
             .try_collect::<()>()
     };
-    all("create").await?;
-    all("status").await?;
+    let began = Instant::now();
+    stream::iter(&objects)
+        .map(|object| async move { api.create(&PostParams::default(), object).await.map(drop) })
+        .buffer_unordered(bulk::CONNECTIONS)
+        .try_collect::<()>()
+        .await?;
     let new: Vec<NewTopic> = names
         .iter()
         .map(|n| NewTopic {
@@ -161,8 +192,8 @@ async fn floor(node: &Node, count: usize) -> Result<f64> {
         })
         .collect();
     kafka.create_topics(&new, false).await?;
-    all("change").await?;
-    all("status").await?;
+    patch(status(1), true).await?;
+    patch(json!({"spec": {"config": {"retention.ms": "7200000"}}}), false).await?;
     let changes: Vec<ConfigChange> = names
         .iter()
         .map(|n| ConfigChange {
@@ -174,7 +205,12 @@ async fn floor(node: &Node, count: usize) -> Result<f64> {
         })
         .collect();
     kafka.incremental_alter_configs(&changes, false).await?;
-    all("delete").await?;
+    patch(status(2), true).await?;
+    stream::iter(names.clone())
+        .map(|name| async move { api.delete(&name, &DeleteParams::default()).await.map(drop) })
+        .buffer_unordered(bulk::CONNECTIONS)
+        .try_collect::<()>()
+        .await?;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     kafka.delete_topics(&names).await?;
     Ok(began.elapsed().as_secs_f64())

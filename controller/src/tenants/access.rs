@@ -271,6 +271,9 @@ impl Worker {
         verdicts: &BTreeMap<ObjectKey, Verdict>,
     ) -> Result<(), Error> {
         let now = status::now();
+        while self.writes.has_acls() {
+            self.writes.next(&mut self.state).await?;
+        }
         let acls: Vec<_> = self
             .state
             .acls
@@ -287,8 +290,7 @@ impl Worker {
                 ))
             })
             .collect();
-        let stored = status::write(&self.context, acls).await?;
-        self.state.absorb_acls(stored);
+        self.writes.acls(&self.context, acls);
         let grants: Vec<_> = self
             .state
             .grants
@@ -309,8 +311,8 @@ impl Worker {
                 )
             })
             .collect();
-        let stored = status::write(&self.context, grants).await?;
-        self.state.absorb_grants(stored);
+        let written = status::write(&self.context, grants).await?;
+        self.state.absorb_grants(written.stored);
         Ok(())
     }
 
@@ -344,8 +346,7 @@ impl Worker {
                 )
             })
             .collect();
-        let stored = status::write(&self.context, acls).await?;
-        self.state.absorb_acls(stored);
+        self.writes.acls(&self.context, acls);
         Ok(())
     }
 }

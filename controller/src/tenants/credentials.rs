@@ -27,7 +27,7 @@ use crate::error::Error;
 use crate::store::Key;
 
 /// What went wrong with a user: reason, message, whether repeating it is in vain.
-type Failed = HashMap<Key, (String, String, bool)>;
+pub(super) type Failed = HashMap<Key, (String, String, bool)>;
 
 /// A user with what was made for it.
 pub(super) struct Delivered {

@@ -8,6 +8,7 @@
 mod access;
 mod calls;
 mod credentials;
+mod departures;
 mod drift;
 mod gate;
 mod hub;
@@ -19,9 +20,11 @@ mod status;
 mod throttle;
 mod topic_steps;
 mod topics;
+mod user_steps;
 mod users;
 mod watch;
 mod worker;
+mod writes;
 
 use std::sync::Arc;
 

@@ -15,6 +15,7 @@ use sdm_core::topic::Claim;
 use tokio::time::Instant;
 
 use super::hub::{Change, Kind, Object, Pending};
+use super::writes::Writes;
 use crate::reconcile::backoff;
 use crate::store::Key;
 
@@ -41,18 +42,28 @@ impl<T: Clone + Eq + Hash> Queue<T> {
         }
     }
 
-    /// Takes up to `limit` from the front.
-    pub fn take(&mut self, limit: usize) -> Vec<T> {
-        let mut taken = Vec::new();
+    /// Takes up to `limit` from the front; those that are `busy` keep their place.
+    pub fn take(&mut self, limit: usize, busy: impl Fn(&T) -> bool) -> Vec<T> {
+        let (mut taken, mut kept) = (Vec::new(), Vec::new());
         while taken.len() < limit {
             let Some(item) = self.order.pop_front() else {
                 break;
             };
-            if self.members.remove(&item) {
+            if busy(&item) && self.members.contains(&item) {
+                kept.push(item);
+            } else if self.members.remove(&item) {
                 taken.push(item);
             }
         }
+        for item in kept.into_iter().rev() {
+            self.order.push_front(item);
+        }
         taken
+    }
+
+    /// Whether one waits that is not `busy`.
+    pub fn has_free(&self, busy: impl Fn(&T) -> bool) -> bool {
+        self.members.iter().any(|item| !busy(item))
     }
 
     /// Whether nothing waits.
@@ -171,15 +182,15 @@ impl State {
     }
 
     /// Takes in what was heard.
-    pub fn hear(&mut self, pending: Pending) {
+    pub fn hear(&mut self, pending: Pending, writes: &Writes) {
         for ((kind, key), change) in pending.changes {
             match change {
                 Change::Is { object, fresh } => {
                     self.unreadable.remove(&(kind, key.clone()));
                     match object {
-                        Object::Topic(topic) => self.topic(key, topic, fresh),
-                        Object::User(user) => self.user(key, user, fresh),
-                        Object::Acl(acl) => self.acl(key, acl),
+                        Object::Topic(topic) => self.topic(key, topic, fresh, writes),
+                        Object::User(user) => self.user(key, user, fresh, writes),
+                        Object::Acl(acl) => self.acl(key, acl, writes),
                         Object::Grant(grant) => self.grant(key, grant),
                     }
                 }
@@ -267,7 +278,7 @@ impl State {
         }
     }
 
-    fn topic(&mut self, key: Key, topic: Arc<KafkaTopic>, fresh: bool) {
+    fn topic(&mut self, key: Key, topic: Arc<KafkaTopic>, fresh: bool, writes: &Writes) {
         let before = self.topics.get(&key);
         if before.is_some_and(|b| !is_newer(&**b, &*topic)) {
             return;
@@ -294,6 +305,10 @@ impl State {
         });
         if changed {
             self.timers.clear(Kind::Topic, &key);
+        } else if writes.has_topic(&key) {
+            // Our own status, heard of before its write has returned.
+            self.topics.insert(key, topic);
+            return;
         }
         if !fresh && settled {
             self.sweep_topics.push(key.clone());
@@ -303,7 +318,7 @@ impl State {
         self.topics.insert(key, topic);
     }
 
-    fn user(&mut self, key: Key, user: Arc<KafkaUser>, fresh: bool) {
+    fn user(&mut self, key: Key, user: Arc<KafkaUser>, fresh: bool, writes: &Writes) {
         let before = self.users.get(&key);
         if before.is_some_and(|b| !is_newer(&**b, &*user)) {
             return;
@@ -313,14 +328,17 @@ impl State {
             self.gone |= before.is_some();
             self.access = true;
         }
-        if other
+        let changed = other
             || before.is_some_and(|b| {
                 b.metadata.generation != user.metadata.generation
                     || rotations(b) != rotations(&user)
-            })
-        {
+            });
+        if changed {
             self.timers.clear(Kind::User, &key);
             self.access = true;
+        } else if writes.has_user(&key) {
+            self.users.insert(key, user);
+            return;
         }
         let settled = user.status.as_ref().is_some_and(|s| {
             s.observed_generation == user.metadata.generation
@@ -336,12 +354,15 @@ impl State {
         self.users.insert(key, user);
     }
 
-    fn acl(&mut self, key: Key, acl: Arc<KafkaACL>) {
-        if self.acls.get(&key).is_some_and(|b| !is_newer(&**b, &*acl)) {
+    fn acl(&mut self, key: Key, acl: Arc<KafkaACL>, writes: &Writes) {
+        let before = self.acls.get(&key);
+        if before.is_some_and(|b| !is_newer(&**b, &*acl)) {
             return;
         }
+        let identity = |a: &KafkaACL| (a.metadata.uid.clone(), a.metadata.generation);
+        let same = before.is_some_and(|b| identity(b) == identity(&acl));
+        self.access |= !(same && writes.has_acls());
         self.acls.insert(key, acl);
-        self.access = true;
     }
 
     fn grant(&mut self, key: Key, grant: Arc<KafkaAccessGrant>) {

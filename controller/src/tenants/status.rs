@@ -30,12 +30,20 @@ pub fn now() -> Time {
     Time(Timestamp::now())
 }
 
-/// Writes each status that differs from what its object says. What was stored comes back; an object that is gone, or
-/// another one by now, is left out, and so is one whose write failed: it is heard of again or looked at again.
+/// What came of writing statuses.
+pub struct Stored<K> {
+    /// Objects as they are stored now.
+    pub stored: Vec<(Key, Arc<K>)>,
+    /// Those whose status could not be written.
+    pub failed: Vec<Key>,
+}
+
+/// Writes each status that differs from what its object says. An object that is gone, or another one by now, is left
+/// out: that is heard of.
 pub async fn write<K>(
     context: &Context,
     wanted: Vec<(Arc<K>, K::Status)>,
-) -> Result<Vec<(Key, Arc<K>)>, Error>
+) -> Result<Stored<K>, Error>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + HasStatus<Status: Serialize + PartialEq>
@@ -48,12 +56,15 @@ where
         .filter_map(|(object, status)| Some((patch(&*object, &status)?, object)))
         .collect();
     if wanted.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Stored {
+            stored: Vec::new(),
+            failed: Vec::new(),
+        });
     }
     if !context.leadership.holds() {
         return Err(Error::NotLeader);
     }
-    let stored = stream::iter(wanted)
+    let results: Vec<Result<(Key, Arc<K>), Key>> = stream::iter(wanted)
         .map(|(patch, object)| async move {
             let key = Key {
                 namespace: object.namespace()?,
@@ -69,13 +80,13 @@ where
             match result {
                 Ok(mut stored) => {
                     stored.managed_fields_mut().clear();
-                    Some((key, Arc::new(stored)))
+                    Some(Ok((key, Arc::new(stored))))
                 }
                 Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => None,
                 Err(error) => {
                     tracing::warn!(object = %key, kind = %K::kind(&()), %error, "status not written");
                     context.metrics.error("StatusNotWritten");
-                    None
+                    Some(Err(key))
                 }
             }
         })
@@ -83,7 +94,11 @@ where
         .filter_map(|stored| async move { stored })
         .collect()
         .await;
-    Ok(stored)
+    let (stored, failed): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
+    Ok(Stored {
+        stored: stored.into_iter().flatten().collect(),
+        failed: failed.into_iter().filter_map(Result::err).collect(),
+    })
 }
 
 /// What has to be merged into `object` for its status to be `wanted`; nothing if it is.
@@ -117,6 +132,7 @@ impl Worker {
     /// Tells everybody who waits for this cluster why; once, and each object that comes later.
     pub(super) async fn tell_closed(&mut self, closed: &Closed) -> Result<(), Error> {
         use sdm_core::{topic, user};
+        self.writes.drain(&mut self.state).await?;
         let now = now();
         let topics: Vec<_> = self
             .state
@@ -139,8 +155,7 @@ impl Worker {
                 (Arc::clone(t), topic::status(t, &outcome, &now))
             })
             .collect();
-        let stored = write(&self.context, topics).await?;
-        self.state.absorb_topics(stored);
+        self.writes.topics(&self.context, topics);
         let users: Vec<_> = self
             .state
             .users
@@ -162,8 +177,7 @@ impl Worker {
                 (Arc::clone(u), user::status(u, &outcome, &now))
             })
             .collect();
-        let stored = write(&self.context, users).await?;
-        self.state.absorb_users(stored);
+        self.writes.users(&self.context, users);
         self.tell_closed_access(closed, &now).await?;
         self.tell_left_behind(closed).await;
         Ok(())

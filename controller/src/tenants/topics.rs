@@ -54,9 +54,15 @@ impl Item {
 impl Worker {
     /// One batch of topics: those that changed first, then some of the sweep.
     pub(super) async fn topics(&mut self, open: &Open, client: &Client) -> Result<(), Error> {
-        let changed = self.state.dirty_topics.take(BATCH);
+        let writes = &self.writes;
+        let changed = self
+            .state
+            .dirty_topics
+            .take(BATCH, |key| writes.has_topic(key));
         let swept = if changed.len() < BATCH && self.sweep.may(&self.state) {
-            self.state.sweep_topics.take(BATCH - changed.len())
+            self.state
+                .sweep_topics
+                .take(BATCH - changed.len(), |key| writes.has_topic(key))
         } else {
             Vec::new()
         };
@@ -297,8 +303,7 @@ impl Worker {
             self.tell_topic(&topic, &status).await;
             wanted.push((topic, status));
         }
-        let stored = status::write(&self.context, wanted).await?;
-        self.state.absorb_topics(stored);
+        self.writes.topics(&self.context, wanted);
         Ok(())
     }
 

@@ -17,6 +17,7 @@ use super::hub::{Hub, Inbox, Kind};
 use super::ledger::Ledger;
 use super::state::State;
 use super::watch::Shared;
+use super::writes::Writes;
 use crate::context::Context;
 use crate::error::Error;
 use crate::link::Link;
@@ -58,6 +59,8 @@ pub struct Worker {
     pub(super) ledger: Option<Ledger>,
     pub(super) known: super::access::Known,
     pub(super) sweep: Sweep,
+    /// Statuses on their way.
+    pub(super) writes: Writes,
     /// Secrets as last written, until they are heard of.
     pub(super) written: HashMap<Key, Arc<k8s_openapi::api::core::v1::Secret>>,
     /// Users with a password of their own: whether it is the one delivered.
@@ -82,6 +85,7 @@ impl Worker {
             ledger: None,
             known: super::access::Known::default(),
             sweep: Sweep::default(),
+            writes: Writes::default(),
             written: HashMap::new(),
             given: HashMap::new(),
             inbox,
@@ -103,7 +107,12 @@ impl Worker {
             {
                 return;
             }
-            let again = match self.pass().await {
+            let settled = self.writes.settle(&mut self.state).await;
+            let again = match settled {
+                Ok(()) => self.pass().await,
+                Err(error) => Err(error),
+            };
+            let again = match again {
                 Ok(again) => {
                     if self.failures > 0 && self.not_before.is_none() {
                         self.failures = 0;
@@ -124,8 +133,15 @@ impl Worker {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep_until(next) => {}
                 () = self.inbox.rung() => tokio::time::sleep(GATHER).await,
+                arrived = self.writes.next(&mut self.state), if !self.writes.is_empty() => match arrived {
+                    Ok(()) => {}
+                    Err(Error::NotLeader) => return,
+                    Err(error) => self.failed(&error),
+                },
             }
         }
+        // What is on its way arrives.
+        let _ = self.writes.drain(&mut self.state).await;
     }
 
     fn hear(&mut self) {
@@ -134,7 +150,7 @@ impl Worker {
             // What was waited for may have come.
             self.not_before = None;
         }
-        self.state.hear(pending);
+        self.state.hear(pending, &self.writes);
         let now = Instant::now();
         for (kind, key) in self.state.timers.take(now) {
             match kind {
@@ -208,8 +224,10 @@ impl Worker {
             Err(error) => return Err(error),
         }
         let state = &self.state;
-        Ok(!state.dirty_topics.is_empty()
-            || !state.dirty_users.is_empty()
+        Ok(state
+            .dirty_topics
+            .has_free(|key| self.writes.has_topic(key))
+            || state.dirty_users.has_free(|key| self.writes.has_user(key))
             || state.access
             || state.gone)
     }

@@ -179,6 +179,11 @@ fn decided(resolved: &Resolved, state: &ClusterState, node: &Node) -> BTreeMap<S
         }),
     );
 
+    if node.is_controller() {
+        // The leader gathers writes for so long before it puts them into the log. Kafka's 25 ms are what somebody who
+        // waits for one topic waits most of.
+        set("controller.quorum.append.linger.ms", "5".to_owned());
+    }
     set("log.dirs", join(&node.volumes, log_dir));
     if let Some(first) = node.volumes.first() {
         set("metadata.log.dir", log_dir(first));
