@@ -4,6 +4,7 @@
 //! callers' business. The clock is always passed in. Private keys are wiped when dropped and have no `Debug`.
 
 mod inspect;
+pub mod pkcs12;
 
 use std::{fmt, net::IpAddr};
 

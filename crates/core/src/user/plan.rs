@@ -15,8 +15,6 @@ use crate::outcome::Refusal;
 
 /// What a certificate is valid before it is made, for peers whose clocks are late.
 const BACKDATE: i64 = 300;
-/// At least this long a certificate is used before it is renewed.
-const PAUSE: i64 = 60;
 
 /// What to do about a user's credential at `now`, in seconds.
 #[must_use]
@@ -209,10 +207,6 @@ impl<'a> Case<'a> {
                 return CredentialAction::Restore;
             }
         }
-        let same = credential.authentication == self.user.spec.authentication.as_str();
-        if is_scram(credential) && same && credential.iterations != Some(iterations(self.user)) {
-            return CredentialAction::Restore;
-        }
         match self.view.shape_is_current {
             true => CredentialAction::Keep,
             false => CredentialAction::Redeliver,
@@ -262,12 +256,10 @@ impl<'a> Case<'a> {
         renewal.into_iter().chain(until).min()
     }
 
-    /// When the certificate is renewed: as if it were valid no longer than wanted now. One that its authority does not
-    /// outlive is not renewed without end.
+    /// When the certificate is renewed: as if it were valid no longer than wanted now.
     fn renew_at(&self, from: i64, to: i64) -> i64 {
-        let issued = from.saturating_add(BACKDATE);
-        let wanted = issued.saturating_add(validity(self.user));
-        renew_at(from, to.min(wanted)).max(issued.saturating_add(PAUSE))
+        let wanted = validity(self.user).saturating_add(BACKDATE);
+        renew_at(from, to.min(from.saturating_add(wanted)))
     }
 
     fn kept(&self, second: bool) -> Previous {
