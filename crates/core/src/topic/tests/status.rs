@@ -1,0 +1,205 @@
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
+use sdm_api::{KafkaTopic, KafkaTopicStatus};
+use serde_json::json;
+
+use super::{strings, topic};
+use crate::outcome::Refusal;
+use crate::topic::{Facts, Observed, Outcome, Step, TopicPlan, status};
+
+fn at(second: i64) -> Time {
+    Time(Timestamp::from_second(second).unwrap())
+}
+
+fn facts() -> Facts {
+    Facts {
+        id: Some("id".to_owned()),
+        partitions: Some(3),
+        replicas: Some(2),
+        config_keys: strings(&["retention.ms"]),
+        drift: vec![],
+    }
+}
+
+fn waiting(facts: Option<Facts>) -> Outcome {
+    Outcome::Waiting {
+        reason: "Reassigning".to_owned(),
+        message: "why".to_owned(),
+        facts,
+    }
+}
+
+fn failed(permanent: bool) -> Outcome {
+    Outcome::Failed {
+        reason: "PolicyViolation".to_owned(),
+        message: "no".to_owned(),
+        permanent,
+        facts: None,
+    }
+}
+
+/// The topic after an outcome.
+fn after(topic: &KafkaTopic, outcome: &Outcome, second: i64) -> KafkaTopic {
+    let status = Some(status(topic, outcome, &at(second)));
+    KafkaTopic {
+        status,
+        ..topic.clone()
+    }
+}
+
+/// `Ready`, and what else is true, as `type=status reason: message`.
+fn conditions(status: &KafkaTopicStatus) -> Vec<String> {
+    let conditions = status.conditions.iter();
+    conditions
+        .map(|c| format!("{}={} {}: {}", c.type_, c.status, c.reason, c.message))
+        .collect()
+}
+
+#[test]
+fn what_is_told() {
+    let new = topic(json!({}));
+    let drifted = Facts {
+        drift: strings(&["a", "b"]),
+        ..facts()
+    };
+    let refused = |waits| {
+        let refusal = Refusal {
+            reason: "Why",
+            message: "because".to_owned(),
+            waits,
+        };
+        Outcome::refused(refusal, None)
+    };
+    for (outcome, wanted) in [
+        (Outcome::Ready(facts()), vec!["Ready=True Ready: "]),
+        (
+            Outcome::Ready(drifted),
+            vec!["Ready=True Ready: changed in Kafka, and left: a; b"],
+        ),
+        (
+            waiting(Some(facts())),
+            vec![
+                "Ready=False Reassigning: why",
+                "Reconciling=True Reassigning: why",
+            ],
+        ),
+        (
+            failed(false),
+            vec![
+                "Ready=False PolicyViolation: no",
+                "Reconciling=True PolicyViolation: no",
+            ],
+        ),
+        (
+            failed(true),
+            vec![
+                "Ready=False PolicyViolation: no",
+                "Stalled=True PolicyViolation: no",
+            ],
+        ),
+        (
+            refused(true),
+            vec!["Ready=False Why: because", "Reconciling=True Why: because"],
+        ),
+        (
+            refused(false),
+            vec!["Ready=False Why: because", "Stalled=True Why: because"],
+        ),
+    ] {
+        let told = status(&new, &outcome, &at(1));
+        assert_eq!(conditions(&told), wanted);
+        assert_eq!(told.topic_name.as_deref(), Some("orders"));
+        // An unchanged world gives the same status, whatever the time is.
+        let once = after(&new, &outcome, 1);
+        assert_eq!(after(&once, &outcome, 99), once);
+    }
+}
+
+#[test]
+fn what_was_learnt_stays_when_nothing_is() {
+    let ready = after(&topic(json!({})), &Outcome::Ready(facts()), 1);
+    let told = status(&ready, &failed(false), &at(2));
+    assert_eq!(told.topic_id.as_deref(), Some("id"));
+    assert_eq!((told.partitions, told.replicas), (Some(3), Some(2)));
+    assert_eq!(told.config_keys, ["retention.ms"]);
+    assert_eq!(told.conditions[0].last_transition_time, at(2));
+    let drift = vec!["x".repeat(2000); 40];
+    let told = status(&ready, &Outcome::Ready(Facts { drift, ..facts() }), &at(2));
+    assert_eq!(
+        (told.drift.len(), told.drift[0].len()),
+        (32, 1024),
+        "bounds of the definition"
+    );
+    assert_eq!(told.conditions[0].last_transition_time, at(1));
+}
+
+/// `observedGeneration` says up to where the spec was carried out, or refused: what differs after that was changed by
+/// hand.
+#[test]
+fn a_generation_is_observed_when_it_is_settled() {
+    let observed = |topic: &KafkaTopic| topic.status.as_ref().unwrap().observed_generation;
+    let mut now = topic(json!({}));
+    for (generation, outcome, wanted) in [
+        (3, waiting(Some(facts())), None),
+        (3, Outcome::Ready(facts()), Some(3)),
+        // An outage does not undo it.
+        (3, waiting(None), Some(3)),
+        (3, failed(false), Some(3)),
+        (4, failed(false), Some(3)),
+        (4, waiting(None), Some(3)),
+        (4, failed(true), Some(4)),
+        // The failure was settled by nothing: what was asked for is still to be done.
+        (4, waiting(None), None),
+        (4, Outcome::Ready(facts()), Some(4)),
+    ] {
+        now.metadata.generation = Some(generation);
+        now = after(&now, &outcome, 1);
+        assert_eq!(observed(&now), wanted, "{outcome:?}");
+    }
+}
+
+#[test]
+fn facts_are_those_after_the_steps() {
+    let observed = Observed {
+        id: Some("id".to_owned()),
+        replicas: vec![vec![0]; 2],
+        ..Observed::default()
+    };
+    let partitions = (0..3).map(|p| (p, vec![0, 1])).collect();
+    let plan = TopicPlan {
+        steps: vec![Step::Grow { total: 4 }, Step::Reassign { partitions }],
+        config_keys: strings(&["a"]),
+        drift: strings(&["b"]),
+        ..TopicPlan::default()
+    };
+    let found = Facts::of(&observed, &plan);
+    assert_eq!(
+        (found.partitions, found.replicas),
+        (Some(4), Some(1)),
+        "the last one is not moved"
+    );
+    assert_eq!(
+        (found.id, found.config_keys, found.drift),
+        (observed.id, plan.config_keys, plan.drift)
+    );
+}
+
+#[test]
+fn what_comes_of_a_plan() {
+    let plan = |refusal: Option<Refusal>, waits: Option<&str>| TopicPlan {
+        refusal,
+        waits: waits.map(str::to_owned),
+        ..TopicPlan::default()
+    };
+    assert_eq!(
+        Outcome::of(&plan(None, None), facts()),
+        Outcome::Ready(facts())
+    );
+    assert_eq!(
+        Outcome::of(&plan(None, Some("why")), facts()),
+        waiting(Some(facts()))
+    );
+    let refusal = Refusal::stands("Why", "because");
+    let told = Outcome::of(&plan(Some(refusal.clone()), Some("why")), facts());
+    assert_eq!(told, Outcome::refused(refusal, Some(facts())));
+}
