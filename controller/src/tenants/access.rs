@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
+use sdm_api::KafkaUser;
 use sdm_core::access::{
     Acl, Claims, Expansion, ObjectKey, Refusal, UserIdentity, Verdict, World, acl_status, changes,
     expand, grant_status, validate_grant,
 };
-use sdm_core::user::logins_in_use;
+use sdm_core::user::{ANNOTATION_CREDENTIAL, Credential, logins_in_use, principal};
 use sdm_kafka::{AclBinding, AclFilter, Client};
 
 use super::calls::{ITEMS, acl, binding};
@@ -159,8 +160,12 @@ impl Worker {
             {
                 continue;
             }
-            let (view, plan) = self.credential_plan(open, user);
-            let logins = logins_in_use(user, &view, &plan.action);
+            let logins = if self.has_one_login(user) {
+                vec![principal(user)]
+            } else {
+                let (view, plan) = self.credential_plan(open, user);
+                logins_in_use(user, &view, &plan.action)
+            };
             let identity = UserIdentity {
                 principals: logins.into_iter().map(|l| format!("User:{l}")).collect(),
             };
@@ -173,6 +178,15 @@ impl Worker {
             );
         }
         users
+    }
+
+    /// Whether a user certainly logs in under one name only, which is the case of nearly all.
+    fn has_one_login(&self, user: &KafkaUser) -> bool {
+        let credential = self.secret_of(user).and_then(|secret| {
+            let annotation = secret.annotations().get(ANNOTATION_CREDENTIAL).cloned();
+            Credential::parse(annotation.as_deref())
+        });
+        !user.spec.authentication.is_scram() && credential.is_none_or(|c| c.previous.is_none())
     }
 
     /// Carries out the difference. What Kafka refused comes back with the reason.

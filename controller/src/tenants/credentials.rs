@@ -16,7 +16,7 @@ use sdm_core::user::{
     credential_after, password_hash, random_password, render, shape_hash, wants_pkcs12,
 };
 use sdm_kafka::{ScramMechanism, ScramUpsertion};
-use sdm_runtime::pki::{CertificateAuthority, LeafRequest, Usage, inspect};
+use sdm_runtime::pki::{CertificateAuthority, LeafRequest, Usage, inspect, pkcs12};
 use zeroize::Zeroizing;
 
 use super::gate::Open;
@@ -333,12 +333,4 @@ pub(super) fn mechanism(name: &str) -> Option<ScramMechanism> {
 fn text(secret: &Secret, key: &str) -> Option<String> {
     let ByteString(value) = secret.data.as_ref()?.get(key)?;
     String::from_utf8(value.clone()).ok()
-}
-mod pkcs12 {
-    pub fn key_store(_: &str, _: &str, _: &str, _: &str) -> Result<Vec<u8>, super::Error> {
-        Err(super::Error::Lost("PKCS#12".to_owned()))
-    }
-    pub fn trust_store(_: &str, _: &str) -> Result<Vec<u8>, super::Error> {
-        Err(super::Error::Lost("PKCS#12".to_owned()))
-    }
 }
