@@ -310,7 +310,7 @@ fn replicas_move_throttled_and_one_move_at_a_time() {
         partitions: vec![(0, vec![0, 1, 2]), (1, vec![1, 2, 0]), (2, vec![2, 0, 1])],
     };
     let plan = World::new(more.clone(), Some(there(&[]))).plan();
-    assert_eq!(plan.steps, [all.clone()]);
+    assert_eq!(plan.steps, std::slice::from_ref(&all));
     assert_eq!(
         plan.waits.unwrap(),
         "reassignment of 3 partitions to 3 replicas is under way"
