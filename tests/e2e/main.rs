@@ -1,14 +1,18 @@
 //! Tests on the whole node: kubelets, containers, real brokers.
 //!
 //! One test says one thing that a user relies on. They share the cluster `events`,
-//! which the first to run brings up; each leaves it Ready. Long ones are ignored
-//! here and run by `make e2e`.
+//! which the first to run brings up; each leaves it Ready. Those about tenants share
+//! the smaller cluster `tenants`. Long ones are ignored here and run by `make e2e`.
+//!
+//! With `SDM_TEST_OPERATOR=running` an operator that runs already is used, wherever it
+//! runs; `SDM_TEST_RESTART` is the command that restarts its controller.
 
 mod change;
 mod deletion;
 mod faults;
 mod handshake;
 mod heterogeneous;
+mod logins;
 mod operator;
 mod plugin;
 mod quiet;
@@ -16,7 +20,7 @@ mod versions;
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use sdm_tests::node::Node;
 use tokio::sync::Mutex;
 
@@ -37,10 +41,58 @@ pub async fn events() -> Result<Node> {
     Ok(node)
 }
 
+/// The cluster of tenants, in a namespace of the same name: one broker, a listener for certificates and one for
+/// passwords, and every namespace may use it.
+pub const TENANTS: (&str, &str) = ("tenants", "tenants");
+
+const TENANTS_MANIFEST: &str = "
+apiVersion: v1
+kind: Namespace
+metadata: {name: tenants, labels: {pod-security.kubernetes.io/enforce: restricted}}
+---
+apiVersion: kafka.sdm.dev/v1beta1
+kind: KafkaCluster
+metadata: {name: tenants, namespace: tenants}
+spec:
+  version: 4.3.1
+  deletionPolicy: Delete
+  pools:
+    - name: node
+      roles: [broker, controller]
+      nodeIds: [0]
+      storage: {volumes: [{name: data, size: 1Gi}]}
+      resources: {requests: {cpu: 100m, memory: 640Mi}, limits: {memory: 1Gi}}
+      jvm: {heap: 384Mi}
+  listeners:
+    - {name: clients, port: 9092}
+    - {name: scram, port: 9094, tls: server, sasl: [SCRAM-SHA-512, SCRAM-SHA-256]}
+  tenancy: {allowedNamespaces: {}}
+";
+
+/// The node with the cluster of tenants Ready, and a client with its administrator's certificate.
+pub async fn tenants() -> Result<(Node, sdm_kafka::Client)> {
+    let node = operator_only().await?;
+    node.apply(TENANTS_MANIFEST)?;
+    node.ready(TENANTS.0, TENANTS.1, PATIENCE).await?;
+    let kafka = node.kafka(TENANTS.0, TENANTS.1).await?;
+    Ok((node, kafka))
+}
+
+/// The image that the tenants' broker runs, which has all clients that tests use.
+pub async fn kafka_image(node: &Node) -> Result<String> {
+    let pod = node.pods(TENANTS.0).get("tenants-0").await?;
+    let containers = pod.spec.map(|s| s.containers).unwrap_or_default();
+    let kafka = containers.into_iter().find(|c| c.name == "kafka");
+    kafka.and_then(|c| c.image).context("the broker's image")
+}
+
 /// The node with the operator installed.
 pub async fn operator_only() -> Result<Node> {
     let node = Node::connect().await?;
     let mut done = SETUP.lock().await;
+    if !*done && std::env::var("SDM_TEST_OPERATOR").is_ok_and(|v| v == "running") {
+        *done = true;
+    }
     if !*done {
         node.plugin(&["install"], None)?;
         *done = true;

@@ -3,12 +3,16 @@
 //! records. A scenario itself says only what it tests.
 
 pub mod bulk;
+pub mod console;
 pub mod control_plane;
 pub mod fake_kafka;
 pub mod fake_kubelet;
 pub mod ledger;
+pub mod login;
 pub mod node;
 pub mod paths;
 pub mod process;
 pub mod simulation;
+pub mod space;
+pub mod view;
 pub mod wait;

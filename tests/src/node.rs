@@ -83,6 +83,20 @@ impl Node {
         Ok(String::from_utf8(output.stdout)?)
     }
 
+    /// Runs kubectl beside the test and returns whether it succeeded, what it printed and what it complained of.
+    pub async fn kubectl_says(&self, arguments: &[&str]) -> Result<(bool, String, String)> {
+        let mut command = Command::new(paths::kubernetes("kubectl"));
+        command.args(arguments).env("KUBECONFIG", &self.kubeconfig);
+        command.stdin(std::process::Stdio::null());
+        let output = tokio::task::spawn_blocking(move || command.output()).await??;
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Ok((
+            output.status.success(),
+            text(output.stdout),
+            text(output.stderr),
+        ))
+    }
+
     /// Runs one of the local node's own scripts, such as `kubelet-restart`.
     pub fn script(&self, name: &str, arguments: &[&str]) -> Result<()> {
         let path = paths::repository().join("deploy/local").join(name);

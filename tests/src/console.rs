@@ -1,0 +1,193 @@
+//! A Pod with other people's clients, Kafka's own in Java and kcat on librdkafka, and a delivered Secret mounted where it
+//! says it has to be.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use serde_json::json;
+
+use crate::node::Node;
+use crate::wait::until;
+
+/// Where Secrets are mounted.
+pub const MOUNT: &str = "/etc/kafka-client";
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// The Pod.
+pub struct Console {
+    node: Node,
+    namespace: String,
+    name: String,
+}
+
+/// What a command said.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// Whether it exited with 0.
+    pub ok: bool,
+    /// What it printed.
+    pub out: String,
+    /// What it complained of.
+    pub err: String,
+}
+
+impl Said {
+    /// What it printed, if it did what it should.
+    pub fn done(self) -> Result<String> {
+        if self.ok {
+            return Ok(self.out);
+        }
+        bail!("{}{}", self.out, self.err)
+    }
+
+    /// Whether Kafka said that it may not.
+    pub fn is_denied(&self) -> bool {
+        let said = format!("{}{}", self.out, self.err);
+        // librdkafka's words, then those of Kafka's own client.
+        !self.ok && said.contains("authorization failed")
+            || said.contains("TopicAuthorizationException")
+            || said.contains("Not authorized to access")
+    }
+}
+
+impl Console {
+    /// Starts one with `secret` mounted; `image` is the brokers'. Pods meet the restricted Pod Security Standard.
+    pub async fn start(node: &Node, namespace: &str, secret: &str, image: &str) -> Result<Self> {
+        let name = format!("console-{secret}");
+        let pod: Pod = serde_json::from_value(json!({
+            "metadata": {"name": name},
+            "spec": {
+                "restartPolicy": "Never",
+                "automountServiceAccountToken": false,
+                "enableServiceLinks": false,
+                "terminationGracePeriodSeconds": 0,
+                "securityContext": {
+                    "runAsNonRoot": true, "runAsUser": 1000, "runAsGroup": 1000, "fsGroup": 1000,
+                    "seccompProfile": {"type": "RuntimeDefault"}
+                },
+                "containers": [{
+                    "name": "console",
+                    "image": image,
+                    "imagePullPolicy": "IfNotPresent",
+                    // A first process that buries what others leave behind.
+                    "command": ["bash", "-c", "sleep 86400 & wait"],
+                    "env": [
+                        {"name": "PATH", "value": "/opt/kafka/bin:/opt/java/openjdk/bin:/usr/local/bin:/usr/bin:/bin"},
+                        {"name": "LOG_DIR", "value": "/tmp"},
+                        {"name": "KAFKA_HEAP_OPTS", "value": "-Xmx128m"}
+                    ],
+                    "securityContext": {
+                        "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true,
+                        "capabilities": {"drop": ["ALL"]}
+                    },
+                    "volumeMounts": [
+                        {"name": "client", "mountPath": MOUNT, "readOnly": true},
+                        {"name": "tmp", "mountPath": "/tmp"}
+                    ]
+                }],
+                "volumes": [
+                    {"name": "client", "secret": {"secretName": secret, "defaultMode": 0o440}},
+                    {"name": "tmp", "emptyDir": {}}
+                ]
+            }
+        }))?;
+        let pods = node.pods(namespace);
+        pods.create(&PostParams::default(), &pod).await?;
+        until("the console's Pod to run", PATIENCE, || async {
+            let status = pods.get(&name).await?.status.unwrap_or_default();
+            match status.phase.as_deref() {
+                Some("Running") => Ok(Some(())),
+                _ => bail!("{:?} {:?}", status.phase, status.container_statuses),
+            }
+        })
+        .await?;
+        Ok(Self {
+            node: node.clone(),
+            namespace: namespace.to_owned(),
+            name,
+        })
+    }
+
+    /// Runs a shell script in it.
+    pub async fn run(&self, script: &str) -> Result<Said> {
+        let arguments = [
+            "exec",
+            "-n",
+            &self.namespace,
+            &self.name,
+            "--",
+            "bash",
+            "-c",
+            script,
+        ];
+        let (ok, out, err) = self.node.kubectl_says(&arguments).await?;
+        Ok(Said { ok, out, err })
+    }
+
+    /// Starts a shell script that goes on by itself; its output is in `/tmp/NAME`, its process group in `/tmp/NAME.pid`.
+    pub async fn begin(&self, name: &str, script: &str) -> Result<()> {
+        let quoted = script.replace('\'', r"'\''");
+        let start = format!(
+            "setsid bash -c 'echo $$ >/tmp/{name}.pid; {quoted}' >/tmp/{name} 2>&1 </dev/null &"
+        );
+        self.run(&start).await?.done()?;
+        Ok(())
+    }
+
+    /// What a script that was begun has printed.
+    pub async fn output(&self, name: &str) -> Result<String> {
+        self.run(&format!("cat /tmp/{name}")).await?.done()
+    }
+
+    /// Asks a script that was begun, and all it started, to end, waits for that, and returns what it has printed.
+    pub async fn end(&self, name: &str) -> Result<String> {
+        let script = format!(
+            "g=$(cat /tmp/{name}.pid); kill -TERM -- -$g; \
+             for n in {{1..300}}; do kill -0 -- -$g 2>/dev/null || exec cat /tmp/{name}; sleep 0.05; done; \
+             echo {name} does not end >&2; exit 1"
+        );
+        self.run(&script).await?.done()
+    }
+
+    /// Waits until what a script has printed is as wanted, and returns it.
+    pub async fn until(
+        &self,
+        name: &str,
+        what: &str,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<String> {
+        until(what, PATIENCE, || async {
+            let text = self.output(name).await?;
+            match wanted(&text) {
+                true => Ok(Some(text)),
+                false => bail!("{}", &text[text.len().saturating_sub(600)..]),
+            }
+        })
+        .await
+    }
+
+    /// Waits until the mounted Secret has `value` under `key`. The kubelet looks at a Pod's volumes when the Pod changes,
+    /// and by itself every minute or so.
+    pub async fn sees(&self, key: &str, value: &str) -> Result<()> {
+        let nudge = json!({"metadata": {"annotations": {"tests/nudge": rand::random::<u32>().to_string()}}});
+        self.node
+            .pods(&self.namespace)
+            .patch(&self.name, &PatchParams::default(), &Patch::Merge(nudge))
+            .await?;
+        until("the mounted Secret to change", PATIENCE, || async {
+            let there = self.run(&format!("cat {MOUNT}/{key}")).await?.done()?;
+            Ok((there.trim() == value.trim()).then_some(()))
+        })
+        .await
+    }
+
+    /// Deletes the Pod.
+    pub async fn stop(self) -> Result<()> {
+        let pods = self.node.pods(&self.namespace);
+        let now = DeleteParams::default().grace_period(0);
+        pods.delete(&self.name, &now).await.context("the console")?;
+        Ok(())
+    }
+}
