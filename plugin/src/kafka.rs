@@ -39,6 +39,7 @@ pub struct Kafka {
     pub cluster: String,
     tunnel: Option<Arc<PortForward>>,
     place: String,
+    flags: String,
 }
 
 impl Kafka {
@@ -140,11 +141,13 @@ impl Kafka {
             client_id: "kubectl-kafka".to_owned(),
             timeout,
         });
+        let flags = session.flags(&name);
         Ok(Self {
             client,
             cluster: name,
             tunnel,
             place,
+            flags,
         })
     }
 
@@ -160,6 +163,11 @@ impl Kafka {
         } else {
             failure
         }
+    }
+
+    /// Flags that name this cluster, for commands in hints.
+    pub fn flags(&self) -> &str {
+        &self.flags
     }
 
     /// Adds where it happened.

@@ -18,6 +18,8 @@ mod output;
 mod prompt;
 #[cfg(test)]
 mod reference;
+#[cfg(test)]
+mod scripted;
 mod session;
 mod verbs;
 

@@ -64,6 +64,25 @@ impl Session {
         })
     }
 
+    /// A session of namespace `ns`, for tests.
+    #[cfg(test)]
+    pub fn scripted(client: Client, cluster: Option<&str>) -> Self {
+        let (other, kafka_cluster) = cluster_name(cluster);
+        Self {
+            client,
+            output: Output::new(&Global {
+                quiet: true,
+                ..Global::default()
+            }),
+            namespace: "ns".to_owned(),
+            cluster_namespace: other.unwrap_or_else(|| "ns".to_owned()),
+            all_namespaces: false,
+            place: "context test".to_owned(),
+            request_timeout: Duration::from_secs(1),
+            kafka_cluster,
+        }
+    }
+
     /// Objects of the session's namespace.
     pub fn namespaced<K>(&self) -> Api<K>
     where
@@ -78,6 +97,16 @@ impl Session {
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
     {
         Api::namespaced(self.client.clone(), &self.cluster_namespace)
+    }
+
+    /// Flags that name the session's namespace and a cluster, for commands in hints: `-n team -c streaming/events`.
+    pub fn flags(&self, cluster: &str) -> String {
+        let (own, other) = (&self.namespace, &self.cluster_namespace);
+        if own == other {
+            format!("-n {own} -c {cluster}")
+        } else {
+            format!("-n {own} -c {other}/{cluster}")
+        }
     }
 
     /// The failure of a request about this session's namespace.
@@ -168,7 +197,7 @@ impl Session {
                 format!("there is no Kafka cluster in namespace {}", self.namespace),
             )
             .at(&self.place)
-            .hint("kubectl get kafkaclusters --all-namespaces")),
+            .hint("-c NAMESPACE/NAME names one of another namespace; see kubectl get kafkaclusters --all-namespaces")),
             _ => Err(Failure::usage(format!(
                 "namespace {} has several Kafka clusters, name one of: {}",
                 self.namespace,
@@ -336,53 +365,26 @@ fn apply(config: &mut Config, global: &Global) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use http::{Request, Response};
-    use kube::client::Body;
     use serde_json::json;
 
     use super::*;
+    use crate::scripted;
 
     /// A session whose API server knows these clusters, in namespace `ns`.
     fn session(names: &'static [&'static str], flag: Option<&str>) -> Session {
-        let service = tower::service_fn(move |request: Request<Body>| async move {
-            let path = request.uri().path().to_owned();
+        let answer = move |asked: &scripted::Asked| {
             let spec = json!({"pools": []});
             let cluster = |name: &str| json!({"metadata": {"name": name}, "spec": spec});
-            let asked =
-                path.strip_prefix("/apis/kafka.sdm.dev/v1beta1/namespaces/ns/kafkaclusters");
-            let (code, body) = match asked {
-                Some("") => {
-                    let items: Vec<_> = names.iter().map(|n| cluster(n)).collect();
-                    (200, json!({"metadata": {}, "items": items}))
-                }
+            let under = "/apis/kafka.sdm.dev/v1beta1/namespaces/ns/kafkaclusters";
+            match asked.path.strip_prefix(under) {
+                Some("") => scripted::list(&names.iter().map(|n| cluster(n)).collect::<Vec<_>>()),
                 Some(name) if names.contains(&name.trim_start_matches('/')) => {
-                    (200, cluster(name.trim_start_matches('/')))
+                    (200, vec![cluster(name.trim_start_matches('/'))])
                 }
-                _ => (
-                    404,
-                    json!({"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404, "message": path}),
-                ),
-            };
-            let body = Body::from(serde_json::to_vec(&body).map_err(std::io::Error::other)?);
-            Response::builder()
-                .status(code)
-                .body(body)
-                .map_err(std::io::Error::other)
-        });
-        let global = Global {
-            quiet: true,
-            ..Global::default()
+                _ => scripted::refused(404, "NotFound", &asked.path),
+            }
         };
-        Session {
-            client: Client::new(service, "ns"),
-            output: Output::new(&global),
-            namespace: "ns".to_owned(),
-            cluster_namespace: "ns".to_owned(),
-            all_namespaces: false,
-            place: "context test".to_owned(),
-            request_timeout: Duration::from_secs(1),
-            kafka_cluster: flag.map(ToOwned::to_owned),
-        }
+        scripted::session(flag, answer).0
     }
 
     #[tokio::test]

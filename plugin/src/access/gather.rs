@@ -65,8 +65,9 @@ pub async fn gather(session: &Session, target: &Target) -> Result<Objects> {
         objects::referring::<KafkaACL>(session, target),
         namespaces.list_metadata(&every),
     );
-    let (cluster, topics, users, roles, grants, acls) =
-        (cluster?, topics?, users?, roles?, grants?, acls?);
+    let cluster = cluster?;
+    let (topics, users, roles) = (seen(topics)?, seen(users)?, seen(roles)?);
+    let (grants, acls) = (seen(grants)?, seen(acls)?);
     let everywhere = topics.everywhere
         && users.everywhere
         && roles.everywhere
@@ -96,6 +97,17 @@ pub async fn gather(session: &Session, target: &Target) -> Result<Objects> {
         acls: living(acls),
         partial,
     })
+}
+
+/// A kind that one may not list at all is not known.
+fn seen<K>(found: Result<Found<K>>) -> Result<Found<K>> {
+    match found {
+        Err(failure) if failure.code == Code::Denied => Ok(Found {
+            items: Vec::new(),
+            everywhere: false,
+        }),
+        other => other,
+    }
 }
 
 fn living<K: Resource>(found: Found<K>) -> Vec<K> {
@@ -243,6 +255,29 @@ pub async fn sources(
         }
         Err(failure) => Err(failure),
     }
+}
+
+/// What the objects that one may read stand for, where Kafka cannot be asked: a note says so.
+///
+/// # Errors
+/// `unasked`, why Kafka cannot be asked, where there are no objects to answer from.
+pub async fn without_kafka(
+    session: &Session,
+    target: &Target,
+    unasked: Failure,
+) -> Result<(Objects, Expansion)> {
+    let Ok(objects) = gather(session, target).await else {
+        return Err(unasked);
+    };
+    session.output.note(format!(
+        "answered from the objects that you may read, since Kafka cannot be asked: {}",
+        target.why(&unasked)
+    ));
+    if let Some(partial) = &objects.partial {
+        session.output.note(partial);
+    }
+    let expansion = objects.expansion(Some(&Logins::new()));
+    Ok((objects, expansion))
 }
 
 /// Not installed, or not for one's eyes.

@@ -5,7 +5,7 @@
 mod gather;
 mod words;
 
-pub use gather::{Logins, Objects, gather, live, logins, principals, sources};
+pub use gather::{Logins, Objects, gather, live, logins, principals, sources, without_kafka};
 pub use words::{acl_of, parse_operation, parse_type, resource_word};
 
 use sdm_api::names;

@@ -88,6 +88,17 @@ impl Target {
         }
     }
 
+    /// Why something about the cluster is not known, for notes.
+    pub fn why(&self, failure: &Failure) -> String {
+        match failure.code {
+            Code::Denied => format!(
+                "you may not look into cluster {}/{}",
+                self.namespace, self.name
+            ),
+            _ => failure.to_string(),
+        }
+    }
+
     /// For messages.
     pub fn place(&self) -> String {
         format!("cluster {}, namespace {}", self.name, self.namespace)

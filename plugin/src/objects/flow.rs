@@ -108,7 +108,9 @@ pub async fn change<K: Tenant>(
 ) -> Result<Done<K>> {
     let deadline = Instant::now() + writing.timeout;
     let name = before.meta().name.clone().unwrap_or_default();
-    let stored = write::patch(session, api, &name, patch, writing.dry_run).await?;
+    let stored = write::patch(session, api, &name, patch, writing.dry_run)
+        .await
+        .map_err(|failure| failure.hint(hint))?;
     let verb = if stored.meta().generation == before.meta().generation {
         "unchanged"
     } else {

@@ -7,6 +7,8 @@ mod find;
 mod flow;
 mod name;
 mod standing;
+#[cfg(test)]
+mod tests;
 mod wait;
 mod write;
 

@@ -86,12 +86,13 @@ impl Standing {
         let Some((seen, conditions)) = object.reported() else {
             return unseen("the operator has not looked at it yet");
         };
-        if seen < object.meta().generation {
-            return unseen("the operator has not seen the latest change yet");
-        }
         let Some(ready) = conditions.iter().find(|c| c.type_ == kinds::READY) else {
             return unseen("the operator has said nothing about it yet");
         };
+        // While it works, the whole status may still be of an older generation than what it says of its work.
+        if ready.observed_generation.or(seen) < object.meta().generation {
+            return unseen("the operator has not seen the latest change yet");
+        }
         Self {
             ready: Some(ready.status == "True"),
             stalled: conditions
@@ -167,6 +168,10 @@ mod tests {
         assert_eq!(Standing::of(&topic(1, ready.clone())).ready, Some(true));
         assert_eq!(Standing::of(&topic(2, ready)).ready, None);
         assert_eq!(Standing::of(&topic(1, json!(null))).reason, "NotObserved");
+        let mut working = json!({"conditions": [condition("Ready", "False", "NotEnoughBrokers")]});
+        working["conditions"][0]["observedGeneration"] = json!(2);
+        assert_eq!(Standing::of(&topic(2, working.clone())).ready, Some(false));
+        assert_eq!(Standing::of(&topic(3, working)).ready, None);
         let refused = json!({"observedGeneration": 1, "conditions": [
             condition("Ready", "False", "TopicExists"), condition("Stalled", "True", "TopicExists")]});
         let refused = Standing::of(&topic(1, refused));

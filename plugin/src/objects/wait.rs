@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::TryStreamExt;
 use kube::Api;
 use kube::api::{ListParams, WatchEvent, WatchParams};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{Standing, Tenant};
 use crate::exit::{Code, Failure, Result};
@@ -13,6 +13,9 @@ use crate::session::Session;
 
 /// What is over sooner needs no line of progress.
 const SOON: Duration = Duration::from_secs(2);
+
+/// Before a watch that has ended is begun anew.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// How a wait ended.
 #[derive(Debug)]
@@ -52,6 +55,9 @@ pub async fn watch<K: Tenant, T>(
             return Ok(Ended::With(answer));
         }
         last.replace(object);
+        if Instant::now() >= deadline {
+            return Ok(Ended::TimedOut(last));
+        }
         let params = WatchParams::default().fields(&field);
         let events = api.watch(&params, &version).await.map_err(failed)?;
         let mut events = std::pin::pin!(events);
@@ -80,7 +86,10 @@ pub async fn watch<K: Tenant, T>(
                 Some(WatchEvent::Deleted(_)) => return Ok(Ended::Gone),
                 Some(WatchEvent::Bookmark(_)) => {}
                 // The watch ended or is too old: look again.
-                Some(WatchEvent::Error(_)) | None => continue 'list,
+                Some(WatchEvent::Error(_)) | None => {
+                    sleep(PAUSE).await;
+                    continue 'list;
+                }
             }
         }
     }

@@ -207,7 +207,7 @@ pub async fn run(session: &Session, args: Args, mut interrupt: Interrupt) -> Res
 fn failed(kafka: &Kafka, topic: &str, error: sdm_kafka::KafkaError) -> Failure {
     let failure = kafka.failed(&format!("consume topic {topic}"), error);
     if failure.code == Code::NotFound {
-        failure.hint("kubectl kafka topic list")
+        failure.hint(format!("kubectl kafka topic list {}", kafka.flags()))
     } else {
         failure
     }

@@ -10,7 +10,6 @@ use crate::access::{self, acl_of};
 use crate::exit::{Failure, Result};
 use crate::kafka::Access;
 use crate::objects;
-use crate::output::warn;
 use crate::session::Session;
 
 /// Not every one is told of.
@@ -78,7 +77,9 @@ pub async fn run(session: &Session, args: Args) -> Result<()> {
     left.extend(foreign.difference(&made_for).map(ToString::to_string));
     debug_assert!(made_for.is_subset(&foreign));
     for acl in left.iter().take(TOLD) {
-        warn(format!("note: no object can stand for: {acl}"));
+        session
+            .output
+            .note(format!("no object can stand for: {acl}"));
     }
     if left.len() > TOLD {
         session

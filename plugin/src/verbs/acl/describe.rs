@@ -112,6 +112,7 @@ impl Description {
     fn count(&self) -> String {
         let all = self.acls.len();
         match &self.missing {
+            _ if all == 0 => "none".to_owned(),
             None => format!("{all}; whether Kafka has them is not known"),
             Some(missing) if missing.is_empty() => format!("{all}, all in Kafka"),
             Some(missing) => {
@@ -141,7 +142,7 @@ pub async fn run(session: &Session, args: Args) -> Result<()> {
         Err(failure) => {
             session
                 .output
-                .note(format!("Kafka cannot be asked: {failure}"));
+                .note(format!("Kafka cannot be asked: {}", target.why(&failure)));
             (
                 access::gather(session, &target).await?.expansion(None),
                 None,

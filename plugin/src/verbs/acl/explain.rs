@@ -3,7 +3,7 @@
 
 use std::io;
 
-use sdm_api::{AclResource, Operation, Pattern, ResourceType};
+use sdm_api::{AclResource, KafkaACL, Operation, Pattern, ResourceType};
 use sdm_core::access::{
     Acl, Because, Expansion, Explanation, ObjectKey, Question, explain, resource_name, suggestion,
 };
@@ -11,7 +11,7 @@ use sdm_kafka::{AclFilter, AclResourceType};
 use serde::Serialize;
 
 use super::select::{Subject, parse_resource, principals_of};
-use crate::access::{self, Objects, acl_of, parse_operation, resource_word, super_users};
+use crate::access::{self, Logins, Objects, acl_of, parse_operation, resource_word, super_users};
 use crate::exit::{Code, Failure, Result};
 use crate::kafka::{Access, Kafka};
 use crate::objects::{self, Target};
@@ -191,12 +191,21 @@ pub async fn run(session: &Session, args: Args) -> Result<()> {
         ));
     }
     let target = objects::target(session).await?;
-    let kafka = target.kafka(session, &args.access).await?;
-    let (known, live) = tokio::join!(
-        access::sources(session, &target, &kafka),
-        live(&kafka, args.resource.type_)
-    );
-    let ((objects, expansion, logins), live) = (known?, live?);
+    let (objects, expansion, logins, live) = match target.kafka(session, &args.access).await {
+        Ok(kafka) => {
+            let (known, live) = tokio::join!(
+                access::sources(session, &target, &kafka),
+                live(&kafka, args.resource.type_)
+            );
+            let (objects, expansion, logins) = known?;
+            (objects, expansion, logins, live?)
+        }
+        Err(failure) => {
+            let (objects, expansion) = access::without_kafka(session, &target, failure).await?;
+            let asked = expansion.wanted.keys().cloned().collect();
+            (Some(objects), expansion, Some(Logins::new()), asked)
+        }
+    };
     let principals = principals_of(
         subject,
         &session.namespace,
@@ -281,7 +290,7 @@ fn answer(
         name: question.name.to_owned(),
         host: question.host.to_owned(),
         waiting: match no_rule {
-            true => waiting(question, expansion),
+            true => waiting(question, expansion, objects),
             false => Vec::new(),
         },
         suggestion: no_rule
@@ -292,7 +301,11 @@ fn answer(
 }
 
 /// What objects ask for that would help, and is not in Kafka; and what of them is refused.
-fn waiting(question: &Question<'_>, expansion: &Expansion) -> Vec<String> {
+fn waiting(
+    question: &Question<'_>,
+    expansion: &Expansion,
+    objects: Option<&Objects>,
+) -> Vec<String> {
     let mut sentences = Vec::new();
     let asked = explain(question, expansion.wanted.keys(), &[], &expansion.wanted);
     if let Because::Allowed { acl, objects, .. } = &asked.because {
@@ -302,15 +315,36 @@ fn waiting(question: &Question<'_>, expansion: &Expansion) -> Vec<String> {
             by.join(", ")
         ));
     }
-    for (object, verdict) in &expansion.verdicts {
-        let about = |r: &&sdm_core::access::Refusal| r.message.contains(question.name);
-        let refused = verdict.refused.iter().filter(about);
+    let acls = objects.map(|o| o.acls.as_slice()).unwrap_or_default();
+    for acl in acls.iter().filter(|acl| speaks_of(acl, question)) {
+        let object = ObjectKey::of(acl);
+        let refused = expansion.verdicts.get(&object);
+        let refused = refused.into_iter().flat_map(|verdict| &verdict.refused);
+        // Of what is refused on a resource, that on others is no answer.
+        let about = |message: &str| {
+            let named = acl.spec.resources.iter().filter_map(|r| r.name.as_ref());
+            let mut others = named.filter(|name| *name != question.name);
+            !others.any(|name| message.contains(&format!("{name:?}")))
+        };
+        let refused = refused.filter(|r| about(&r.message));
         sentences.extend(
             refused.map(|r| format!("KafkaACL {object} is refused: {} ({})", r.message, r.reason)),
         );
     }
     sentences.truncate(5);
     sentences
+}
+
+/// Whether an object speaks of the resource.
+fn speaks_of(acl: &KafkaACL, question: &Question<'_>) -> bool {
+    acl.spec.resources.iter().any(|resource| {
+        let name = resource.name.as_deref().unwrap_or("kafka-cluster");
+        resource.type_ == question.resource
+            && match resource.pattern {
+                Pattern::Literal => name == question.name || name == "*",
+                Pattern::Prefixed => question.name.starts_with(name),
+            }
+    })
 }
 
 #[cfg(test)]

@@ -10,11 +10,11 @@ use serde::Serialize;
 
 use super::rule::{Rule, rules_table};
 use super::select::{Subject, parse_resource};
-use crate::access::{self, acl_of, parse_type};
+use crate::access::{self, Logins, Objects, acl_of, parse_type};
 use crate::exit::Result;
 use crate::flags::Format;
-use crate::kafka::Access;
-use crate::objects;
+use crate::kafka::{Access, Kafka};
+use crate::objects::{self, Target};
 use crate::output::{API_VERSION, Report, Text};
 use crate::session::Session;
 
@@ -77,37 +77,29 @@ impl Report for Acls {
 /// When Kafka cannot be asked.
 pub async fn run(session: &Session, args: Args) -> Result<()> {
     let target = objects::target(session).await?;
-    let kafka = target.kafka(session, &args.access).await?;
-    let filter = filter(args.resource.as_ref());
-    let (live, known) = tokio::join!(
-        access::live(&kafka, &filter),
-        access::sources(session, &target, &kafka)
-    );
-    let (live, (objects, expansion, logins)) = (live?, known?);
-    let principals = match args.subject.named().is_empty() {
-        true => None,
-        false => Some(
-            args.subject
-                .principals(session, objects.as_ref(), logins.as_ref())?,
-        ),
+    let (mut items, principals) = match target.kafka(session, &args.access).await {
+        Ok(kafka) => in_kafka(session, &args, &target, &kafka).await?,
+        Err(failure) if !args.foreign => {
+            let (objects, expansion) = access::without_kafka(session, &target, failure).await?;
+            let asked = expansion.wanted.iter().filter(|(acl, _)| {
+                let wanted = args.resource.as_ref();
+                wanted.is_none_or(|wanted| wanted.speaks_of(acl))
+            });
+            let items = asked.map(|(acl, objects)| Rule::of(acl, objects));
+            (
+                items.collect(),
+                principals(session, &args, Some(&objects), None)?,
+            )
+        }
+        Err(failure) => return Err(failure),
     };
-    let mut items = merge(&live, &expansion.wanted);
     items.retain(|rule| {
         principals
             .as_ref()
             .is_none_or(|p| p.contains(&rule.principal))
             && (!args.foreign || rule.objects.is_empty())
     });
-    let unfiltered = principals.is_none() && args.resource.is_none() && !args.foreign;
-    let missing = missing(&live, &expansion.wanted);
-    if unfiltered && !missing.is_empty() {
-        let objects: BTreeSet<String> = missing.iter().map(ToString::to_string).collect();
-        let objects: Vec<String> = objects.into_iter().collect();
-        session.output.note(format!(
-            "not everything that objects ask for is in Kafka yet; see acl describe of {}",
-            objects.join(", ")
-        ));
-    }
+    items.sort();
     if items.is_empty() && matches!(session.output.format, Format::Table | Format::Wide) {
         session
             .output
@@ -118,6 +110,61 @@ pub async fn run(session: &Session, args: Args) -> Result<()> {
         kind: "AclList",
         items,
     })
+}
+
+/// The principals that are meant; none for all.
+fn principals(
+    session: &Session,
+    args: &Args,
+    objects: Option<&Objects>,
+    logins: Option<&Logins>,
+) -> Result<Option<Vec<String>>> {
+    if args.subject.named().is_empty() {
+        return Ok(None);
+    }
+    args.subject.principals(session, objects, logins).map(Some)
+}
+
+/// ACLs as they are in Kafka, and the principals that are meant.
+async fn in_kafka(
+    session: &Session,
+    args: &Args,
+    target: &Target,
+    kafka: &Kafka,
+) -> Result<(Vec<Rule>, Option<Vec<String>>)> {
+    let filter = filter(args.resource.as_ref());
+    let (live, known) = tokio::join!(
+        access::live(kafka, &filter),
+        access::sources(session, target, kafka)
+    );
+    let (live, (objects, expansion, logins)) = (live?, known?);
+    let principals = principals(session, args, objects.as_ref(), logins.as_ref())?;
+    let missing = missing(&live, &expansion.wanted);
+    if principals.is_none() && args.resource.is_none() && !args.foreign && !missing.is_empty() {
+        let objects: Vec<String> = missing.iter().map(ToString::to_string).collect();
+        session.output.note(format!(
+            "not everything that objects ask for is in Kafka yet; see acl describe of {}",
+            objects.join(", ")
+        ));
+    }
+    Ok((merge(&live, &expansion.wanted), principals))
+}
+
+impl Wanted {
+    /// Whether an ACL is meant: the same answer as Kafka gives to [`filter`].
+    fn speaks_of(&self, acl: &Acl) -> bool {
+        let resource = match self {
+            Self::Type(type_) => return acl.resource == *type_,
+            Self::Resource(resource) => resource,
+        };
+        let name = resource.name.as_deref().unwrap_or("kafka-cluster");
+        acl.resource == resource.type_
+            && match (resource.pattern, acl.pattern) {
+                (Pattern::Prefixed, _) => acl.name == name,
+                (Pattern::Literal, Pattern::Literal) => acl.name == name || acl.name == "*",
+                (Pattern::Literal, Pattern::Prefixed) => name.starts_with(&acl.name),
+            }
+    }
 }
 
 fn filter(wanted: Option<&Wanted>) -> AclFilter {
@@ -149,10 +196,9 @@ fn filter(wanted: Option<&Wanted>) -> AclFilter {
     }
 }
 
-/// ACLs of Kafka with the objects behind them, in a stable order.
+/// ACLs of Kafka with the objects behind them.
 fn merge(live: &[AclBinding], wanted: &BTreeMap<Acl, Vec<ObjectKey>>) -> Vec<Rule> {
-    let mut rules: Vec<Rule> = live
-        .iter()
+    live.iter()
         .map(|binding| {
             let known = acl_of(binding).and_then(|acl| wanted.get_key_value(&acl));
             known.map_or_else(
@@ -160,9 +206,7 @@ fn merge(live: &[AclBinding], wanted: &BTreeMap<Acl, Vec<ObjectKey>>) -> Vec<Rul
                 |(acl, objects)| Rule::of(acl, objects),
             )
         })
-        .collect();
-    rules.sort();
-    rules
+        .collect()
 }
 
 /// Objects that ask for something that is not in Kafka.
@@ -211,10 +255,12 @@ mod tests {
             ),
             (elsewhere, vec![ObjectKey::new("team", "three")]),
         ]);
+        let mut items = merge(&live, &wanted);
+        items.sort();
         let report = Acls {
             api_version: API_VERSION,
             kind: "AclList",
-            items: merge(&live, &wanted),
+            items,
         };
         assert_eq!(
             Output::render(Format::Table, &report),
@@ -250,5 +296,18 @@ mod tests {
         );
         assert_eq!(of("cluster").resource_type, Some(AclResourceType::Cluster));
         assert_eq!(of("group").resource_name, None);
+        let acl = acl_of(&binding("User:a", AclOperation::Read)).unwrap();
+        for (text, speaks) in [
+            ("topic/orders", true),
+            ("topic", true),
+            ("topic/order", false),
+            ("topic/orders*", true),
+            ("group", false),
+        ] {
+            assert_eq!(wanted(text).unwrap().speaks_of(&acl), speaks, "{text}");
+        }
+        let mut prefix = acl;
+        (prefix.pattern, prefix.name) = (Pattern::Prefixed, "ord".to_owned());
+        assert!(wanted("topic/orders").unwrap().speaks_of(&prefix));
     }
 }

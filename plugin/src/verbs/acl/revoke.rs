@@ -176,9 +176,10 @@ async fn going(
             Some((kafka, going, stay))
         }
         Err(failure) => {
-            session
-                .output
-                .note(format!("whether the ACLs are gone is not known: {failure}"));
+            session.output.note(format!(
+                "whether the ACLs are gone is not known: {}",
+                target.why(&failure)
+            ));
             None
         }
     }
@@ -210,7 +211,10 @@ async fn gone(
         left.retain(|acl| live.contains(acl));
         let Some(one) = left.first() else { break };
         if Instant::now() >= deadline {
-            let what = format!("{} ACLs are not gone from Kafka in time: {one}", left.len());
+            let what = format!(
+                "{} ACLs are still in Kafka, among them: {one}; the operator leaves those that somebody else had made",
+                left.len()
+            );
             return Ok(Some(
                 Failure::new(Code::TimedOut, what)
                     .at(kafka.place())

@@ -91,10 +91,18 @@ pub fn principals_of(
     }
 }
 
+/// Whether a principal says its type, as `User:a` does and `sdm:admin` does not.
+fn has_type(principal: &str) -> bool {
+    principal.split_once(':').is_some_and(|(kind, _)| {
+        kind.starts_with(|c: char| c.is_ascii_uppercase())
+            && kind.chars().all(|c| c.is_ascii_alphanumeric())
+    })
+}
+
 /// A subject by kind and `[NAMESPACE/]NAME`.
 fn subject(kind: SubjectKind, text: &str) -> AclSubject {
     let (namespace, name) = match (kind, text.split_once('/')) {
-        (SubjectKind::Principal, _) if text.contains(':') => (None, text.to_owned()),
+        (SubjectKind::Principal, _) if has_type(text) => (None, text.to_owned()),
         (SubjectKind::Principal, _) => (None, format!("User:{text}")),
         (_, Some((namespace, name))) => (Some(namespace.to_owned()), name.to_owned()),
         (_, None) => (None, text.to_owned()),
@@ -282,6 +290,12 @@ mod tests {
                 SubjectKind::Principal,
                 None,
                 "User:a/b",
+            ),
+            (
+                "principal:sdm:admin",
+                SubjectKind::Principal,
+                None,
+                "User:sdm:admin",
             ),
             (
                 "principal:legacy",

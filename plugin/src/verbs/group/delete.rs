@@ -57,7 +57,10 @@ pub async fn run(session: &Session, args: Args) -> Result<()> {
                 failures.push(
                     Failure::new(Code::Conflict, what)
                         .at(kafka.place())
-                        .hint(format!("kubectl kafka group describe {name}")),
+                        .hint(format!(
+                            "kubectl kafka group describe {name} {}",
+                            kafka.flags()
+                        )),
                 );
             }
             Err(error) => failures.push(failed(&kafka, &name, error)),

@@ -105,7 +105,7 @@ pub fn ranges(numbers: &[i32]) -> String {
 /// The failure of a question about a group.
 pub fn failed(kafka: &Kafka, name: &str, error: sdm_kafka::KafkaError) -> Failure {
     let failure = kafka.failed(&format!("describe group {name}"), error);
-    failure.hint("kubectl kafka group list")
+    failure.hint(format!("kubectl kafka group list {}", kafka.flags()))
 }
 
 /// Describes the groups.

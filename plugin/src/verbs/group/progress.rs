@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
-use sdm_kafka::{GroupDescription, OffsetSpec};
+use sdm_kafka::{GroupDescription, GroupType, OffsetSpec};
 
 use super::describe::failed;
 use crate::exit::{Failure, Result};
@@ -49,6 +49,21 @@ pub async fn read(kafka: &Kafka, name: &str) -> Result<Progress> {
 }
 
 impl Progress {
+    /// Of a group that does not exist.
+    pub fn none(name: &str) -> Self {
+        Self {
+            group: GroupDescription {
+                id: name.to_owned(),
+                group_type: GroupType::Classic,
+                state: "Dead".to_owned(),
+                protocol: String::new(),
+                coordinator: -1,
+                members: Vec::new(),
+            },
+            committed: BTreeMap::new(),
+        }
+    }
+
     /// Partitions that it has read or reads.
     pub fn partitions(&self) -> BTreeSet<Partition> {
         let assigned = self.group.members.iter().flat_map(|m| &m.assignment);

@@ -81,10 +81,11 @@ impl Report for Reset {
         } else {
             "would be reset (dry run)"
         };
-        out.line(format!(
-            "group/{} {verb}: {changed} partitions change",
-            self.group
-        ))
+        let changes = match changed {
+            1 => "1 partition changes".to_owned(),
+            n => format!("{n} partitions change"),
+        };
+        out.line(format!("group/{} {verb}: {changes}", self.group))
     }
     fn names(&self) -> Vec<String> {
         vec![format!("group/{}", self.group)]
@@ -99,7 +100,16 @@ pub async fn run(session: &Session, args: Args) -> Result<()> {
     let target = objects::target(session).await?;
     let kafka = target.kafka(session, &args.access).await?;
     let name = bare(&args.name);
-    let progress = read(&kafka, name).await?;
+    let progress = match read(&kafka, name).await {
+        // Offsets may be set before anybody reads, of topics that were named.
+        Err(failure) if failure.code == Code::NotFound && !args.topic.is_empty() => {
+            session
+                .output
+                .note(format!("there is no group {name} yet; it comes into being"));
+            Progress::none(name)
+        }
+        other => other?,
+    };
     let flags = target.flags_from(&session.namespace);
     if args.execute {
         refuse_members(&progress, &flags).map_err(|f| f.at(kafka.place()))?;
@@ -196,7 +206,7 @@ async fn wanted(
             return Err(
                 Failure::new(Code::NotFound, format!("there is no topic {name}"))
                     .at(kafka.place())
-                    .hint("kubectl kafka topic list"),
+                    .hint(format!("kubectl kafka topic list {}", kafka.flags())),
             );
         };
         let all: BTreeSet<i32> = topic.partitions.iter().map(|p| p.index).collect();
@@ -209,7 +219,10 @@ async fn wanted(
                 ),
             )
             .at(kafka.place())
-            .hint(format!("kubectl kafka topic describe {name}")));
+            .hint(format!(
+                "kubectl kafka topic describe {name} {}",
+                kafka.flags()
+            )));
         }
         let chosen: Vec<i32> = if partitions.is_empty() {
             all.into_iter().collect()

@@ -5,7 +5,7 @@ use std::io;
 use sdm_kafka::{QuotaEntity, QuotaFilter};
 use serde::Serialize;
 
-use super::entity::{Entity, label};
+use super::entity::{Entity, as_parts, label};
 use crate::access;
 use crate::exit::{Failure, Result};
 use crate::kafka::Access;
@@ -40,6 +40,7 @@ struct Description {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Item {
+    #[serde(serialize_with = "as_parts")]
     entity: QuotaEntity,
     binding: Vec<Binding>,
 }

@@ -2,6 +2,7 @@
 
 use sdm_api::AclSubject;
 use sdm_kafka::QuotaEntity;
+use serde::Serializer;
 
 use crate::exit::{Failure, Result};
 use crate::verbs::acl::Subject;
@@ -79,6 +80,14 @@ impl Entity {
     pub fn is_ip(&self) -> bool {
         self.ip.is_some() || self.default_ip
     }
+}
+
+/// An entity for programs: its parts by type, null for the default.
+///
+/// # Errors
+/// What the serializer says.
+pub fn as_parts<S: Serializer>(entity: &QuotaEntity, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(entity.parts().iter().map(|(kind, name)| (kind, name)))
 }
 
 /// `user/app`, `user/<default> client-id/x`

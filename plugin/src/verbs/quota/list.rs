@@ -8,7 +8,7 @@ use sdm_core::access::ObjectKey;
 use sdm_kafka::{QuotaEntity, QuotaFilter};
 use serde::Serialize;
 
-use super::entity::label;
+use super::entity::{as_parts, label};
 use crate::access::principals;
 use crate::exit::{Code, Result};
 use crate::flags::Format;
@@ -38,6 +38,7 @@ pub struct List {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Item {
+    #[serde(serialize_with = "as_parts")]
     entity: QuotaEntity,
     quotas: Quotas,
     /// The KafkaUser that declares quotas for it.
@@ -152,5 +153,9 @@ mod tests {
         let value: serde_json::Value =
             serde_json::from_str(&Output::render(Format::Json, &report)).unwrap();
         assert_eq!(value["items"][1]["owner"], "team/app");
+        assert_eq!(
+            value["items"][0]["entity"],
+            serde_json::json!({"client-id": null})
+        );
     }
 }

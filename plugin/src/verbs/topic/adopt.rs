@@ -100,7 +100,10 @@ pub async fn run(session: &Session, args: Args) -> Result<()> {
                 format!("there is no topic {name}"),
             )
             .at(kafka.place())
-            .hint("kubectl kafka topic list --undeclared")),
+            .hint(format!(
+                "kubectl kafka topic list --undeclared {}",
+                kafka.flags()
+            ))),
         };
         match made {
             Ok(made) => manifests.push(made),

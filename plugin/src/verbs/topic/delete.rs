@@ -75,7 +75,8 @@ pub async fn run(session: &Session, args: Args) -> Result<()> {
         Err(failure) if undeclared.is_empty() => {
             if args.wait && !declared.is_empty() {
                 session.output.note(format!(
-                    "whether the topics are gone is not known: {failure}"
+                    "whether the topics are gone is not known: {}",
+                    target.why(&failure)
                 ));
             }
             None
@@ -220,7 +221,7 @@ async fn direct(
             Err(e) => failures.push(
                 e.doing(format!("delete topic {name}"))
                     .at(kafka.place())
-                    .hint("kubectl kafka topic list"),
+                    .hint(format!("kubectl kafka topic list {}", kafka.flags())),
             ),
         }
     }

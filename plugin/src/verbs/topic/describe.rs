@@ -71,7 +71,7 @@ pub async fn run(session: &Session, args: Args) -> Result<()> {
         Err(failure) if names.iter().any(|name| !claims.of(name).is_empty()) => {
             session
                 .output
-                .note(format!("Kafka cannot be asked: {failure}"));
+                .note(format!("Kafka cannot be asked: {}", target.why(&failure)));
             None
         }
         Err(failure) => return Err(failure),
@@ -179,7 +179,8 @@ async fn describe(
             Some(object) => objects::events(session, object).await,
             None => Vec::new(),
         },
-        adopt: first.is_none().then(|| {
+        // Kafka's own topics are nobody's to declare.
+        adopt: (first.is_none() && !name.starts_with("__")).then(|| {
             format!(
                 "kubectl kafka topic adopt {name} {}",
                 target.flags_from(&session.namespace)

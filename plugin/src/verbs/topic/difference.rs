@@ -93,6 +93,11 @@ pub fn compare(
     let takeover = (!owned)
         .then(|| topic::plan(&situation(object, false)).refusal)
         .flatten();
+    let review = topic::validate(object, None);
+    let invalid = review
+        .violations
+        .first()
+        .map(|v| format!("{v} (InvalidSpec)"));
     Difference {
         missing: observed.is_none(),
         changes: plan
@@ -100,9 +105,10 @@ pub fn compare(
             .iter()
             .flat_map(|step| changes(step, object, observed.as_ref()))
             .collect(),
-        refused: takeover
-            .or(plan.refusal)
-            .map(|r| format!("{} ({})", r.message, r.reason)),
+        refused: invalid.or_else(|| {
+            let refusal = takeover.or(plan.refusal)?;
+            Some(format!("{} ({})", refusal.message, refusal.reason))
+        }),
         waits: plan
             .waits
             .filter(|_| observed.as_ref().is_some_and(|o| o.reassigning)),
@@ -278,10 +284,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_invalid_is_refused() {
+        let invalid = lines(
+            &object(2, 2, &[("retention", "1")], &[]),
+            Some(&actual(&[])),
+            true,
+        );
+        assert!(
+            invalid.last().unwrap().ends_with("(InvalidSpec)"),
+            "{invalid:?}"
+        );
+    }
+
+    #[test]
     fn a_topic_that_is_not_there_is_all_new() {
         assert_eq!(
-            lines(&object(2, 3, &[("a", "b")], &[]), None, false),
-            ["+partitions: 2", "+replicas: 3", "+config.a: b"]
+            lines(&object(2, 3, &[("segment.ms", "1000")], &[]), None, false),
+            ["+partitions: 2", "+replicas: 3", "+config.segment.ms: 1000"]
         );
     }
 }

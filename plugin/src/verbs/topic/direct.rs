@@ -181,7 +181,11 @@ async fn led(kafka: &Kafka, names: &[&str], timeout: Duration) -> Result<()> {
                 );
                 return Err(Failure::new(Code::TimedOut, what)
                     .at(kafka.place())
-                    .hint(format!("kubectl kafka topic describe {}", topic.name)));
+                    .hint(format!(
+                        "kubectl kafka topic describe {} {}",
+                        topic.name,
+                        kafka.flags()
+                    )));
             }
             Some(_) => sleep(Duration::from_millis(10)).await,
         }

@@ -230,7 +230,7 @@ pub async fn run(session: &Session, args: Args) -> Result<()> {
         objects::referring::<KafkaTopic>(session, &target),
         from_kafka(session, &target, &args)
     );
-    let (objects, kafka) = reconcile(session, &args, found, kafka)?;
+    let (objects, kafka) = reconcile(session, &target, &args, found, kafka)?;
     let mut items = merge(kafka, &objects);
     items.retain(|topic| {
         (args.internal || !topic.metadata.internal)
@@ -267,6 +267,7 @@ async fn from_kafka(session: &Session, target: &Target, args: &Args) -> Result<V
 /// What there is to show when one of the two could not be asked.
 fn reconcile(
     session: &Session,
+    target: &Target,
     args: &Args,
     objects: Result<Found<KafkaTopic>>,
     kafka: Result<Vec<TopicMetadata>>,
@@ -276,10 +277,13 @@ fn reconcile(
             found.note(session);
             Ok((found.items, Some(topics)))
         }
-        // That there is no such cluster is no reason to list what nobody has.
-        (Ok(found), Err(failure)) if !args.undeclared && !found.items.is_empty() => {
+        // Who may not look into the cluster still has what is declared, and that may be nothing.
+        (Ok(found), Err(failure))
+            if !args.undeclared && (!found.items.is_empty() || failure.code == Code::Denied) =>
+        {
             session.output.note(format!(
-                "Kafka cannot be asked, so declared topics are listed alone, as last reported: {failure}"
+                "Kafka cannot be asked, so declared topics are listed alone, as last reported: {}",
+                target.why(&failure)
             ));
             found.note(session);
             Ok((found.items, None))

@@ -61,7 +61,10 @@ pub async fn run(session: &Session, args: Args) -> Result<()> {
             );
             Err(Failure::new(Code::NotFound, what)
                 .at(kafka.place())
-                .hint("kubectl kafka user list --undeclared"))
+                .hint(format!(
+                    "kubectl kafka user list --undeclared {}",
+                    kafka.flags()
+                )))
         };
         match made {
             Ok(made) => manifests.push(made),

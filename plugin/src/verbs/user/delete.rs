@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
-use sdm_api::KafkaUser;
+use sdm_api::{Authentication, KafkaUser};
 use sdm_kafka::{QuotaChange, QuotaEntity, ScramDeletion};
 use tokio::time::{Instant, sleep};
 
@@ -151,7 +151,10 @@ async fn direct(
                 failures.push(
                     Failure::new(Code::NotFound, what)
                         .at(kafka.place())
-                        .hint("kubectl kafka user list --undeclared"),
+                        .hint(format!(
+                            "kubectl kafka user list --undeclared {}",
+                            kafka.flags()
+                        )),
                 );
             }
             continue;
@@ -194,7 +197,8 @@ async fn gone(
         Ok(kafka) => Some(kafka),
         Err(failure) => {
             session.output.note(format!(
-                "whether Kafka has forgotten the users is not known: {failure}"
+                "whether Kafka has forgotten the users is not known: {}",
+                target.why(&failure)
             ));
             None
         }
@@ -239,12 +243,23 @@ async fn secret_left(session: &Session, users: &[KafkaUser]) -> Result<Option<St
     Ok(None)
 }
 
+/// What of the users' own is still in Kafka. A credential that somebody else provides stays, and so do quotas that no
+/// object declared.
 fn login_left(known: &Known, users: &[KafkaUser]) -> Option<String> {
-    let names = users.iter().flat_map(|user| principals(user, None));
-    names
-        .filter_map(|principal| principal.strip_prefix("User:").map(ToOwned::to_owned))
-        .find(|name| known.scram.contains_key(name) || known.quotas.contains_key(name))
-        .map(|name| format!("{name} in Kafka"))
+    users.iter().find_map(|user| {
+        let ours = user.spec.authentication != Authentication::External;
+        let declared = sdm_core::user::quota_wanted(user);
+        let names = principals(user, None).into_iter();
+        let mut names = names.filter_map(|p| p.strip_prefix("User:").map(ToOwned::to_owned));
+        let left = |name: &String| {
+            let quotas = known.quotas.get(name).into_iter().flatten();
+            (ours && known.scram.contains_key(name))
+                || quotas
+                    .into_iter()
+                    .any(|(key, _)| declared.contains_key(key.as_str()))
+        };
+        names.find(left).map(|name| format!("{name} in Kafka"))
+    })
 }
 
 #[cfg(test)]
@@ -285,6 +300,13 @@ mod tests {
             login_left(&known("team/user/app/2"), std::slice::from_ref(&user)).as_deref(),
             Some("team/user/app/2 in Kafka")
         );
-        assert_eq!(login_left(&known("legacy"), &[user]), None);
+        assert_eq!(
+            login_left(&known("legacy"), std::slice::from_ref(&user)),
+            None
+        );
+        let mut external = user;
+        external.spec.authentication = Authentication::External;
+        external.spec.principal = Some("legacy".to_owned());
+        assert_eq!(login_left(&known("legacy"), &[external]), None);
     }
 }

@@ -204,7 +204,7 @@ pub async fn run(session: &Session, args: Args) -> Result<()> {
         Err(failure) => {
             session
                 .output
-                .note(format!("Kafka cannot be asked: {failure}"));
+                .note(format!("Kafka cannot be asked: {}", target.why(&failure)));
             let expansion = access::gather(session, &target)
                 .await
                 .map(|o| o.expansion(None));
@@ -289,9 +289,10 @@ fn is_known(told: &Told, name: &str) -> bool {
 }
 
 fn describe(name: &str, user: Option<&KafkaUser>, told: &Told, events: Vec<Event>) -> Description {
-    let logins: Option<Logins> = told.known.as_ref().map(Known::logins);
+    // Without Kafka only what the user reports is known.
+    let logins: Logins = told.known.as_ref().map(Known::logins).unwrap_or_default();
     let principals = match user {
-        Some(user) => principals(user, logins.as_ref()),
+        Some(user) => principals(user, Some(&logins)),
         None => vec![format!(
             "User:{}",
             name.strip_prefix("User:").unwrap_or(name)

@@ -130,7 +130,8 @@ pub async fn run(session: &Session, args: Args) -> Result<()> {
         Ok(known) => known,
         Err(failure) if !args.undeclared && !users.is_empty() => {
             session.output.note(format!(
-                "Kafka cannot be asked, so declared users are listed alone: {failure}"
+                "Kafka cannot be asked, so declared users are listed alone: {}",
+                target.why(&failure)
             ));
             Known::default()
         }
