@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, ResourceExt};
+use sdm_api::Authentication;
 use sdm_core::user;
 use sdm_kafka::{Client, ItemError, QuotaChange, QuotaEntity, ScramDeletion};
 use sdm_runtime::apply;
@@ -114,7 +115,9 @@ impl Worker {
             };
             let wanted = state.unreadable.contains(&(Kind::User, of.clone()))
                 || state.users.get(&of).is_some_and(|u| {
-                    u.secret_name() == secret.name_any() && user::is_owned(u, &secret)
+                    u.secret_name() == secret.name_any()
+                        && user::is_owned(u, &secret)
+                        && u.spec.authentication != Authentication::External
                 });
             if let (false, Some(uid)) = (wanted, secret.uid()) {
                 stale.insert(

@@ -59,6 +59,8 @@ pub struct Pending {
     pub changes: HashMap<(Kind, Key), Change>,
     /// Users whose Secret changed.
     pub secrets: Vec<Key>,
+    /// Uids of Secrets that are gone.
+    pub secrets_gone: Vec<String>,
     /// The cluster, or something that all objects depend on, changed.
     pub cluster: bool,
     /// Roles changed.
@@ -159,9 +161,10 @@ impl Hub {
         });
     }
 
-    /// Tells the cluster's worker that a user's Secret changed.
-    pub fn secret(&self, cluster: &Key, user: Key) {
+    /// Tells the cluster's worker that a user's Secret changed, or with its uid that it is gone.
+    pub fn secret(&self, cluster: &Key, user: Key, gone: Option<String>) {
         self.inbox(cluster).put(|p| {
+            p.secrets_gone.extend(gone);
             if !p.secrets.contains(&user) {
                 p.secrets.push(user);
             }

@@ -93,7 +93,16 @@ impl Ledger {
     ) -> Result<Self, Error> {
         let api: Api<ConfigMap> = Api::namespaced(client.clone(), &key.namespace);
         let params = ListParams::default().labels(&format!("{LABEL}={}", key.name));
-        let mut ledger = Self {
+        let mut ledger = Self::empty(key, cluster, outlives);
+        for map in api.list(&params).await?.items {
+            ledger.read(&map)?;
+        }
+        Ok(ledger)
+    }
+
+    /// Nothing is on record.
+    pub(super) fn empty(key: &Key, cluster: &KafkaCluster, outlives: bool) -> Self {
+        Self {
             cluster: key.clone(),
             template: template(key, cluster, outlives),
             topics: BTreeMap::new(),
@@ -101,14 +110,11 @@ impl Ledger {
             acls: BTreeSet::new(),
             shards: Vec::new(),
             places: HashMap::new(),
-        };
-        for map in api.list(&params).await?.items {
-            ledger.read(&map)?;
         }
-        Ok(ledger)
     }
 
-    fn read(&mut self, map: &ConfigMap) -> Result<(), Error> {
+    /// Takes in one ConfigMap.
+    pub(super) fn read(&mut self, map: &ConfigMap) -> Result<(), Error> {
         let name = map.name_any();
         let number = name
             .rsplit('-')
@@ -243,13 +249,10 @@ impl Ledger {
     /// On a conflict somebody else wrote: what is remembered here is worth nothing then, and must be loaded anew.
     pub async fn commit(&mut self, client: &kube::Client) -> Result<(), Error> {
         let api: Api<ConfigMap> = Api::namespaced(client.clone(), &self.cluster.namespace);
-        let dirty: Vec<usize> = (0..self.shards.len())
-            .filter(|n| self.shards[*n].dirty)
-            .collect();
-        if dirty.is_empty() {
+        let maps = self.dirty();
+        if maps.is_empty() {
             return Ok(());
         }
-        let maps: Vec<_> = self.render(&dirty);
         let api = &api;
         let written: Vec<(usize, Option<String>)> = stream::iter(maps)
             .map(|(number, map)| async move {
@@ -276,6 +279,23 @@ impl Ledger {
             self.shards[number].dirty = false;
         }
         Ok(())
+    }
+
+    /// What has to be written, by number.
+    fn dirty(&self) -> Vec<(usize, ConfigMap)> {
+        let numbers = 0..self.shards.len();
+        let dirty: Vec<usize> = numbers.filter(|n| self.shards[*n].dirty).collect();
+        if dirty.is_empty() {
+            Vec::new()
+        } else {
+            self.render(&dirty)
+        }
+    }
+
+    /// What has to be written.
+    #[cfg(test)]
+    pub(super) fn dirty_maps(&self) -> Vec<ConfigMap> {
+        self.dirty().into_iter().map(|(_, map)| map).collect()
     }
 
     fn render(&self, numbers: &[usize]) -> Vec<(usize, ConfigMap)> {

@@ -17,6 +17,8 @@ mod roles;
 mod secrets;
 mod state;
 mod status;
+#[cfg(test)]
+mod tests;
 mod throttle;
 mod topic_steps;
 mod topics;

@@ -102,6 +102,8 @@ pub async fn write(
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::ByteString;
+
     use super::*;
 
     #[test]

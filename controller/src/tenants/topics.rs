@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use kube::ResourceExt;
 use sdm_api::{KafkaAccessGrant, KafkaTopic, TopicDeletionPolicy};
@@ -12,7 +13,7 @@ use sdm_core::outcome::Refusal;
 use sdm_core::topic::{
     self, Facts, Observed, Outcome, Situation, TopicPlan, keys_of_interest, plan, validate, winner,
 };
-use sdm_kafka::{Client, ConfigResource, ConfigSource};
+use sdm_kafka::{Client, ConfigResource, ConfigSource, ItemError, KafkaError};
 
 use tokio::time::Instant;
 
@@ -23,6 +24,9 @@ use super::status;
 use super::worker::{BATCH, Worker};
 use crate::error::Error;
 use crate::store::Key;
+
+/// Replicas that move are looked at this often.
+const MOVING: Duration = Duration::from_secs(2);
 
 /// A topic in a batch.
 pub(super) struct Item {
@@ -59,7 +63,10 @@ impl Worker {
             .state
             .dirty_topics
             .take(BATCH, |key| writes.has_topic(key));
-        let swept = if changed.len() < BATCH && self.sweep.may(&self.state) {
+        let swept = if changed.len() < BATCH
+            && !self.state.sweep_topics.is_empty()
+            && self.sweep.may(&self.state)
+        {
             self.state
                 .sweep_topics
                 .take(BATCH - changed.len(), |key| writes.has_topic(key))
@@ -193,12 +200,17 @@ impl Worker {
         let (metadata, configs) = tokio::join!(client.metadata(Some(&names)), configs);
         self.context.metrics.polls.inc();
         let mut observed: HashMap<String, Observed> = HashMap::new();
+        let mut unsure: HashMap<String, ItemError> = HashMap::new();
         let metadata = metadata?;
         for found in metadata.topics {
             match found.error {
                 None => {}
                 Some(error) if error.name == "UNKNOWN_TOPIC_OR_PARTITION" => continue,
-                Some(error) => return Err(error.into_error("Metadata").into()),
+                Some(error) => {
+                    // Between two leaders, for one: this one waits, the others do not.
+                    unsure.insert(found.name, error);
+                    continue;
+                }
             }
             let replicas = found.partitions.into_iter().map(|p| p.replicas).collect();
             let seen = Observed {
@@ -213,8 +225,28 @@ impl Worker {
                 continue;
             };
             // A topic that is not there has no configuration either.
-            let (Some(seen), Ok(entries)) = (observed.get_mut(&name), entries) else {
+            let Some(seen) = observed.get_mut(&name) else {
                 continue;
+            };
+            let entries = match entries {
+                Ok(entries) => entries,
+                Err(KafkaError::Broker {
+                    code,
+                    name: word,
+                    message,
+                    ..
+                }) => {
+                    unsure.insert(
+                        name,
+                        ItemError {
+                            code,
+                            name: word,
+                            message,
+                        },
+                    );
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
             };
             for entry in entries {
                 let value = entry.value.unwrap_or_default();
@@ -248,7 +280,15 @@ impl Worker {
                     ),
                 };
                 let none = Vec::new();
-                let plan = plan(&Situation {
+                let unsure = unsure.remove(topic.topic_name()).map(|error| TopicPlan {
+                    refusal: Some(Refusal::waits(error.reason(), error.to_string())),
+                    config_keys: topic
+                        .status
+                        .as_ref()
+                        .map_or_else(Vec::new, |s| s.config_keys.clone()),
+                    ..TopicPlan::default()
+                });
+                let situation = Situation {
                     topic: &topic,
                     observed: observed.as_ref(),
                     owned,
@@ -256,7 +296,8 @@ impl Worker {
                     managed_keys: topic.status.as_ref().map_or(&none, |s| &s.config_keys),
                     brokers: &brokers,
                     throttled: recorded.is_some_and(|r| r.throttled),
-                });
+                };
+                let plan = unsure.unwrap_or_else(|| plan(&situation));
                 Item {
                     key,
                     topic,
@@ -291,6 +332,11 @@ impl Worker {
                 Outcome::Ready(_) => self.state.timers.clear(Kind::Topic, &key),
                 // Only a change of an object helps, and changes are heard of; the sweep looks all the same.
                 Outcome::Refused { .. } => self.state.timers.clear(Kind::Topic, &key),
+                Outcome::Waiting { reason, .. } if reason == topic::reason::REASSIGNING => {
+                    self.state
+                        .timers
+                        .at(Kind::Topic, &key, Instant::now() + MOVING);
+                }
                 Outcome::Waiting { .. } => self.again(Kind::Topic, &key, false),
                 Outcome::Failed {
                     permanent, reason, ..

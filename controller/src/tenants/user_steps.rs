@@ -230,6 +230,8 @@ impl Worker {
                         name: stored.name_any(),
                     };
                     self.written.insert(name, Arc::clone(&stored));
+                    // One under another name may be left.
+                    self.state.gone = true;
                     delivered.insert(key, stored);
                 }
                 Err(error) => {
@@ -291,6 +293,7 @@ impl Worker {
             return Ok(());
         }
         self.state.access = true;
+        self.state.gone = true;
         let mut refused = HashSet::new();
         for (login, verdict) in delete_scram(client, &deletions).await? {
             match verdict {

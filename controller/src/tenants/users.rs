@@ -47,7 +47,10 @@ impl Worker {
             .state
             .dirty_users
             .take(BATCH, |key| writes.has_user(key));
-        let swept = if changed.is_empty() && self.sweep.may(&self.state) {
+        let swept = if changed.is_empty()
+            && !self.state.sweep_users.is_empty()
+            && self.sweep.may(&self.state)
+        {
             self.state
                 .sweep_users
                 .take(BATCH, |key| writes.has_user(key))
@@ -76,6 +79,7 @@ impl Worker {
         client: &Client,
         batch: &[Key],
     ) -> Result<(), Error> {
+        self.forget_heard();
         self.know_users(client, batch).await?;
         let mut outcomes = Vec::new();
         let mut items = Vec::new();
@@ -296,6 +300,18 @@ impl Worker {
             .copied();
         let plan = plan_credential(user, &view, Timestamp::now().as_second());
         (view, plan)
+    }
+
+    /// What was written and has been heard of since is not remembered twice.
+    fn forget_heard(&mut self) {
+        let version = |s: &Secret| s.resource_version().and_then(|v| v.parse::<u64>().ok());
+        let heard = &self.shared.secrets;
+        self.written.retain(|key, written| {
+            let reference = ObjectRef::new(&key.name).within(&key.namespace);
+            heard
+                .get(&reference)
+                .is_none_or(|h| version(&h) < version(written))
+        });
     }
 
     /// The Secret as last written or heard of, whichever is newer.

@@ -187,7 +187,10 @@ pub fn start(client: &Client, hub: &Arc<Hub>, tasks: &mut JoinSet<()>) -> Shared
                 .get(&user)
                 .cloned();
             if let Some(cluster) = cluster {
-                wake.secret(&cluster, user);
+                let gone = matches!(event, Event::Delete(_))
+                    .then(|| secret.uid())
+                    .flatten();
+                wake.secret(&cluster, user, gone);
             }
         }
     }));

@@ -150,6 +150,12 @@ impl Worker {
             // What was waited for may have come.
             self.not_before = None;
         }
+        self.written.retain(|_, s| {
+            !s.metadata
+                .uid
+                .as_ref()
+                .is_some_and(|uid| pending.secrets_gone.contains(uid))
+        });
         self.state.hear(pending, &self.writes);
         let now = Instant::now();
         for (kind, key) in self.state.timers.take(now) {
@@ -183,7 +189,7 @@ impl Worker {
         self.failures = self.failures.saturating_add(1);
         self.not_before = Some(Instant::now() + backoff(self.failures));
         // Another process may have written: read it again.
-        if error.reason() == "Conflict" {
+        if error.is_race() {
             self.ledger = None;
         }
         self.context.metrics.error(error.reason());
@@ -211,7 +217,7 @@ impl Worker {
             Ok(client) => client,
             Err(error) => return Err(self.unreachable(error).await?),
         };
-        if self.closed.take().is_some() {
+        if self.closed.is_some() {
             self.state.access = true;
         }
         self.notice_tenancy(&open);
@@ -223,6 +229,7 @@ impl Worker {
             Err(error) if is_silence(&error) => return Err(self.unreachable(error).await?),
             Err(error) => return Err(error),
         }
+        self.closed = None;
         let state = &self.state;
         Ok(state
             .dirty_topics
@@ -297,6 +304,7 @@ impl Worker {
         if self.failures >= 1 {
             self.tell_closed(&closed).await?;
         }
+        self.closed = Some(closed);
         Ok(error)
     }
 

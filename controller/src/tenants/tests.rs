@@ -1,0 +1,225 @@
+//! What a worker remembers, and what is on record: without an API server and without Kafka.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::ObjectMeta;
+use sdm_api::{KafkaCluster, KafkaTopic};
+use sdm_core::access::Acl;
+use tokio::time::Instant;
+
+use super::hub::{Change, Hub, Kind, Object};
+use super::ledger::{Ledger, TopicEntry, UserEntry};
+use super::state::{Queue, State, Timers};
+use super::writes::Writes;
+use crate::store::Key;
+
+fn key(name: &str) -> Key {
+    Key {
+        namespace: "ns".to_owned(),
+        name: name.to_owned(),
+    }
+}
+
+fn topic(name: &str, version: u64, generation: i64) -> Arc<KafkaTopic> {
+    let mut topic = KafkaTopic::new(name, Default::default());
+    topic.metadata = ObjectMeta {
+        name: Some(name.to_owned()),
+        namespace: Some("ns".to_owned()),
+        uid: Some(format!("uid-{name}")),
+        resource_version: Some(version.to_string()),
+        generation: Some(generation),
+        ..ObjectMeta::default()
+    };
+    Arc::new(topic)
+}
+
+#[test]
+fn a_queue_is_fair_and_the_busy_keep_their_place() {
+    let mut queue = Queue::default();
+    for item in [1, 2, 3, 2, 4] {
+        queue.push(item);
+    }
+    assert_eq!(queue.take(2, |item| *item == 1), [2, 3]);
+    queue.push(2);
+    queue.remove(&4);
+    assert!(queue.has_free(|item| *item == 1));
+    assert_eq!(queue.take(9, |_| false), [1, 2]);
+    assert!(queue.is_empty());
+}
+
+#[test]
+fn the_latest_state_of_an_object_is_heard_once() {
+    let hub = Hub::default();
+    let cluster = key("events");
+    for version in [1, 2, 3] {
+        let object = Object::Topic(topic("orders", version, 1));
+        let fresh = version == 2;
+        hub.tell(
+            &cluster,
+            Kind::Topic,
+            key("orders"),
+            Change::Is { object, fresh },
+        );
+    }
+    let inbox = futures::FutureExt::now_or_never(hub.unattended()).unwrap();
+    let pending = inbox.take();
+    assert_eq!(pending.changes.len(), 1);
+    // That one of them was a change, and not a list, is not forgotten.
+    let change = pending.changes.values().next().unwrap();
+    assert!(
+        matches!(change, Change::Is { object: Object::Topic(t), fresh: true } if t.metadata.resource_version.as_deref() == Some("3"))
+    );
+    assert!(hub.retire(&inbox), "nothing has come meanwhile");
+}
+
+/// A change of the spec that the API server stored between our reading and our status write is in what the write
+/// returns, and nowhere newer on the watch.
+#[test]
+fn a_change_that_crosses_our_own_write_is_not_lost() {
+    let mut state = State::default();
+    let hub = Hub::default();
+    let object = Object::Topic(topic("orders", 5, 1));
+    hub.tell(
+        &key("events"),
+        Kind::Topic,
+        key("orders"),
+        Change::Is {
+            object,
+            fresh: true,
+        },
+    );
+    let inbox = futures::FutureExt::now_or_never(hub.unattended()).unwrap();
+    state.hear(inbox.take(), &Writes::default());
+    assert_eq!(state.dirty_topics.take(9, |_| false), [key("orders")]);
+    state.absorb_topics(vec![(key("orders"), topic("orders", 6, 1))]);
+    assert!(state.dirty_topics.is_empty(), "our own status is no news");
+    state.absorb_topics(vec![(key("orders"), topic("orders", 9, 2))]);
+    assert_eq!(state.dirty_topics.take(9, |_| false), [key("orders")]);
+    // What the watch tells then is older than what is known.
+    let object = Object::Topic(topic("orders", 8, 2));
+    hub.tell(
+        &key("events"),
+        Kind::Topic,
+        key("orders"),
+        Change::Is {
+            object,
+            fresh: true,
+        },
+    );
+    state.hear(inbox.take(), &Writes::default());
+    assert!(state.dirty_topics.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_in_a_row_are_repeated_later_and_later() {
+    let mut timers = Timers::default();
+    let mut pauses = Vec::new();
+    for _ in 0..6 {
+        timers.retry(Kind::Topic, &key("orders"), 0);
+        let at = timers.next().unwrap();
+        pauses.push(at - Instant::now());
+        tokio::time::sleep_until(at).await;
+        assert_eq!(timers.take(Instant::now()), [(Kind::Topic, key("orders"))]);
+    }
+    assert!(pauses.windows(2).all(|p| p[1] > p[0]), "{pauses:?}");
+    timers.clear(Kind::Topic, &key("orders"));
+    timers.retry(Kind::Topic, &key("orders"), 0);
+    assert!(
+        timers.next().unwrap() - Instant::now() < pauses[1],
+        "success is a new beginning"
+    );
+}
+
+fn acl(name: &str) -> Acl {
+    serde_json::from_value(serde_json::json!({
+        "resource": "topic", "pattern": "literal", "name": name, "principal": "User:ns/user/app",
+        "host": "*", "operation": "Read", "permission": "Allow",
+    }))
+    .unwrap()
+}
+
+fn entry(uid: &str) -> TopicEntry {
+    TopicEntry {
+        namespace: "ns".to_owned(),
+        name: "orders".to_owned(),
+        uid: uid.to_owned(),
+        delete: true,
+        throttled: false,
+    }
+}
+
+/// What is written is read back, in as few ConfigMaps as hold it, none of them over the limit of the API server.
+#[test]
+fn the_record_is_read_as_it_was_written() {
+    let cluster = KafkaCluster::new(
+        "events",
+        serde_json::from_value(serde_json::json!({"pools": []})).unwrap(),
+    );
+    let mut ledger = Ledger::empty(&key("events"), &cluster, false);
+    assert!(ledger.is_lost());
+    for n in 0..1200 {
+        ledger.set_topic(&format!("topic-{n}"), Some(entry("u")));
+        ledger.add_acls([&acl(&format!("topic-{n}"))]);
+    }
+    let user = UserEntry {
+        uid: "u".to_owned(),
+        scram: BTreeSet::from([("ns/user/app".to_owned(), "SCRAM-SHA-512".to_owned())]),
+        ..UserEntry::default()
+    };
+    ledger.set_user(&key("app"), Some(user.clone()));
+    ledger.set_user(&key("nothing"), Some(UserEntry::default()));
+    let maps: Vec<ConfigMap> = ledger.dirty_maps();
+    assert_eq!(maps.len(), 5, "2,401 entries, 500 in each");
+    for map in &maps {
+        assert!(serde_json::to_vec(map).unwrap().len() < 200_000);
+    }
+    let mut again = Ledger::empty(&key("events"), &cluster, false);
+    for map in &maps {
+        again.read(map).unwrap();
+    }
+    assert_eq!(again.topics(), ledger.topics());
+    assert_eq!(again.acls(), ledger.acls());
+    assert_eq!(again.users().get(&key("app")), Some(&user));
+    assert_eq!(again.users().len(), 1, "nothing is not put on record");
+    // One entry changes: one ConfigMap is written.
+    assert!(
+        again.dirty_maps().is_empty(),
+        "what was read is not written again"
+    );
+    again.set_topic("topic-7", Some(entry("u")));
+    assert!(again.dirty_maps().is_empty(), "nor is what stays the same");
+    again.set_topic("topic-7", None);
+    again.set_topic("topic-new", Some(entry("v")));
+    assert_eq!(
+        again.dirty_maps().len(),
+        1,
+        "the room that one leaves is taken by the next"
+    );
+}
+
+#[test]
+fn a_damaged_record_is_an_error_and_not_an_empty_one() {
+    let cluster = KafkaCluster::new(
+        "events",
+        serde_json::from_value(serde_json::json!({"pools": []})).unwrap(),
+    );
+    let mut ledger = Ledger::empty(&key("events"), &cluster, false);
+    ledger.set_topic("orders", Some(entry("u")));
+    let mut map = ledger.dirty_maps().remove(0);
+    map.data
+        .as_mut()
+        .unwrap()
+        .insert("topics".to_owned(), "{".to_owned());
+    let error = Ledger::empty(&key("events"), &cluster, false)
+        .read(&map)
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("ConfigMap events-ledger-0: key topics: "),
+        "{error}"
+    );
+    assert_eq!(error.reason(), "LedgerUnreadable");
+}
