@@ -92,6 +92,7 @@ async fn what_was_created_is_watched_until_it_is_ready() {
         "{}",
         patch.query
     );
+    assert_eq!(patch.body["metadata"]["name"], "orders");
     let watch = log
         .iter()
         .find(|asked| asked.query.contains("watch=true"))
