@@ -8,7 +8,8 @@ use std::time::Duration;
 use clap::{Arg, ArgAction, Command};
 use kube::ResourceExt;
 use kube::api::ListParams;
-use sdm_api::KafkaCluster;
+use sdm_api::{KafkaACL, KafkaCluster, KafkaRole, KafkaTopic, KafkaUser};
+use sdm_core::access::BUILT_IN_ROLES;
 
 use crate::cli;
 use crate::exit::Result;
@@ -31,8 +32,23 @@ enum Wanted {
     Words(Vec<(String, String)>),
     /// The name of a KafkaCluster.
     Cluster,
+    /// The name of something that is declared.
+    Declared(Kind),
     /// Anything.
     Nothing,
+}
+
+/// What is declared by objects whose names are offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Topics, by their names in Kafka.
+    Topic,
+    /// KafkaUsers.
+    User,
+    /// KafkaACLs.
+    Acl,
+    /// Roles, built-in ones too.
+    Role,
 }
 
 /// Prints the candidates.
@@ -45,7 +61,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<()> {
     let current = args.words.last().map_or("", String::as_str);
     let candidates = match wanted(&command, &args.words) {
         Wanted::Words(words) => words,
-        Wanted::Cluster => {
+        wanted @ (Wanted::Cluster | Wanted::Declared(_)) => {
             let mut global = global.clone();
             global.namespace = global
                 .namespace
@@ -54,7 +70,13 @@ pub async fn run(global: &Global, args: &Args) -> Result<()> {
                 .context
                 .or_else(|| value_of(&args.words, &["--context"]));
             global.quiet = true;
-            tokio::time::timeout(Duration::from_secs(1), clusters(&global))
+            let found = async {
+                match wanted {
+                    Wanted::Declared(kind) => declared(&global, kind).await,
+                    _ => clusters(&global).await,
+                }
+            };
+            tokio::time::timeout(Duration::from_secs(1), found)
                 .await
                 .ok()
                 .flatten()
@@ -87,6 +109,33 @@ async fn clusters(global: &Global) -> Option<Vec<(String, String)>> {
     )
 }
 
+/// Names of the namespace's objects.
+async fn declared(global: &Global, kind: Kind) -> Option<Vec<(String, String)>> {
+    let session = Session::open(global).await.ok()?;
+    let every = ListParams::default();
+    let named = |names: Vec<String>| names.into_iter().map(|n| (n, String::new())).collect();
+    Some(match kind {
+        Kind::Topic => {
+            let topics: Vec<KafkaTopic> = session.list(&every).await.ok()?;
+            named(topics.iter().map(|t| t.topic_name().to_owned()).collect())
+        }
+        Kind::User => {
+            let users: Vec<KafkaUser> = session.list(&every).await.ok()?;
+            named(users.iter().map(ResourceExt::name_any).collect())
+        }
+        Kind::Acl => {
+            let acls: Vec<KafkaACL> = session.list(&every).await.ok()?;
+            named(acls.iter().map(ResourceExt::name_any).collect())
+        }
+        Kind::Role => {
+            let roles: Vec<KafkaRole> = session.list(&every).await.unwrap_or_default();
+            let own = roles.iter().map(|r| (r.name_any(), String::new()));
+            let built_in = BUILT_IN_ROLES.map(|r| (r.to_owned(), "built in".to_owned()));
+            built_in.into_iter().chain(own).collect()
+        }
+    })
+}
+
 fn value_of(words: &[String], flags: &[&str]) -> Option<String> {
     let at = words
         .iter()
@@ -100,7 +149,7 @@ fn wanted(root: &Command, words: &[String]) -> Wanted {
         return Wanted::Nothing;
     };
     let mut command = root;
-    let mut awaited: Option<&Arg> = None;
+    let (mut awaited, mut path): (Option<&Arg>, Vec<&str>) = (None, Vec::new());
     for word in before {
         if awaited.take().is_some() {
             continue;
@@ -112,10 +161,11 @@ fn wanted(root: &Command, words: &[String]) -> Wanted {
                 .filter(|arg| takes_value(arg));
         } else if let Some(next) = command.find_subcommand(word) {
             command = next;
+            path.push(next.get_name());
         }
     }
     if let Some(arg) = awaited {
-        return values(arg);
+        return values(&path, arg);
     }
     if current.starts_with('-') {
         return Wanted::Words(flags(command));
@@ -136,7 +186,7 @@ fn wanted(root: &Command, words: &[String]) -> Wanted {
     command
         .get_positionals()
         .next()
-        .map_or(Wanted::Nothing, values)
+        .map_or(Wanted::Nothing, |arg| values(&path, arg))
 }
 
 fn flag<'a>(command: &'a Command, word: &str) -> Option<&'a Arg> {
@@ -167,7 +217,25 @@ fn flags(command: &Command) -> Vec<(String, String)> {
         .collect()
 }
 
-fn values(arg: &Arg) -> Wanted {
+/// What is declared, and may stand as a value of this argument.
+fn kind(path: &[&str], arg: &str) -> Option<Kind> {
+    match (path, arg) {
+        // What is to be made has no name yet, and what is adopted is not declared.
+        ([_, "create" | "adopt"], _) => None,
+        (_, "topic") | (["topic", _], "name" | "names") => Some(Kind::Topic),
+        (["acl" | "quota", _], "user") | (["user", _], "name" | "names") => Some(Kind::User),
+        (["acl", "grant"], "roles") | (["acl", _], "role") | (["role", _], "names") => {
+            Some(Kind::Role)
+        }
+        (["acl", _], "name" | "names" | "words") => Some(Kind::Acl),
+        _ => None,
+    }
+}
+
+fn values(path: &[&str], arg: &Arg) -> Wanted {
+    if let Some(kind) = kind(path, arg.get_id().as_str()) {
+        return Wanted::Declared(kind);
+    }
     // `-c NAME`, and `status CLUSTER`.
     if arg.get_id() == "kafka_cluster" || arg.get_id() == "cluster_name" {
         return Wanted::Cluster;
@@ -231,6 +299,20 @@ mod tests {
     fn names_come_from_the_server() {
         assert_eq!(ask("topic list -c "), Wanted::Cluster);
         assert_eq!(ask("status ev"), Wanted::Cluster);
+        for (line, kind) in [
+            ("topic describe ", Kind::Topic),
+            ("produce ", Kind::Topic),
+            ("acl grant producer --topic ", Kind::Topic),
+            ("acl explain --user ", Kind::User),
+            ("user rotate a", Kind::User),
+            ("acl grant ", Kind::Role),
+            ("acl revoke ", Kind::Acl),
+            ("role describe ", Kind::Role),
+        ] {
+            assert_eq!(ask(line), Wanted::Declared(kind), "{line}");
+        }
+        assert_eq!(ask("topic create "), Wanted::Nothing);
+        assert_eq!(ask("topic list --user "), Wanted::Nothing);
         assert_eq!(ask("topic create --partitions "), Wanted::Nothing);
     }
 }
