@@ -145,12 +145,19 @@ impl Workshop {
             }
             CredentialAction::Restore => {
                 let secret = api.get(user.secret_name()).await?;
-                let password = Zeroizing::new(
-                    text(&secret, "password")
-                        .ok_or_else(|| Error::Lost("the password".to_owned()))?,
-                );
+                let lost = || Error::Lost("the password".to_owned());
+                let password = Zeroizing::new(text(&secret, "password").ok_or_else(lost)?);
                 let second = item.view.credential.as_ref().is_some_and(|c| c.second);
-                Ok((Some(upsertion(user, second, &password).await?), None))
+                let username = user::login(user, second);
+                let material = Material::Password {
+                    username: &username,
+                    password: &password,
+                };
+                let secret = self.secret(item, &material, Issued::Same)?;
+                Ok((
+                    Some(upsertion(user, second, &password).await?),
+                    Some(secret),
+                ))
             }
             CredentialAction::Redeliver | CredentialAction::RevokePrevious { .. } => {
                 let secret = api.get(user.secret_name()).await?;

@@ -11,7 +11,8 @@ use sdm_api::{KafkaAccessGrant, KafkaTopic, TopicDeletionPolicy};
 use sdm_core::access::{may_adopt, namespace_allowed};
 use sdm_core::outcome::Refusal;
 use sdm_core::topic::{
-    self, Facts, Observed, Outcome, Situation, TopicPlan, keys_of_interest, plan, validate, winner,
+    self, Claim, Facts, Observed, Outcome, Situation, TopicPlan, keys_of_interest, plan, validate,
+    winner,
 };
 use sdm_kafka::{Client, ConfigResource, ConfigSource, ItemError, KafkaError};
 
@@ -140,8 +141,7 @@ impl Worker {
         }
         let name = topic.topic_name();
         let recorded = self.ledger.as_ref().and_then(|l| l.topics().get(name));
-        let claims = self.state.claims.get(name).into_iter().flatten();
-        match winner(claims, recorded.map(|r| r.uid.as_str())) {
+        match winner(self.claims(open, name), recorded.map(|r| r.uid.as_str())) {
             Some(first) if Some(&first.uid) != topic.metadata.uid.as_ref() => Err(Refusal {
                 reason: topic::reason::TOPIC_NAME_CONFLICT,
                 message: format!(
@@ -152,6 +152,25 @@ impl Worker {
             }),
             _ => Ok(()),
         }
+    }
+
+    /// Who claims a topic and could have it: a namespace that is kept out keeps nobody else from it, and neither does one
+    /// that may not have what was kept for another.
+    fn claims(&self, open: &Open, name: &str) -> impl Iterator<Item = &Claim> {
+        let all = self.state.claims.get(name).into_iter().flatten();
+        let recorded = self.ledger.as_ref().and_then(|l| l.topics().get(name));
+        let kept = recorded.filter(|r| all.clone().all(|c| c.uid != r.uid));
+        all.filter(move |c| {
+            let is_theirs = kept.is_none_or(|k| {
+                k.namespace == c.namespace || self.may_adopt(open, &c.namespace, name).is_ok()
+            });
+            is_theirs && self.allowed(open, &c.namespace).is_ok()
+        })
+    }
+
+    fn may_adopt(&self, open: &Open, namespace: &str, topic: &str) -> Result<(), Refusal> {
+        let grants: Vec<&KafkaAccessGrant> = self.state.grants.values().map(|g| &**g).collect();
+        may_adopt(&open.resolved.namespace, &grants, namespace, topic)
     }
 
     /// Whether a namespace may use the cluster.

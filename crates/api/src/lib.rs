@@ -4,6 +4,9 @@
 //! No I/O and no decisions live here: what an object *means* is decided in
 //! `sdm-core`, what is done about it in the programs.
 
+// The derive of custom resources takes one `printcolumn` a column, which the lint takes for the same attribute twice.
+#![allow(clippy::duplicated_attributes)]
+
 pub mod access;
 pub mod bounds;
 pub mod cluster;

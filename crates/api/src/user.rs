@@ -68,9 +68,7 @@ pub struct KafkaUserSpec {
 }
 
 /// How a user logs in.
-#[derive(
-    JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, Hash,
-)]
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Authentication {
     /// Mutual TLS.
     #[default]
