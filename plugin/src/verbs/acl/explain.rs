@@ -3,7 +3,7 @@
 
 use std::io;
 
-use sdm_api::{AclResource, KafkaACL, Operation, Pattern, ResourceType};
+use sdm_api::{AclResource, KafkaACL, Operation, Pattern, ResourceType, names};
 use sdm_core::access::{
     Acl, Because, Expansion, Explanation, ObjectKey, Question, explain, resource_name, suggestion,
 };
@@ -152,13 +152,12 @@ impl Item {
             out.line(format!("waiting: {}", style::plain(sentence)))?;
         }
         match (&self.suggestion, &self.explanation.because) {
-            (_, Because::Denied { objects, .. }) => match objects.first() {
-                Some(key) => out.line(format!(
-                    "to take the denial away: kubectl kafka acl revoke {} -n {}",
-                    key.name, key.namespace
-                )),
-                None => out.line("the denial has to go first; whoever made it can take it away with kafka-acls.sh"),
-            },
+            (Some(command), Because::Denied { .. }) => {
+                out.line(format!("to take the denial away: {command}"))
+            }
+            (None, Because::Denied { .. }) => out.line(
+                "the denial has to go first; whoever made it can take it away with kafka-acls.sh",
+            ),
             (Some(command), _) => out.line(format!("to allow it: {command}")),
             (None, _) => Ok(()),
         }
@@ -293,9 +292,17 @@ fn answer(
             true => waiting(question, expansion, objects),
             false => Vec::new(),
         },
-        suggestion: no_rule
-            .then(|| suggestion(question, &namespace, &cluster))
-            .flatten(),
+        suggestion: match &explanation.because {
+            Because::NoRule => suggestion(question, &namespace, &cluster),
+            Because::Denied { objects, .. } => objects.first().map(|object| {
+                format!(
+                    "kubectl kafka acl revoke {} {}",
+                    object.name,
+                    target.flags_from(&object.namespace)
+                )
+            }),
+            Because::SuperUser | Because::Allowed { .. } => None,
+        },
         explanation,
     }
 }
@@ -316,7 +323,9 @@ fn waiting(
         ));
     }
     let acls = objects.map(|o| o.acls.as_slice()).unwrap_or_default();
-    for acl in acls.iter().filter(|acl| speaks_of(acl, question)) {
+    let about_both =
+        |acl: &&KafkaACL| speaks_of(acl, question) && speaks_to(acl, question, objects);
+    for acl in acls.iter().filter(about_both) {
         let object = ObjectKey::of(acl);
         let refused = expansion.verdicts.get(&object);
         let refused = refused.into_iter().flat_map(|verdict| &verdict.refused);
@@ -333,6 +342,21 @@ fn waiting(
     }
     sentences.truncate(5);
     sentences
+}
+
+/// Whether an object speaks of the principal, or of a user that would have it.
+fn speaks_to(acl: &KafkaACL, question: &Question<'_>, objects: Option<&Objects>) -> bool {
+    let own = acl.metadata.namespace.as_deref().unwrap_or_default();
+    acl.spec.subjects.iter().any(|subject| {
+        let namespace = subject.namespace.as_deref().unwrap_or(own);
+        let names = principals_of(subject, own, objects, None).unwrap_or_else(|_| {
+            let first = names::user_principal(namespace, &subject.name);
+            vec![format!("User:{first}")]
+        });
+        names
+            .iter()
+            .any(|name| name == question.principal || name == "User:*")
+    })
 }
 
 /// Whether an object speaks of the resource.
@@ -434,7 +458,7 @@ mod tests {
             std::slice::from_ref(&deny),
         );
         assert!(
-            denied.ends_with("to take the denial away: kubectl kafka acl revoke rules -n team\n"),
+            denied.ends_with("to take the denial away: kubectl kafka acl revoke rules -n team -c streaming/events\n"),
             "{denied}"
         );
         let write = acl("orders", Operation::Write, Permission::Allow);

@@ -85,7 +85,7 @@ pub fn principals_of(
                     Code::NotFound,
                     format!("there is no KafkaUser {key} of this cluster"),
                 )
-                .hint(format!("kubectl kafka user list -n {namespace}"))
+                .hint(format!("kubectl get kafkausers -n {namespace}"))
             })
         }
     }

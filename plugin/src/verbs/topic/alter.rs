@@ -152,6 +152,10 @@ async fn in_kafka(
         failure
             .doing(format!("{what} of topic {topic}"))
             .at(kafka.place())
+            .hint(format!(
+                "kubectl kafka topic describe {topic} {}",
+                kafka.flags()
+            ))
     };
     if args.replicas.is_some() {
         let what = format!(

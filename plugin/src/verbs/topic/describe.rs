@@ -12,7 +12,7 @@ use super::actual::{self, Actual};
 use super::claims::Claims;
 use super::description::{Object, Topic, Topics};
 use super::{absent, bare, difference};
-use crate::access::{self, Objects};
+use crate::access::{self, Logins, Objects};
 use crate::exit::{self, Code, Failure, Result};
 use crate::kafka::Access;
 use crate::objects::{self, Standing, Target};
@@ -37,6 +37,7 @@ pub struct Args {
 struct Told {
     topics: std::collections::BTreeMap<String, Result<Option<Actual>>>,
     brokers: Vec<Broker>,
+    logins: Option<Logins>,
 }
 
 /// Describes the topics.
@@ -76,9 +77,15 @@ pub async fn run(session: &Session, args: Args) -> Result<()> {
         }
         Err(failure) => return Err(failure),
     };
+    // Without Kafka, only what users report of themselves is known.
+    let unknown = Logins::new();
+    let logins = match &told {
+        Some(told) => told.logins.as_ref(),
+        None => Some(&unknown),
+    };
     let expansion = gathered
         .as_ref()
-        .map(|objects: &Objects| objects.expansion(None))
+        .map(|objects: &Objects| objects.expansion(logins))
         .unwrap_or_default();
     let (mut items, mut failures) = (Vec::new(), Vec::new());
     for name in names {
@@ -122,9 +129,17 @@ pub async fn run(session: &Session, args: Args) -> Result<()> {
 
 async fn ask(session: &Session, target: &Target, args: &Args, names: &[&str]) -> Result<Told> {
     let kafka = target.kafka(session, &args.access).await?;
-    let (topics, brokers) =
-        tokio::try_join!(actual::actual(&kafka, names), actual::brokers(&kafka))?;
-    Ok(Told { topics, brokers })
+    let logins = async { Ok(access::logins(&kafka).await) };
+    let (topics, brokers, logins) = tokio::try_join!(
+        actual::actual(&kafka, names),
+        actual::brokers(&kafka),
+        logins
+    )?;
+    Ok(Told {
+        topics,
+        brokers,
+        logins,
+    })
 }
 
 #[allow(

@@ -67,8 +67,9 @@ pub async fn run(session: &Session, args: Args) -> Result<()> {
             Some(other) => match issued_to(other) {
                 Some(key) => failures.push(
                     Failure::usage(format!("{name} is issued to KafkaUser {key}")).hint(format!(
-                        "kubectl kafka user delete {} -n {}",
-                        key.name, key.namespace
+                        "kubectl kafka user delete {} {}",
+                        key.name,
+                        target.flags_from(&key.namespace)
                     )),
                 ),
                 None => names.push(other.to_owned()),
