@@ -16,6 +16,7 @@ mod logins;
 mod operator;
 mod plugin;
 mod quiet;
+mod topics;
 mod versions;
 
 use std::time::Duration;
@@ -42,8 +43,11 @@ pub async fn events() -> Result<Node> {
 }
 
 /// The cluster of tenants, in a namespace of the same name: one broker, a listener for certificates and one for
-/// passwords, and every namespace may use it.
+/// passwords, and every namespace may use it that is not labelled with [`KEPT_OUT`].
 pub const TENANTS: (&str, &str) = ("tenants", "tenants");
+
+/// The label of namespaces that may not use the tenants' cluster.
+pub const KEPT_OUT: &str = "tests.kept-out";
 
 const TENANTS_MANIFEST: &str = "
 apiVersion: v1
@@ -66,7 +70,7 @@ spec:
   listeners:
     - {name: clients, port: 9092}
     - {name: scram, port: 9094, tls: server, sasl: [SCRAM-SHA-512, SCRAM-SHA-256]}
-  tenancy: {allowedNamespaces: {}}
+  tenancy: {allowedNamespaces: {matchExpressions: [{key: tests.kept-out, operator: DoesNotExist}]}}
 ";
 
 /// The node with the cluster of tenants Ready, and a client with its administrator's certificate.

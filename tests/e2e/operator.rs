@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Patch, PatchParams};
+use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use rand::Rng;
 use sdm_api::names::OPERATOR_NAMESPACE;
@@ -34,6 +34,27 @@ async fn pod_of(node: &Node, candidate: &str) -> Result<Pod> {
         .into_iter()
         .find(|p| candidate.starts_with(&p.name_any()))
         .context("the leader's Pod")
+}
+
+/// Ends the controller that acts, properly, and waits until the next one does.
+pub async fn restart(node: &Node) -> Result<()> {
+    if let Ok(command) = std::env::var("SDM_TEST_RESTART") {
+        let done = tokio::process::Command::new("sh")
+            .args(["-c", &command])
+            .status()
+            .await?;
+        ensure!(done.success(), "{command}: {done}");
+        return Ok(());
+    }
+    let before = leader(node).await?;
+    let pods: Api<Pod> = Api::namespaced(node.client.clone(), OPERATOR_NAMESPACE);
+    let pod = pod_of(node, &before).await?.name_any();
+    pods.delete(&pod, &DeleteParams::default()).await?;
+    until("another leader", Duration::from_secs(40), || async {
+        Ok(Some(leader(node).await?).filter(|l| *l != before))
+    })
+    .await?;
+    Ok(())
 }
 
 /// SIGKILL to the program in a Pod, found by its container's cgroup.

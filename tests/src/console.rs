@@ -55,7 +55,7 @@ impl Said {
 impl Console {
     /// Starts one with `secret` mounted; `image` is the brokers'. Pods meet the restricted Pod Security Standard.
     pub async fn start(node: &Node, namespace: &str, secret: &str, image: &str) -> Result<Self> {
-        let name = format!("console-{secret}");
+        let name = format!("console-{secret}-{:08x}", rand::random::<u32>());
         let pod: Pod = serde_json::from_value(json!({
             "metadata": {"name": name},
             "spec": {

@@ -45,6 +45,11 @@ impl Load {
                 bail!("creating {name}: {error}");
             }
         }
+        Self::onto(client, topic).await
+    }
+
+    /// Starts to write to a topic that is there.
+    pub async fn onto(client: Client, topic: &str) -> Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let acknowledged = Arc::new(AtomicU64::new(0));
         let task = tokio::spawn(run(

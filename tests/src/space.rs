@@ -89,6 +89,15 @@ impl Space {
         }
     }
 
+    /// Puts a label on the namespace.
+    pub async fn label(&self, key: &str) -> Result<()> {
+        let api: Api<Namespace> = Api::all(self.node.client.clone());
+        let patch = Patch::Merge(json!({"metadata": {"labels": {key: "true"}}}));
+        api.patch(&self.name, &PatchParams::default(), &patch)
+            .await?;
+        Ok(())
+    }
+
     /// Its objects of a kind.
     pub fn api(&self, kind: Kind) -> Api<DynamicObject> {
         Api::namespaced_with(self.node.client.clone(), &self.name, &kind.resource())
@@ -113,6 +122,20 @@ impl Space {
             .await
             .with_context(|| format!("creating {} {}/{name}", resource.kind, self.name))?;
         Ok(())
+    }
+
+    /// Declares the topic `<namespace>.<name>` and waits until it is Ready; its name in Kafka comes back.
+    pub async fn topic(&self, name: &str, mut spec: Value) -> Result<String> {
+        let topic = self.topic_name(name);
+        spec["topicName"] = json!(topic);
+        self.make(Kind::Topic, name, spec).await?;
+        self.ready(Kind::Topic, name).await?;
+        Ok(topic)
+    }
+
+    /// What topics of this namespace are called here: names of topics are the whole cluster's.
+    pub fn topic_name(&self, name: &str) -> String {
+        format!("{}.{name}", self.name)
     }
 
     /// Merges into an object's spec; `null` takes a field away.

@@ -1,0 +1,664 @@
+//! Topics declared as objects: Kafka becomes what they say, and nothing else in it is touched.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use k8s_openapi::api::core::v1::Event;
+use kube::Api;
+use kube::api::ListParams;
+use sdm_kafka::{Client, ConfigChange, ConfigOp, ConfigResource, NewTopic};
+use sdm_tests::console::{Console, MOUNT};
+use sdm_tests::ledger::Load;
+use sdm_tests::login::{Attempt, read, write};
+use sdm_tests::space::{Kind, Space};
+use sdm_tests::view::{View, broker_defaults, topic, topic_config};
+use sdm_tests::wait::until;
+use serde_json::json;
+
+use crate::{
+    CLUSTER, KEPT_OUT, NAMESPACE, PATIENCE, TENANTS, events, kafka_image, operator, tenants,
+};
+
+/// A round of the sweep that finds changes made by hand, and some time to mend them.
+const SWEEP: Duration = Duration::from_secs(150);
+
+async fn create_by_hand(kafka: &Client, name: &str, configs: &[(&str, &str)]) -> Result<()> {
+    let new = NewTopic {
+        name: name.to_owned(),
+        partitions: Some(2),
+        replication_factor: Some(1),
+        configs: configs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect(),
+        ..NewTopic::default()
+    };
+    for (_, verdict) in kafka.create_topics(&[new], false).await? {
+        verdict.map_err(|e| anyhow::anyhow!("{name}: {e}"))?;
+    }
+    until("the new topic to be seen", PATIENCE, || async {
+        Ok(topic(kafka, name).await?.map(drop))
+    })
+    .await
+}
+
+async fn set_by_hand(kafka: &Client, name: &str, key: &str, value: &str) -> Result<()> {
+    let change = ConfigChange {
+        resource: ConfigResource::Topic(name.to_owned()),
+        ops: vec![ConfigOp::Set {
+            key: key.to_owned(),
+            value: value.to_owned(),
+        }],
+    };
+    for (_, verdict) in kafka.incremental_alter_configs(&[change], false).await? {
+        verdict.map_err(|e| anyhow::anyhow!("{name}: {e}"))?;
+    }
+    Ok(())
+}
+
+fn configuration(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs
+        .iter()
+        .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+        .collect()
+}
+
+/// Waits until Kafka has the topic no more.
+async fn absent(kafka: &Client, name: &str) -> Result<()> {
+    until("the topic to go from Kafka", PATIENCE, || async {
+        Ok(topic(kafka, name).await?.is_none().then_some(()))
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_is_created_grown_altered_and_deleted_as_its_object_is() -> Result<()> {
+    let (node, kafka) = tenants().await?;
+    let space = Space::create(&node, TENANTS, "topics").await?;
+    let spec = json!({"partitions": 2, "replicas": 1, "config": {"retention.ms": "3600000", "segment.bytes": "2097152"}});
+    let name = space.topic("orders", spec).await?;
+    let (id, replicas) = topic(&kafka, &name).await?.context("the topic")?;
+    ensure!(replicas.len() == 2, "{replicas:?}");
+    let wanted = configuration(&[("retention.ms", "3600000"), ("segment.bytes", "2097152")]);
+    ensure!(topic_config(&kafka, &name).await? == wanted);
+
+    // What somebody else sets is somebody else's, and what was set here is reset when it is not wanted any more.
+    set_by_hand(&kafka, &name, "max.message.bytes", "900000").await?;
+    let spec =
+        json!({"partitions": 5, "config": {"retention.ms": "7200000", "segment.bytes": null}});
+    space.change(Kind::Topic, "orders", spec).await?;
+    let object = space.ready(Kind::Topic, "orders").await?;
+    ensure!(
+        object.data["status"]["partitions"] == 5,
+        "{}",
+        object.data["status"]
+    );
+    let (same, replicas) = topic(&kafka, &name).await?.context("the topic")?;
+    ensure!(same == id && replicas.len() == 5, "{replicas:?}");
+    let wanted = configuration(&[("max.message.bytes", "900000"), ("retention.ms", "7200000")]);
+    let found = topic_config(&kafka, &name).await?;
+    ensure!(found == wanted, "{found:?}");
+
+    // Kafka cannot shrink a topic, and the API server says so at once.
+    let fewer = space
+        .change(Kind::Topic, "orders", json!({"partitions": 3}))
+        .await;
+    let said = format!("{:#}", fewer.err().context("it may not shrink")?);
+    ensure!(
+        said.contains("partitions can grow and not shrink"),
+        "{said}"
+    );
+    // More by hand than declared: nothing that could be done.
+    let grown = kafka
+        .create_partitions(&[(name.clone(), 7, Vec::new())], false)
+        .await?;
+    ensure!(grown.iter().all(|(_, v)| v.is_ok()), "{grown:?}");
+    space
+        .change(Kind::Topic, "orders", json!({"partitions": 6}))
+        .await?;
+    space
+        .refused(
+            Kind::Topic,
+            "orders",
+            "PartitionsCannotShrink",
+            "set partitions to 7 or more",
+        )
+        .await?;
+    space
+        .change(Kind::Topic, "orders", json!({"partitions": 7}))
+        .await?;
+    space.ready(Kind::Topic, "orders").await?;
+
+    // More copies than there are brokers: that waits.
+    space
+        .make(
+            Kind::Topic,
+            "wide",
+            json!({"topicName": space.topic_name("wide"), "replicas": 3}),
+        )
+        .await?;
+    space
+        .refused(
+            Kind::Topic,
+            "wide",
+            "NotEnoughBrokers",
+            "add brokers, or lower replicas",
+        )
+        .await?;
+
+    space.remove(Kind::Topic, "orders").await?;
+    absent(&kafka, &name).await?;
+    space.close().await
+}
+
+/// Foreign things made by Kafka's own tools, before and in between, and all that is declared comes and goes around them.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_made_survives_everything_of_ours() -> Result<()> {
+    let (node, kafka) = tenants().await?;
+    let space = Space::create(&node, TENANTS, "foreign").await?;
+    let ours = space
+        .topic(
+            "ours",
+            json!({"partitions": 1, "config": {"retention.ms": "3600000"}}),
+        )
+        .await?;
+    let spec =
+        json!({"authentication": "scram-sha-512", "quotas": {"producerByteRate": 1_000_000}});
+    space.make(Kind::User, "app", spec).await?;
+    space.ready(Kind::User, "app").await?;
+    let principal = format!("{}/user/app", space.name);
+
+    let image = kafka_image(&node).await?;
+    let console = Console::start(&node, TENANTS.0, "tenants-admin", &image).await?;
+    let tool = |tool: &str, arguments: &str| {
+        format!(
+            "{tool}.sh --bootstrap-server tenants-bootstrap.tenants.svc:9092 --command-config {MOUNT}/client.properties {arguments}"
+        )
+    };
+    let theirs = space.topic_name("theirs");
+    let commands = [
+        tool(
+            "kafka-topics",
+            &format!("--create --topic {theirs} --partitions 1 --config retention.ms=1800000"),
+        ),
+        // On what is ours: a key, an ACL that is wanted here too, another one, and a second quota.
+        tool(
+            "kafka-configs",
+            &format!(
+                "--alter --entity-type topics --entity-name {ours} --add-config segment.ms=600000"
+            ),
+        ),
+        tool(
+            "kafka-acls",
+            &format!(
+                "--add --allow-principal 'User:{principal}' --operation Read --operation Alter --topic {ours}"
+            ),
+        ),
+        tool(
+            "kafka-acls",
+            &format!(
+                "--add --allow-principal User:{}.legacy --operation All --topic {ours} --resource-pattern-type prefixed",
+                space.name
+            ),
+        ),
+        tool(
+            "kafka-configs",
+            &format!(
+                "--alter --entity-type users --entity-name {principal} --add-config consumer_byte_rate=500000"
+            ),
+        ),
+        tool(
+            "kafka-configs",
+            &format!(
+                "--alter --entity-type users --entity-name {}.legacy --add-config producer_byte_rate=1000",
+                space.name
+            ),
+        ),
+        tool(
+            "kafka-configs",
+            &format!(
+                "--alter --entity-type users --entity-name {}.legacy --add-config 'SCRAM-SHA-512=[iterations=4096,password=secret]'",
+                space.name
+            ),
+        ),
+    ];
+    // All at the same time: each is a JVM that mostly waits.
+    let all = commands
+        .map(|c| format!("({c} || echo FAILED) &"))
+        .join(" ");
+    let said = console.run(&format!("{all} wait")).await?;
+    ensure!(said.ok && !said.out.contains("FAILED"), "{said:?}");
+    console.stop().await?;
+
+    let spec = json!({
+        "subjects": [{"name": "app"}], "roles": ["consumer"],
+        "resources": [{"type": "topic", "name": ours}, {"type": "group", "name": format!("{}.app", space.name)}]
+    });
+    space.make(Kind::Acl, "app", spec).await?;
+    space.ready(Kind::Acl, "app").await?;
+    space
+        .change(
+            Kind::Topic,
+            "ours",
+            json!({"config": {"retention.ms": "7200000"}}),
+        )
+        .await?;
+    space.ready(Kind::Topic, "ours").await?;
+    let with_ours = View::of(&kafka).await?.about(&space.name);
+    ensure!(
+        with_ours.acls.len() == 3 + 3 && with_ours.scram.len() == 2,
+        "{with_ours:#?}"
+    );
+    ensure!(topic_config(&kafka, &ours).await?["segment.ms"] == "600000");
+
+    space
+        .change(Kind::Topic, "ours", json!({"config": null}))
+        .await?;
+    space.ready(Kind::Topic, "ours").await?;
+    let left = topic_config(&kafka, &ours).await?;
+    ensure!(
+        left == configuration(&[("segment.ms", "600000")]),
+        "{left:?}"
+    );
+    space.remove(Kind::Acl, "app").await?;
+    space.remove(Kind::User, "app").await?;
+    space.remove(Kind::Topic, "ours").await?;
+    absent(&kafka, &ours).await?;
+    let left = until("what is ours to go", PATIENCE, || async {
+        let left = View::of(&kafka).await?.about(&space.name);
+        let ours = left.scram.iter().chain(&left.quotas).any(|l| {
+            l.contains("producer_byte_rate\": 1000000") || l.contains(&format!("{principal} "))
+        });
+        ensure!(!ours && left.acls.len() == 3, "{left:#?}");
+        Ok(Some(left))
+    })
+    .await?;
+    let name = &space.name;
+    ensure!(
+        left.acls.iter().map(String::as_str).collect::<Vec<_>>()
+            == [
+                format!("Allow User:{name}.legacy All Topic Prefixed {ours} from *"),
+                format!("Allow User:{principal} Alter Topic Literal {ours} from *"),
+                format!("Allow User:{principal} Read Topic Literal {ours} from *"),
+            ],
+        "{left:#?}"
+    );
+    ensure!(left.topics.iter().eq([&theirs]), "{left:#?}");
+    ensure!(
+        left.scram
+            .iter()
+            .eq([&format!("{name}.legacy SCRAM-SHA-512 4096")]),
+        "{left:#?}"
+    );
+    ensure!(left.quotas.len() == 2, "{left:#?}");
+    let config = topic_config(&kafka, &theirs).await?;
+    ensure!(
+        config == configuration(&[("retention.ms", "1800000")]),
+        "{config:?}"
+    );
+    space.close().await
+}
+
+/// In the cluster's own namespace, which may take over what nobody has declared.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_exists_is_adopted_as_the_object_says() -> Result<()> {
+    let (node, kafka) = tenants().await?;
+    let space = Space::of(&node, TENANTS, TENANTS.0);
+    let nonce = format!("{:08x}", rand::random::<u32>());
+    let [never, identical, different, always] =
+        ["never", "identical", "different", "always"].map(|n| format!("{n}-{nonce}"));
+    for name in [&never, &identical, &different, &always] {
+        create_by_hand(
+            &kafka,
+            name,
+            &[("retention.ms", "1800000"), ("segment.ms", "600000")],
+        )
+        .await?;
+        write(&kafka, name, "theirs").await?;
+    }
+    let wanted = json!({"partitions": 2, "config": {"retention.ms": "1800000"}});
+    let spec = |adoption: &str, mut spec: serde_json::Value| {
+        spec["adoption"] = json!(adoption);
+        spec
+    };
+    space
+        .make(Kind::Topic, &never, spec("Never", wanted.clone()))
+        .await?;
+    space.make(Kind::Topic, &identical, wanted.clone()).await?;
+    let other = json!({"partitions": 3, "config": {"retention.ms": "3600000"}});
+    space.make(Kind::Topic, &different, other.clone()).await?;
+    space
+        .make(Kind::Topic, &always, spec("Always", other))
+        .await?;
+
+    space
+        .refused(
+            Kind::Topic,
+            &never,
+            "TopicExists",
+            "set adoption to IfIdentical or Always",
+        )
+        .await?;
+    let said = space
+        .refused(
+            Kind::Topic,
+            &different,
+            "TopicExists",
+            "set adoption to Always",
+        )
+        .await?;
+    ensure!(
+        said.contains("2 partitions instead of 3")
+            && said.contains("retention.ms is 1800000 instead of 3600000"),
+        "{said}"
+    );
+    space.ready(Kind::Topic, &identical).await?;
+    space.ready(Kind::Topic, &always).await?;
+
+    let before = configuration(&[("retention.ms", "1800000"), ("segment.ms", "600000")]);
+    for name in [&never, &identical, &different] {
+        ensure!(topic_config(&kafka, name).await? == before, "{name}");
+        ensure!(
+            topic(&kafka, name)
+                .await?
+                .is_some_and(|(_, r)| r.len() == 2),
+            "{name}"
+        );
+    }
+    let after = configuration(&[("retention.ms", "3600000"), ("segment.ms", "600000")]);
+    ensure!(topic_config(&kafka, &always).await? == after);
+    ensure!(
+        topic(&kafka, &always)
+            .await?
+            .is_some_and(|(_, r)| r.len() == 3)
+    );
+
+    // Those that were not adopted stay when their objects go, with their records; the others were taken over for good.
+    for name in [&never, &identical, &different, &always] {
+        space.remove(Kind::Topic, name).await?;
+    }
+    absent(&kafka, &identical).await?;
+    absent(&kafka, &always).await?;
+    for name in [&never, &different] {
+        ensure!(
+            read(&kafka, name).await? == Attempt::Done(vec!["theirs".to_owned()]),
+            "{name}"
+        );
+    }
+    kafka.delete_topics(&[&never, &different]).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retained_topic_stays_for_its_namespace_alone() -> Result<()> {
+    let (node, kafka) = tenants().await?;
+    let space = Space::create(&node, TENANTS, "retain").await?;
+    let other = Space::create(&node, TENANTS, "other").await?;
+    let name = space
+        .topic("kept", json!({"partitions": 1, "deletionPolicy": "Retain"}))
+        .await?;
+    write(&kafka, &name, "kept").await?;
+    space.remove(Kind::Topic, "kept").await?;
+    let spec = json!({"topicName": name, "partitions": 1});
+    other.make(Kind::Topic, "taken", spec.clone()).await?;
+    other
+        .refused(
+            Kind::Topic,
+            "taken",
+            "AdoptionNotGranted",
+            "KafkaAccessGrant",
+        )
+        .await?;
+    space.make(Kind::Topic, "again", spec).await?;
+    space.ready(Kind::Topic, "again").await?;
+    ensure!(read(&kafka, &name).await? == Attempt::Done(vec!["kept".to_owned()]));
+    other
+        .refused(
+            Kind::Topic,
+            "taken",
+            "TopicNameConflict",
+            "choose another topicName",
+        )
+        .await?;
+    other.close().await?;
+    // This one deletes it.
+    space.remove(Kind::Topic, "again").await?;
+    absent(&kafka, &name).await?;
+    space.close().await
+}
+
+/// On three brokers, of which each learns in its own time what became of a topic.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_deleted_and_declared_again_at_once_is_a_new_one() -> Result<()> {
+    let node = events().await?;
+    let kafka = node.kafka(NAMESPACE, CLUSTER).await?;
+    let space = Space::of(&node, (NAMESPACE, CLUSTER), NAMESPACE);
+    let object = format!("again-{:08x}", rand::random::<u32>());
+    let name = space.topic_name(&object);
+    let mut before = String::new();
+    for _ in 0..10 {
+        let spec = json!({"topicName": name, "partitions": 1, "replicas": 3});
+        space.make(Kind::Topic, &object, spec).await?;
+        let status = space.ready(Kind::Topic, &object).await?.data["status"].clone();
+        let id = status["topicId"].as_str().context("an id")?.to_owned();
+        ensure!(id != before, "the one before");
+        ensure!(!write(&kafka, &name, "old").await?.is_denied());
+        before = id;
+        space.remove(Kind::Topic, &object).await?;
+    }
+    absent(&kafka, &name).await
+}
+
+/// A namespace that may not use the cluster has nothing to say about its names either.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_kept_out_keeps_nobody_from_a_name() -> Result<()> {
+    let (node, _) = tenants().await?;
+    let out = Space::create(&node, TENANTS, "out").await?;
+    out.label(KEPT_OUT).await?;
+    let space = Space::create(&node, TENANTS, "in").await?;
+    let spec = json!({"topicName": space.topic_name("orders"), "partitions": 1});
+    out.make(Kind::Topic, "first", spec.clone()).await?;
+    let remedy = "spec.tenancy.allowedNamespaces";
+    out.refused(Kind::Topic, "first", "NamespaceNotAllowed", remedy)
+        .await?;
+    out.make(Kind::User, "app", json!({})).await?;
+    out.refused(Kind::User, "app", "NamespaceNotAllowed", remedy)
+        .await?;
+    space.make(Kind::Topic, "orders", spec).await?;
+    space.ready(Kind::Topic, "orders").await?;
+    out.close().await?;
+    space.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_objects_for_one_topic_the_older_wins_after_a_restart_too() -> Result<()> {
+    let (node, kafka) = tenants().await?;
+    let space = Space::create(&node, TENANTS, "conflict").await?;
+    let name = space
+        .topic(
+            "older",
+            json!({"partitions": 1, "config": {"retention.ms": "3600000"}}),
+        )
+        .await?;
+    write(&kafka, &name, "of the older").await?;
+    let (id, _) = topic(&kafka, &name).await?.context("the topic")?;
+    // Its name comes first in every order but that of age.
+    let spec = json!({"topicName": name, "partitions": 3, "config": {"retention.ms": "60000"}});
+    space.make(Kind::Topic, "a-younger", spec).await?;
+    let remedy = "choose another topicName, or delete one of the two";
+    space
+        .refused(Kind::Topic, "a-younger", "TopicNameConflict", remedy)
+        .await?;
+
+    operator::restart(&node).await?;
+    // Something that is served shows that the new one has looked at everything.
+    space.topic("witness", json!({"partitions": 1})).await?;
+    space
+        .refused(Kind::Topic, "a-younger", "TopicNameConflict", remedy)
+        .await?;
+    space.ready(Kind::Topic, "older").await?;
+    let (same, replicas) = topic(&kafka, &name).await?.context("the topic")?;
+    ensure!(same == id && replicas.len() == 1);
+
+    space.remove(Kind::Topic, "older").await?;
+    space.ready(Kind::Topic, "a-younger").await?;
+    let (other, replicas) = topic(&kafka, &name).await?.context("the topic")?;
+    ensure!(other != id && replicas.len() == 3, "{other} {replicas:?}");
+    let records = read(&kafka, &name).await?;
+    ensure!(
+        records == Attempt::Done(Vec::new()),
+        "records of the older one: {records:?}"
+    );
+    space.close().await
+}
+
+/// Waits until there is an event of that reason about an object, and returns its note.
+async fn event(space: &Space, about: &str, reason: &str) -> Result<String> {
+    let events: Api<Event> = Api::namespaced(space.node.client.clone(), &space.name);
+    let of = ListParams::default().fields(&format!("involvedObject.name={about},reason={reason}"));
+    until(
+        &format!("an event {reason} about {about}"),
+        SWEEP,
+        || async {
+            let found = events.list(&of).await?.items.pop();
+            Ok(found.and_then(|e| e.message))
+        },
+    )
+    .await
+}
+
+/// Changes by hand: one topic undoes them, the other one reports.
+async fn drift(found: impl AsyncFnOnce(&sdm_tests::node::Node) -> Result<()>) -> Result<()> {
+    let (node, kafka) = tenants().await?;
+    let space = Space::create(&node, TENANTS, "drift").await?;
+    let spec = |policy: &str| json!({"partitions": 1, "driftPolicy": policy, "config": {"retention.ms": "3600000"}});
+    let corrected = space.topic("corrected", spec("Correct")).await?;
+    let deleted = space.topic("deleted", spec("Correct")).await?;
+    let reported = space.topic("reported", spec("Report")).await?;
+    let missing = space.topic("missing", spec("Report")).await?;
+    for name in [&corrected, &reported] {
+        set_by_hand(&kafka, name, "retention.ms", "60000").await?;
+        set_by_hand(&kafka, name, "segment.ms", "600000").await?;
+    }
+    kafka.delete_topics(&[&deleted, &missing]).await?;
+    found(&node).await?;
+
+    let wanted = configuration(&[("retention.ms", "3600000"), ("segment.ms", "600000")]);
+    until("the change to be undone", SWEEP, || async {
+        let is = topic_config(&kafka, &corrected).await?;
+        if is == wanted {
+            Ok(Some(()))
+        } else {
+            bail!("{is:?}")
+        }
+    })
+    .await?;
+    let note = event(&space, "corrected", "DriftCorrected").await?;
+    println!("DriftCorrected: {note}");
+    ensure!(note.contains("retention.ms set to 3600000"), "{note}");
+    until("the deleted topic to be there again", SWEEP, || async {
+        Ok(topic(&kafka, &deleted).await?.map(drop))
+    })
+    .await?;
+
+    let drift = until("the other change to be reported", SWEEP, || async {
+        let drift = space.status(Kind::Topic, "reported", "drift").await?;
+        Ok(drift.as_array().cloned())
+    })
+    .await?;
+    ensure!(
+        drift == [json!("retention.ms is 60000 instead of 3600000")],
+        "{drift:?}"
+    );
+    space.ready(Kind::Topic, "reported").await?;
+    ensure!(topic_config(&kafka, &reported).await?["retention.ms"] == "60000");
+    until("the missing topic to be reported", SWEEP, || async {
+        space
+            .refused(Kind::Topic, "missing", "TopicMissing", "set it to Correct")
+            .await
+            .map(Some)
+    })
+    .await?;
+    ensure!(
+        topic(&kafka, &missing).await?.is_none(),
+        "it was created again"
+    );
+    // Told to, it mends that too.
+    space
+        .change(Kind::Topic, "reported", json!({"driftPolicy": "Correct"}))
+        .await?;
+    space
+        .change(Kind::Topic, "missing", json!({"driftPolicy": "Correct"}))
+        .await?;
+    space.ready(Kind::Topic, "reported").await?;
+    space.ready(Kind::Topic, "missing").await?;
+    ensure!(topic_config(&kafka, &reported).await? == wanted);
+    ensure!(topic(&kafka, &missing).await?.is_some());
+    space.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_by_hand_are_undone_or_reported_after_a_restart() -> Result<()> {
+    drift(async |node| operator::restart(node).await).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "up to two and a half minutes"]
+async fn changes_by_hand_are_undone_or_reported_within_a_sweep() -> Result<()> {
+    drift(async |_| Ok(())).await
+}
+
+/// Three brokers, a steady load, and every copy moved twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_are_added_and_taken_away_under_load_and_no_throttle_is_left() -> Result<()> {
+    let node = events().await?;
+    let kafka = node.kafka(NAMESPACE, CLUSTER).await?;
+    let space = Space::of(&node, (NAMESPACE, CLUSTER), NAMESPACE);
+    let object = format!("moved-{:08x}", rand::random::<u32>());
+    let name = space
+        .topic(&object, json!({"partitions": 6, "replicas": 1}))
+        .await?;
+    let load = Load::onto(kafka.clone(), &name).await?;
+    for replicas in [3, 2, 1, 3] {
+        let config = match replicas {
+            3 => json!({"min.insync.replicas": "2"}),
+            _ => json!(null),
+        };
+        space
+            .change(
+                Kind::Topic,
+                &object,
+                json!({"replicas": replicas, "config": config}),
+            )
+            .await?;
+        let status = space.ready(Kind::Topic, &object).await?.data["status"].clone();
+        ensure!(status["replicas"] == replicas, "{status}");
+        let (_, partitions) = topic(&kafka, &name).await?.context("the topic")?;
+        ensure!(
+            partitions.iter().all(|r| r.len() == replicas),
+            "{partitions:?}"
+        );
+        ensure!(kafka.list_partition_reassignments(None).await?.is_empty());
+        // Each broker learns of it a moment later.
+        until("the throttle to go", Duration::from_secs(5), || async {
+            let mut config = topic_config(&kafka, &name).await?;
+            config.append(&mut broker_defaults(&kafka).await?);
+            config.retain(|key, _| key.contains("throttle"));
+            ensure!(config.is_empty(), "{config:?}");
+            Ok(Some(()))
+        })
+        .await?;
+        load.progress(100).await?;
+    }
+    let ledger = load.finish().await?;
+    println!(
+        "{} acknowledged, {} in doubt, longest gap {:?}",
+        ledger.acknowledged.len(),
+        ledger.in_doubt.len(),
+        ledger.longest_gap
+    );
+    ledger.verify(kafka.clone(), &name).await?;
+    space.remove(Kind::Topic, &object).await?;
+    absent(&kafka, &name).await
+}
