@@ -24,6 +24,9 @@ use super::worker::Worker;
 use crate::error::Error;
 use crate::store::Key;
 
+/// Questions at the same time.
+const FEW: usize = 8;
+
 /// What Kafka was seen to have; forgotten now and then, so that changes by hand are seen.
 #[derive(Default)]
 pub struct Known {
@@ -208,7 +211,13 @@ impl Worker {
             // The record was there once and is gone: what is wanted and there was made by us, or may as well have been.
             ledger.add_acls(expansion.wanted.keys().filter(|a| present.contains(*a)));
         }
-        let steps = changes(&expansion.wanted, present, ledger.acls());
+        let mut steps = changes(&expansion.wanted, present, ledger.acls());
+        if steps.create.iter().any(|some| !some.is_empty()) {
+            // What somebody made since the last look is not ours, and would be taken for it.
+            let found = made_meanwhile(client, steps.create.iter().flatten()).await?;
+            present.extend(found);
+            steps = changes(&expansion.wanted, present, ledger.acls());
+        }
         ledger.remove_acls(&steps.forget);
         ledger.add_acls(steps.create.iter().flatten());
         ledger.commit(&self.context.client).await?;
@@ -363,4 +372,21 @@ impl Worker {
         self.writes.acls(&self.context, acls);
         Ok(())
     }
+}
+
+/// Those of the ACLs that Kafka has by now: asked by principal while these are few.
+async fn made_meanwhile<'a>(
+    client: &Client,
+    acls: impl Iterator<Item = &'a Acl>,
+) -> Result<Vec<Acl>, Error> {
+    let asked: BTreeSet<&Acl> = acls.collect();
+    let principals: BTreeSet<&str> = asked.iter().map(|a| a.principal.as_str()).collect();
+    let filters: Vec<AclFilter> = match principals.len() {
+        ..=FEW => principals.into_iter().map(AclFilter::principal).collect(),
+        _ => vec![AclFilter::any()],
+    };
+    let answers = filters.iter().map(|filter| client.describe_acls(filter));
+    let answers = futures::future::try_join_all(answers).await?;
+    let found = answers.iter().flatten().filter_map(acl);
+    Ok(found.filter(|acl| asked.contains(acl)).collect())
 }
