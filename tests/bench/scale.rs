@@ -39,7 +39,10 @@ async fn metric(node: &Node, name: &str) -> Result<Vec<(String, f64)>> {
             .sum();
         found.push((pod, sum));
     }
-    ensure!(!found.is_empty(), "no controller runs in {OPERATOR_NAMESPACE}");
+    ensure!(
+        !found.is_empty(),
+        "no controller runs in {OPERATOR_NAMESPACE}"
+    );
     Ok(found)
 }
 
@@ -54,7 +57,10 @@ async fn memory(node: &Node) -> Result<f64> {
 fn requests(node: &Node) -> Result<BTreeMap<String, f64>> {
     let text = node.kubectl(&["get", "--raw", "/metrics"])?;
     let mut counts = BTreeMap::new();
-    for line in text.lines().filter(|l| l.starts_with("apiserver_request_total{")) {
+    for line in text
+        .lines()
+        .filter(|l| l.starts_with("apiserver_request_total{"))
+    {
         let label = |key: &str| {
             let from = line.find(&format!("{key}=\""))? + key.len() + 2;
             line[from..].split('"').next()
@@ -66,7 +72,11 @@ fn requests(node: &Node) -> Result<BTreeMap<String, f64>> {
         // Ours, and what ours write; nodes, leases and events of the node itself go on.
         let ours = group == "kafka.sdm.dev" || ["configmaps", "secrets"].contains(&resource);
         if ours && verb != "WATCH" {
-            let kind = if ["GET", "LIST"].contains(&verb) { "reads" } else { "writes" };
+            let kind = if ["GET", "LIST"].contains(&verb) {
+                "reads"
+            } else {
+                "writes"
+            };
             let value: f64 = line.rsplit(' ').next().unwrap_or_default().parse()?;
             *counts.entry(kind.to_owned()).or_default() += value;
         }
@@ -77,7 +87,10 @@ fn requests(node: &Node) -> Result<BTreeMap<String, f64>> {
 /// The figures.
 pub async fn measure(node: &Node, figures: &mut Figures) -> Result<()> {
     node.ready(NAMESPACE, CLUSTER, PATIENCE).await?;
-    for (count, figure) in [(2000, "topics_2000_lifecycle_s"), (5000, "topics_5000_lifecycle_s")] {
+    for (count, figure) in [
+        (2000, "topics_2000_lifecycle_s"),
+        (5000, "topics_5000_lifecycle_s"),
+    ] {
         let took = topics::lifecycle(node, &format!("bench-{count}"), count).await?;
         println!("{count} topics: {took:.2?}");
         figures.insert(figure, rounded(took.total()));
@@ -93,12 +106,36 @@ pub async fn quiet(node: &Node, figures: &mut Figures) -> Result<()> {
     let all = topics::topics("bench-quiet", 10_000);
     let names: Vec<String> = all.iter().map(ResourceExt::name_any).collect();
     let (first, second) = all.split_at(5000);
-    bulk::until_ready(&api, &names[..5000], 1, PATIENCE * 2, bulk::create(&node.client, first.to_vec())).await?;
-    figures.insert("controller_rss_5000_topics_mb", rounded(memory(node).await?));
-    bulk::until_ready(&api, &names[5000..], 1, PATIENCE * 2, bulk::create(&node.client, second.to_vec())).await?;
+    bulk::until_ready(
+        &api,
+        &names[..5000],
+        1,
+        PATIENCE * 2,
+        bulk::create(&node.client, first.to_vec()),
+    )
+    .await?;
+    figures.insert(
+        "controller_rss_5000_topics_mb",
+        rounded(memory(node).await?),
+    );
+    bulk::until_ready(
+        &api,
+        &names[5000..],
+        1,
+        PATIENCE * 2,
+        bulk::create(&node.client, second.to_vec()),
+    )
+    .await?;
     let many = users::users("bench-quiet", 1000);
     let user_names: Vec<String> = many.iter().map(ResourceExt::name_any).collect();
-    bulk::until_ready(&user_api, &user_names, 1, PATIENCE, bulk::create(&node.client, many)).await?;
+    bulk::until_ready(
+        &user_api,
+        &user_names,
+        1,
+        PATIENCE,
+        bulk::create(&node.client, many),
+    )
+    .await?;
 
     let (before, polls) = (requests(node)?, metric(node, "sdm_kafka_polls").await?);
     let writes = metric(node, "sdm_api_writes_total").await?;
@@ -108,9 +145,18 @@ pub async fn quiet(node: &Node, figures: &mut Figures) -> Result<()> {
     figures.insert("quiet_writes_10000_topics", delta("writes"));
     figures.insert("quiet_reads_10000_topics", delta("reads"));
     let sum = |all: &[(String, f64)]| all.iter().map(|(_, v)| v).sum::<f64>();
-    figures.insert("quiet_kafka_reads_10000_topics", sum(&metric(node, "sdm_kafka_polls").await?) - sum(&polls));
-    println!("the controllers' own count of writes: {} more", sum(&metric(node, "sdm_api_writes_total").await?) - sum(&writes));
-    figures.insert("controller_rss_10000_topics_mb", rounded(memory(node).await?));
+    figures.insert(
+        "quiet_kafka_reads_10000_topics",
+        sum(&metric(node, "sdm_kafka_polls").await?) - sum(&polls),
+    );
+    println!(
+        "the controllers' own count of writes: {} more",
+        sum(&metric(node, "sdm_api_writes_total").await?) - sum(&writes)
+    );
+    figures.insert(
+        "controller_rss_10000_topics_mb",
+        rounded(memory(node).await?),
+    );
     drift(node, figures).await?;
     restart(node, figures).await?;
     bulk::delete(&api, &names).await?;
@@ -125,19 +171,32 @@ async fn drift(node: &Node, figures: &mut Figures) -> Result<()> {
         key: "retention.ms".to_owned(),
         value: "1234567".to_owned(),
     };
-    let change = ConfigChange { resource: topic.clone(), ops: vec![set] };
+    let change = ConfigChange {
+        resource: topic.clone(),
+        ops: vec![set],
+    };
     let began = Instant::now();
     for (_, verdict) in kafka.incremental_alter_configs(&[change], false).await? {
         verdict.map_err(|e| anyhow::anyhow!("{e}"))?;
     }
     let asked = [(topic, vec!["retention.ms".to_owned()])];
-    until("the change by hand to be undone", Duration::from_secs(300), || async {
-        let found = kafka.describe_config_keys(&asked).await?;
-        let entries = found.into_iter().next().context("an answer")?.1?;
-        Ok(entries.iter().any(|e| e.value.as_deref() == Some("3600000")).then_some(()))
-    })
+    until(
+        "the change by hand to be undone",
+        Duration::from_secs(300),
+        || async {
+            let found = kafka.describe_config_keys(&asked).await?;
+            let entries = found.into_iter().next().context("an answer")?.1?;
+            Ok(entries
+                .iter()
+                .any(|e| e.value.as_deref() == Some("3600000"))
+                .then_some(()))
+        },
+    )
     .await?;
-    figures.insert("drift_found_10000_topics_s", rounded(began.elapsed().as_secs_f64()));
+    figures.insert(
+        "drift_found_10000_topics_s",
+        rounded(began.elapsed().as_secs_f64()),
+    );
     Ok(())
 }
 
@@ -150,11 +209,17 @@ async fn restart(node: &Node, figures: &mut Figures) -> Result<()> {
     let began = Instant::now();
     for pod in pods.list(&ListParams::default()).await? {
         if pod.name_any().starts_with("sdm-controller") {
-            pods.delete(&pod.name_any(), &DeleteParams::default()).await?;
+            pods.delete(&pod.name_any(), &DeleteParams::default())
+                .await?;
         }
     }
     let change = json!({"spec": {"config": {"retention.ms": "2222222"}}});
-    api.patch("bench-quiet-4242", &PatchParams::default(), &Patch::Merge(change)).await?;
+    api.patch(
+        "bench-quiet-4242",
+        &PatchParams::default(),
+        &Patch::Merge(change),
+    )
+    .await?;
     let asked = [(
         ConfigResource::Topic("bench-quiet-4242".to_owned()),
         vec!["retention.ms".to_owned()],
@@ -162,10 +227,16 @@ async fn restart(node: &Node, figures: &mut Figures) -> Result<()> {
     until("the first change to be served", PATIENCE, || async {
         let found = kafka.describe_config_keys(&asked).await?;
         let entries = found.into_iter().next().context("an answer")?.1?;
-        Ok(entries.iter().any(|e| e.value.as_deref() == Some("2222222")).then_some(()))
+        Ok(entries
+            .iter()
+            .any(|e| e.value.as_deref() == Some("2222222"))
+            .then_some(()))
     })
     .await?;
-    figures.insert("controller_restart_10000_topics_s", rounded(began.elapsed().as_secs_f64()));
+    figures.insert(
+        "controller_restart_10000_topics_s",
+        rounded(began.elapsed().as_secs_f64()),
+    );
     // The sweep that follows must not write either: the patch, its status and the Pods' own are all.
     tokio::time::sleep(Duration::from_secs(60)).await;
     let after = requests(node)?;

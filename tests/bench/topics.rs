@@ -82,10 +82,22 @@ pub async fn lifecycle(node: &Node, prefix: &str, count: usize) -> Result<Lifecy
     took.created = bulk::until_ready(&api, &names, 1, PATIENCE, create).await?;
     let change = json!({"spec": {"config": {"retention.ms": "7200000"}}});
     let began = Instant::now();
-    bulk::until_ready(&api, &names, 2, PATIENCE, bulk::patch(&api, &names, &change)).await?;
+    bulk::until_ready(
+        &api,
+        &names,
+        2,
+        PATIENCE,
+        bulk::patch(&api, &names, &change),
+    )
+    .await?;
     let asked: Vec<_> = names
         .iter()
-        .map(|n| (ConfigResource::Topic(n.clone()), vec!["retention.ms".to_owned()]))
+        .map(|n| {
+            (
+                ConfigResource::Topic(n.clone()),
+                vec!["retention.ms".to_owned()],
+            )
+        })
         .collect();
     until("the change to be visible", PATIENCE, || async {
         let found = kafka.describe_config_keys(&asked).await?;
@@ -105,11 +117,19 @@ pub async fn lifecycle(node: &Node, prefix: &str, count: usize) -> Result<Lifecy
         let left = objects
             .items
             .iter()
-            .filter(|o| o.metadata.name.as_ref().is_some_and(|n| n.starts_with(prefix)))
+            .filter(|o| {
+                o.metadata
+                    .name
+                    .as_ref()
+                    .is_some_and(|n| n.starts_with(prefix))
+            })
             .count();
         let topics = kafka.list_topics().await?;
         let in_kafka = topics.iter().filter(|t| t.name.starts_with(prefix)).count();
-        ensure!(left == 0 && in_kafka == 0, "{left} objects and {in_kafka} topics are left");
+        ensure!(
+            left == 0 && in_kafka == 0,
+            "{left} objects and {in_kafka} topics are left"
+        );
         Ok(Some(()))
     })
     .await?;
@@ -121,7 +141,9 @@ pub async fn lifecycle(node: &Node, prefix: &str, count: usize) -> Result<Lifecy
 async fn unattended(node: &Node) -> Result<Api<DynamicObject>> {
     let path = paths::repository().join("deploy/crds/kafkatopics.kafka.sdm.dev.yaml");
     let definition = std::fs::read_to_string(path)?.replace("kafka.sdm.dev", "bench.sdm.dev");
-    let short = definition.replace("- kt\n", "- bkt\n").replace("- kafka\n", "- bench\n");
+    let short = definition
+        .replace("- kt\n", "- bkt\n")
+        .replace("- kafka\n", "- bench\n");
     node.apply(&short)?;
     node.kubectl(&[
         "wait",
@@ -131,7 +153,11 @@ async fn unattended(node: &Node) -> Result<Api<DynamicObject>> {
     ])?;
     let kind = GroupVersionKind::gvk("bench.sdm.dev", "v1beta1", "KafkaTopic");
     let resource = ApiResource::from_gvk(&kind);
-    Ok(Api::namespaced_with(node.client.clone(), NAMESPACE, &resource))
+    Ok(Api::namespaced_with(
+        node.client.clone(),
+        NAMESPACE,
+        &resource,
+    ))
 }
 
 /// What the same costs without a controller: the writes to the API server that a lifecycle cannot do without, to
@@ -193,7 +219,11 @@ async fn floor(node: &Node, count: usize) -> Result<f64> {
         .collect();
     kafka.create_topics(&new, false).await?;
     patch(status(1), true).await?;
-    patch(json!({"spec": {"config": {"retention.ms": "7200000"}}}), false).await?;
+    patch(
+        json!({"spec": {"config": {"retention.ms": "7200000"}}}),
+        false,
+    )
+    .await?;
     let changes: Vec<ConfigChange> = names
         .iter()
         .map(|n| ConfigChange {
@@ -222,7 +252,14 @@ async fn changes(node: &Node, figures: &mut Figures) -> Result<()> {
     let kafka = node.kafka(NAMESPACE, CLUSTER).await?;
     let objects = topics("bench-change", 1);
     let names = names(&objects);
-    bulk::until_ready(&api, &names, 1, PATIENCE, bulk::create(&node.client, objects)).await?;
+    bulk::until_ready(
+        &api,
+        &names,
+        1,
+        PATIENCE,
+        bulk::create(&node.client, objects),
+    )
+    .await?;
     let asked = [(
         ConfigResource::Topic(names[0].clone()),
         vec!["retention.ms".to_owned()],

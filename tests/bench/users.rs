@@ -88,8 +88,20 @@ pub async fn lifecycle(node: &Node, prefix: &str, count: usize) -> Result<(Durat
     let names = names(count, prefix);
     let began = Instant::now();
     tokio::try_join!(
-        bulk::until_ready(&api, &names, 1, PATIENCE, bulk::create(&node.client, users(prefix, count))),
-        bulk::until_ready(&acl_api, &names, 1, PATIENCE, bulk::create(&node.client, acls(prefix, count))),
+        bulk::until_ready(
+            &api,
+            &names,
+            1,
+            PATIENCE,
+            bulk::create(&node.client, users(prefix, count))
+        ),
+        bulk::until_ready(
+            &acl_api,
+            &names,
+            1,
+            PATIENCE,
+            bulk::create(&node.client, acls(prefix, count))
+        ),
     )?;
     let ready = began.elapsed();
     let ours = |principal: &str| principal.contains(&format!("/user/{prefix}-"));
@@ -100,15 +112,25 @@ pub async fn lifecycle(node: &Node, prefix: &str, count: usize) -> Result<(Durat
     tokio::try_join!(bulk::delete(&api, &names), bulk::delete(&acl_api, &names))?;
     let secrets: Api<Secret> = Api::namespaced(node.client.clone(), NAMESPACE);
     until("users, Secrets and ACLs to be gone", PATIENCE, || async {
-        let left = secrets.list_metadata(&ListParams::default().labels(LABEL_USER)).await?;
+        let left = secrets
+            .list_metadata(&ListParams::default().labels(LABEL_USER))
+            .await?;
         let left = left
             .items
             .iter()
-            .filter(|s| s.metadata.name.as_ref().is_some_and(|n| n.starts_with(prefix)))
+            .filter(|s| {
+                s.metadata
+                    .name
+                    .as_ref()
+                    .is_some_and(|n| n.starts_with(prefix))
+            })
             .count();
         let acls = kafka.describe_acls(&AclFilter::any()).await?;
         let acls = acls.iter().filter(|a| ours(&a.principal)).count();
-        ensure!(left == 0 && acls == 0, "{left} Secrets and {acls} ACLs are left");
+        ensure!(
+            left == 0 && acls == 0,
+            "{left} Secrets and {acls} ACLs are left"
+        );
         Ok(Some(()))
     })
     .await?;
@@ -123,7 +145,14 @@ async fn effective(node: &Node, figures: &mut Figures) -> Result<()> {
     let prefix = "bench-effective";
     let count = 20;
     let names = names(count, prefix);
-    bulk::until_ready(&api, &names, 1, PATIENCE, bulk::create(&node.client, users(prefix, count))).await?;
+    bulk::until_ready(
+        &api,
+        &names,
+        1,
+        PATIENCE,
+        bulk::create(&node.client, users(prefix, count)),
+    )
+    .await?;
     let mut took = Vec::new();
     for acl in acls(prefix, count) {
         let name = acl.metadata.name.clone().context("a name")?;
@@ -137,7 +166,10 @@ async fn effective(node: &Node, figures: &mut Figures) -> Result<()> {
     }
     tokio::try_join!(bulk::delete(&api, &names), bulk::delete(&acl_api, &names))?;
     took.sort_by(f64::total_cmp);
-    figures.insert("acl_effective_s", (took[took.len() / 2] * 1e3).round() / 1e3);
+    figures.insert(
+        "acl_effective_s",
+        (took[took.len() / 2] * 1e3).round() / 1e3,
+    );
     Ok(())
 }
 

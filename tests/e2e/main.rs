@@ -13,9 +13,11 @@ mod faults;
 mod handshake;
 mod heterogeneous;
 mod logins;
+mod namespaces;
 mod operator;
 mod plugin;
 mod quiet;
+mod tenancy;
 mod topics;
 mod versions;
 

@@ -8,7 +8,9 @@ use anyhow::{Context, Result, bail};
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams};
+use kube::api::{
+    DeleteParams, ListParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams,
+};
 use kube::{Api, Client, Resource, ResourceExt};
 use sdm_api::{KafkaACL, KafkaTopic, KafkaUser};
 use serde::{Serialize, de::DeserializeOwned};
@@ -157,7 +159,11 @@ pub async fn until_ready<K: Tenant>(
         Ok(took) => took,
         Err(_) => {
             let left: Vec<_> = waiting.iter().take(3).collect();
-            bail!("{} of {} are not Ready after {limit:?}: {left:?}", waiting.len(), names.len())
+            bail!(
+                "{} of {} are not Ready after {limit:?}: {left:?}",
+                waiting.len(),
+                names.len()
+            )
         }
     }
 }

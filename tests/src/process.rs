@@ -116,15 +116,23 @@ impl Drop for Process {
 
 /// SIGKILLs the one program on this machine for which `is` holds, given its directory below `/proc`.
 pub fn kill_program(what: &str, is: impl Fn(&Path) -> bool) -> Result<()> {
+    signal_program(what, "KILL", is)
+}
+
+/// Sends a signal to the first program whose `/proc` directory `is` recognizes.
+pub fn signal_program(what: &str, signal: &str, is: impl Fn(&Path) -> bool) -> Result<()> {
     for entry in std::fs::read_dir("/proc")? {
         let path = entry?.path();
         if is(&path) {
             let pid = path.file_name().context("a pid")?;
-            let done = Command::new("kill").arg("-KILL").arg(pid).status()?;
+            let done = Command::new("kill")
+                .arg(format!("-{signal}"))
+                .arg(pid)
+                .status()?;
             return done
                 .success()
                 .then_some(())
-                .ok_or_else(|| anyhow!("{what} cannot be killed"));
+                .ok_or_else(|| anyhow!("{what} cannot be sent {signal}"));
         }
     }
     Err(anyhow!("{what} does not run on this machine"))
