@@ -18,8 +18,13 @@ use serde_json::json;
 
 use crate::{CLUSTER, Figures, NAMESPACE, PATIENCE, rounded, topics, users};
 
-/// How long nothing changes.
-const QUIET: Duration = Duration::from_secs(600);
+/// How long nothing changes, unless `SDM_BENCH_QUIET` says otherwise in seconds.
+const QUIET: u64 = 600;
+
+fn quiet_for() -> Duration {
+    let given = std::env::var("SDM_BENCH_QUIET").ok();
+    Duration::from_secs(given.and_then(|s| s.parse().ok()).unwrap_or(QUIET))
+}
 
 /// The controllers' Pods, with a metric of each.
 async fn metric(node: &Node, name: &str) -> Result<Vec<(String, f64)>> {
@@ -139,7 +144,7 @@ pub async fn quiet(node: &Node, figures: &mut Figures) -> Result<()> {
 
     let (before, polls) = (requests(node)?, metric(node, "sdm_kafka_polls").await?);
     let writes = metric(node, "sdm_api_writes_total").await?;
-    tokio::time::sleep(QUIET).await;
+    tokio::time::sleep(quiet_for()).await;
     let after = requests(node)?;
     let delta = |kind: &str| after.get(kind).unwrap_or(&0.0) - before.get(kind).unwrap_or(&0.0);
     figures.insert("quiet_writes_10000_topics", delta("writes"));
