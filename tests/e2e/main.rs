@@ -7,6 +7,7 @@
 //! With `SDM_TEST_OPERATOR=running` an operator that runs already is used, wherever it
 //! runs; `SDM_TEST_RESTART` is the command that restarts its controller.
 
+mod access;
 mod change;
 mod deletion;
 mod faults;
@@ -19,6 +20,7 @@ mod plugin;
 mod quiet;
 mod tenancy;
 mod topics;
+mod users;
 mod versions;
 
 use std::time::Duration;

@@ -213,6 +213,15 @@ impl Space {
         Ok(said.message)
     }
 
+    /// Takes an object's whole status away.
+    pub async fn forget(&self, kind: Kind, name: &str) -> Result<()> {
+        let nothing = Patch::Merge(json!({ "status": null }));
+        self.api(kind)
+            .patch_status(name, &PatchParams::default(), &nothing)
+            .await?;
+        Ok(())
+    }
+
     /// A field of an object's status, `null` if it is not there.
     pub async fn status(&self, kind: Kind, name: &str, field: &str) -> Result<Value> {
         let object = self.api(kind).get(name).await?;
