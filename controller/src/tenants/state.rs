@@ -220,61 +220,56 @@ impl State {
     }
 
     /// Takes in topics as they were stored by a write of ours. Somebody else may have changed one just before: the watch
-    /// will tell of nothing newer then, so that is noticed here.
+    /// will tell of nothing newer then, so that is noticed here. Or just after, and that was heard of first.
     pub fn absorb_topics(&mut self, stored: Vec<(Key, Arc<KafkaTopic>)>) {
         for (key, topic) in stored {
-            let before = self.topics.get(&key);
-            if before.is_some_and(|b| b.metadata.generation != topic.metadata.generation) {
+            let Some(before) = known(self.topics.get(&key), &*topic) else {
+                continue;
+            };
+            if before.metadata.generation != topic.metadata.generation {
                 self.dirty_topics.push(key.clone());
             }
-            if before.is_some() {
-                self.topics.insert(key, topic);
-            }
+            self.topics.insert(key, topic);
         }
     }
 
     /// As [`State::absorb_topics`].
     pub fn absorb_users(&mut self, stored: Vec<(Key, Arc<KafkaUser>)>) {
         for (key, user) in stored {
-            let before = self.users.get(&key);
-            if before.is_some_and(|b| {
-                b.metadata.generation != user.metadata.generation
-                    || rotations(b) != rotations(&user)
-            }) {
+            let Some(before) = known(self.users.get(&key), &*user) else {
+                continue;
+            };
+            if before.metadata.generation != user.metadata.generation
+                || rotations(before) != rotations(&user)
+            {
                 self.dirty_users.push(key.clone());
                 self.access = true;
             }
-            if before.is_some() {
-                self.users.insert(key, user);
-            }
+            self.users.insert(key, user);
         }
     }
 
     /// As [`State::absorb_topics`].
     pub fn absorb_acls(&mut self, stored: Vec<(Key, Arc<KafkaACL>)>) {
         for (key, acl) in stored {
-            let before = self.acls.get(&key);
-            self.access |= before.is_some_and(|b| {
-                b.metadata.generation != acl.metadata.generation
-                    || b.metadata.deletion_timestamp != acl.metadata.deletion_timestamp
-            });
-            if before.is_some() {
-                self.acls.insert(key, acl);
-            }
+            let Some(before) = known(self.acls.get(&key), &*acl) else {
+                continue;
+            };
+            self.access |= before.metadata.generation != acl.metadata.generation
+                || before.metadata.deletion_timestamp != acl.metadata.deletion_timestamp;
+            self.acls.insert(key, acl);
         }
     }
 
     /// As [`State::absorb_topics`].
     pub fn absorb_grants(&mut self, stored: Vec<(Key, Arc<KafkaAccessGrant>)>) {
         for (key, grant) in stored {
-            let before = self.grants.get(&key);
-            self.access |= before.is_some_and(|b| {
-                b.metadata.generation != grant.metadata.generation
-                    || b.metadata.deletion_timestamp != grant.metadata.deletion_timestamp
-            });
-            if before.is_some() {
-                self.grants.insert(key, grant);
-            }
+            let Some(before) = known(self.grants.get(&key), &*grant) else {
+                continue;
+            };
+            self.access |= before.metadata.generation != grant.metadata.generation
+                || before.metadata.deletion_timestamp != grant.metadata.deletion_timestamp;
+            self.grants.insert(key, grant);
         }
     }
 
@@ -444,6 +439,13 @@ pub fn claim(topic: &KafkaTopic) -> Claim {
         name: topic.name_any(),
         uid: topic.uid().unwrap_or_default(),
     }
+}
+
+/// What is known of an object that was stored by a write of ours; nothing if it is gone, or if what is known is newer.
+fn known<'a, K: Resource>(before: Option<&'a Arc<K>>, stored: &K) -> Option<&'a K> {
+    before
+        .map(Arc::as_ref)
+        .filter(|before| is_newer(*before, stored))
 }
 
 /// Resource versions of one kind are ordered (KEP-5504); what we have written and read back is not heard again.

@@ -110,6 +110,27 @@ fn a_change_that_crosses_our_own_write_is_not_lost() {
     );
     state.hear(inbox.take(), &Writes::default());
     assert!(state.dirty_topics.is_empty());
+    // And a change after it may be heard of before our write has returned.
+    let object = Object::Topic(topic("orders", 12, 3));
+    hub.tell(
+        &key("events"),
+        Kind::Topic,
+        key("orders"),
+        Change::Is {
+            object,
+            fresh: true,
+        },
+    );
+    state.hear(inbox.take(), &Writes::default());
+    assert_eq!(state.dirty_topics.take(9, |_| false), [key("orders")]);
+    state.absorb_topics(vec![(key("orders"), topic("orders", 11, 2))]);
+    assert!(state.dirty_topics.is_empty());
+    let known = &state.topics[&key("orders")];
+    assert_eq!(
+        known.metadata.generation,
+        Some(3),
+        "the newest is remembered"
+    );
 }
 
 #[tokio::test(start_paused = true)]
