@@ -36,8 +36,6 @@ pub struct Known {
     pub scram: Option<HashMap<String, Vec<(sdm_kafka::ScramMechanism, i32)>>>,
     /// Quotas by user name.
     pub quotas: Option<HashMap<String, BTreeMap<String, f64>>>,
-    /// Who held which group and transactional id.
-    pub held: Claims,
 }
 
 impl Known {
@@ -63,7 +61,10 @@ impl Worker {
     }
 
     async fn access_now(&mut self, open: &Open, client: &Client) -> Result<(), Error> {
-        let recorded = self.ledger.as_ref().is_some_and(|l| !l.acls().is_empty());
+        let recorded = self
+            .ledger
+            .as_ref()
+            .is_some_and(|l| !l.acls().is_empty() || !l.claims().is_empty());
         if self.state.acls.is_empty() && self.state.grants.is_empty() && !recorded {
             return Ok(());
         }
@@ -89,7 +90,8 @@ impl Worker {
         self.tell_access(open, &expansion.verdicts).await
     }
 
-    fn expand(&mut self, open: &Open) -> Expansion {
+    fn expand(&self, open: &Open) -> Expansion {
+        let none_held = Claims::new();
         let topics = self.owned_topics();
         let namespaces = self.shared.namespaces.state();
         let none = BTreeMap::new();
@@ -147,11 +149,9 @@ impl Worker {
                 .filter(|g| g.metadata.deletion_timestamp.is_none())
                 .map(|g| &**g)
                 .collect(),
-            held: &self.known.held,
+            held: self.ledger.as_ref().map_or(&none_held, |l| l.claims()),
         };
-        let expansion = expand(&world);
-        self.known.held.clone_from(&expansion.claims);
-        expansion
+        expand(&world)
     }
 
     /// Every user that may be spoken of, with all the names it logs in with.
@@ -211,6 +211,9 @@ impl Worker {
             // The record was there once and is gone: what is wanted and there was made by us, or may as well have been.
             ledger.add_acls(expansion.wanted.keys().filter(|a| present.contains(*a)));
         }
+        ledger.begin();
+        // Who was given a name keeps it, and another process knows.
+        ledger.set_claims(&expansion.claims);
         let mut steps = changes(&expansion.wanted, present, ledger.acls());
         if steps.create.iter().any(|some| !some.is_empty()) {
             // What somebody made since the last look is not ours, and would be taken for it.
@@ -218,7 +221,6 @@ impl Worker {
             present.extend(found);
             steps = changes(&expansion.wanted, present, ledger.acls());
         }
-        ledger.remove_acls(&steps.forget);
         ledger.add_acls(steps.create.iter().flatten());
         ledger.commit(&self.context.client).await?;
         if !self.context.leadership.holds() {
@@ -227,11 +229,7 @@ impl Worker {
         let mut failed = Vec::new();
         for part in steps.create.iter().flat_map(|some| some.chunks(ITEMS)) {
             let bindings: Vec<AclBinding> = part.iter().map(binding).collect();
-            let verdicts = client
-                .create_acls(&bindings)
-                .await
-                .inspect_err(|_| self.known.held.clear());
-            let verdicts = match verdicts {
+            let verdicts = match client.create_acls(&bindings).await {
                 Ok(verdicts) => verdicts,
                 Err(error) => {
                     // Some may have been made: look again before anything else.

@@ -1,5 +1,6 @@
 //! What the controller created in one Kafka cluster, on record before it is created: topics by their owner, users with
 //! credentials and quotas, ACLs. Whatever is on record and wanted by nobody any more is taken away; nothing else ever is.
+//! And who holds which group and transactional id, which Kafka does not know.
 //!
 //! The record lies in ConfigMaps `<cluster>-ledger-<n>` beside the cluster, a few hundred entries each. What is noted at
 //! the same time goes into the same one, so that a batch costs one write; each is written only over the version it was
@@ -13,8 +14,8 @@ use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{ListParams, ObjectMeta, PostParams};
 use kube::{Api, ResourceExt};
-use sdm_api::{KafkaCluster, names};
-use sdm_core::access::Acl;
+use sdm_api::{KafkaCluster, ResourceType, names};
+use sdm_core::access::{Acl, Claims};
 use sdm_runtime::apply::count_write;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -71,6 +72,7 @@ pub struct Ledger {
     topics: BTreeMap<String, TopicEntry>,
     users: BTreeMap<Key, UserEntry>,
     acls: BTreeSet<Acl>,
+    claims: Claims,
     shards: Vec<Shard>,
     /// Where each entry lies, by a hash of what names it.
     places: HashMap<u64, usize>,
@@ -108,6 +110,7 @@ impl Ledger {
             topics: BTreeMap::new(),
             users: BTreeMap::new(),
             acls: BTreeSet::new(),
+            claims: Claims::new(),
             shards: Vec::new(),
             places: HashMap::new(),
         }
@@ -147,6 +150,15 @@ impl Ledger {
             self.lay(&acl, number);
             self.acls.insert(acl);
         }
+        for (resource, names) in part::<Claims>(map, "claims")? {
+            for (name, namespace) in names {
+                self.lay(&(resource, name.as_str()), number);
+                self.claims
+                    .entry(resource)
+                    .or_default()
+                    .insert(name, namespace);
+            }
+        }
         Ok(())
     }
 
@@ -160,6 +172,16 @@ impl Ledger {
     /// Whether nothing at all was on record when it was read.
     pub fn is_lost(&self) -> bool {
         self.shards.iter().all(|s| s.version.is_none())
+    }
+
+    /// There is a record from now on, even if there is nothing to note: one that is missing later was lost.
+    pub fn begin(&mut self) {
+        if self.shards.is_empty() {
+            self.shards.push(Shard {
+                dirty: true,
+                ..Shard::default()
+            });
+        }
     }
 
     /// Topics by name.
@@ -218,6 +240,39 @@ impl Ledger {
                 self.touch(acl, false);
             }
         }
+    }
+
+    /// Who holds which group and transactional id.
+    pub fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// Notes who holds what now, and nothing else.
+    pub fn set_claims(&mut self, claims: &Claims) {
+        if self.claims == *claims {
+            return;
+        }
+        let flat = |claims: &Claims| -> BTreeMap<(ResourceType, String), String> {
+            let of = |(resource, names): (&ResourceType, &BTreeMap<String, String>)| {
+                let resource = *resource;
+                names
+                    .clone()
+                    .into_iter()
+                    .map(move |(name, namespace)| ((resource, name), namespace))
+            };
+            claims.iter().flat_map(of).collect()
+        };
+        let (before, after) = (flat(&self.claims), flat(claims));
+        for (resource, name) in before.keys().filter(|key| !after.contains_key(*key)) {
+            self.touch(&(*resource, name.as_str()), false);
+        }
+        for ((resource, name), _) in after
+            .iter()
+            .filter(|(key, namespace)| before.get(*key) != Some(*namespace))
+        {
+            self.touch(&(*resource, name.as_str()), true);
+        }
+        self.claims.clone_from(claims);
     }
 
     /// Notes that an entry changes, and where it lies: the first with room for a new one.
@@ -326,6 +381,20 @@ impl Ledger {
                 acls.entry(number).or_default().push(acl);
             }
         }
+        let mut claims: BTreeMap<usize, BTreeMap<ResourceType, BTreeMap<&str, &str>>> =
+            BTreeMap::new();
+        for (resource, names) in &self.claims {
+            for (name, namespace) in names {
+                if let Some(number) = place(hash(&(*resource, name.as_str()))) {
+                    let of = claims
+                        .entry(number)
+                        .or_default()
+                        .entry(*resource)
+                        .or_default();
+                    of.insert(name, namespace);
+                }
+            }
+        }
         numbers
             .iter()
             .map(|&number| {
@@ -341,6 +410,10 @@ impl Ledger {
                     (
                         "acls",
                         json(&acls.get(&number).cloned().unwrap_or_default()),
+                    ),
+                    (
+                        "claims",
+                        json(&claims.get(&number).cloned().unwrap_or_default()),
                     ),
                 ];
                 let map = ConfigMap {

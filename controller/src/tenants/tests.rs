@@ -6,7 +6,7 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::ObjectMeta;
 use sdm_api::{KafkaCluster, KafkaTopic};
-use sdm_core::access::Acl;
+use sdm_core::access::{Acl, Claims};
 use tokio::time::Instant;
 
 use super::hub::{Change, Hub, Kind, Object};
@@ -218,6 +218,36 @@ fn the_record_is_read_as_it_was_written() {
         1,
         "the room that one leaves is taken by the next"
     );
+}
+
+/// Who holds a name holds it for another process, too; and that nothing was made is on record as well.
+#[test]
+fn claims_are_on_record_and_so_is_nothing() {
+    let cluster = KafkaCluster::new(
+        "events",
+        serde_json::from_value(serde_json::json!({"pools": []})).unwrap(),
+    );
+    let claims = |text: &str| serde_json::from_str::<Claims>(text).unwrap();
+    let read = |maps: &[ConfigMap]| {
+        let mut ledger = Ledger::empty(&key("events"), &cluster, false);
+        maps.iter().for_each(|map| ledger.read(map).unwrap());
+        ledger
+    };
+    let mut ledger = read(&[]);
+    ledger.begin();
+    assert_eq!(ledger.dirty_maps().len(), 1, "a record without an entry");
+    let held = claims(r#"{"group":{"jobs":"a","pool":"b"},"transactionalId":{"pool":"c"}}"#);
+    ledger.set_claims(&held);
+    let mut again = read(&ledger.dirty_maps());
+    assert_eq!(again.claims(), &held);
+    again.begin();
+    again.set_claims(&held);
+    assert!(again.dirty_maps().is_empty(), "what stays is not written");
+    let later = claims(r#"{"group":{"jobs":"b"}}"#);
+    again.set_claims(&later);
+    assert_eq!(read(&again.dirty_maps()).claims(), &later);
+    again.set_claims(&Claims::new());
+    assert_eq!(read(&again.dirty_maps()).claims(), &Claims::new());
 }
 
 #[test]

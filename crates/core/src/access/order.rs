@@ -19,9 +19,6 @@ pub struct AclChanges {
     pub create: [Vec<Acl>; 2],
     /// Allowances, then denials.
     pub delete: [Vec<Acl>; 2],
-    /// Created here once, gone from Kafka by somebody else's hand, and not wanted any more: nothing remains but to forget
-    /// them.
-    pub forget: Vec<Acl>,
 }
 
 impl AclChanges {
@@ -33,7 +30,8 @@ impl AclChanges {
 }
 
 /// The changes from `present`, all that Kafka has, to `wanted`. Deleted are only those in `owned`, which were created
-/// here: an ACL that somebody else made stays, even if it was wanted for a while.
+/// here: an ACL that somebody else made stays, even if it was wanted for a while. What was created here and is not seen
+/// is deleted all the same: it may be on its way, asked for by a process that has died or given up waiting.
 #[must_use]
 pub fn changes(
     wanted: &BTreeMap<Acl, Vec<ObjectKey>>,
@@ -46,12 +44,8 @@ pub fn changes(
         changes.create[at].push(acl.clone());
     }
     for acl in owned.iter().filter(|acl| !wanted.contains_key(acl)) {
-        if present.contains(acl) {
-            let at = usize::from(acl.permission == Permission::Deny);
-            changes.delete[at].push(acl.clone());
-        } else {
-            changes.forget.push(acl.clone());
-        }
+        let at = usize::from(acl.permission == Permission::Deny);
+        changes.delete[at].push(acl.clone());
     }
     changes
 }
