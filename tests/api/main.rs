@@ -6,3 +6,4 @@ mod bad_specs;
 mod cases;
 mod convergence;
 mod leadership;
+mod property;

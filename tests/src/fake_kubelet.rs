@@ -22,13 +22,18 @@ pub struct FakeKubelet {
 }
 
 impl FakeKubelet {
-    /// Starts serving.
+    /// Starts serving, with addresses in 127.77.0.0/16.
     pub fn start(client: Client, world: Shared) -> Self {
+        Self::start_in(client, world, 77)
+    }
+
+    /// Starts serving, with addresses in 127.`net`.0.0/16: for nodes that are no other test's.
+    pub fn start_in(client: Client, world: Shared, net: u8) -> Self {
         let task = tokio::spawn(async move {
             let mut addresses = BTreeMap::new();
             loop {
                 // A list a round is simple and enough for tens of Pods.
-                if let Err(error) = round(&client, &world, &mut addresses).await {
+                if let Err(error) = round(&client, &world, net, &mut addresses).await {
                     eprintln!("simulated kubelet: {error:#}");
                 }
                 tokio::time::sleep(Duration::from_millis(25)).await;
@@ -47,6 +52,7 @@ impl Drop for FakeKubelet {
 async fn round(
     client: &Client,
     world: &Shared,
+    net: u8,
     addresses: &mut BTreeMap<String, String>,
 ) -> Result<()> {
     let selector = ListParams::default().labels(&format!(
@@ -66,7 +72,7 @@ async fn round(
             let next = addresses.len() + 10;
             let ip = addresses
                 .entry(key)
-                .or_insert_with(|| format!("127.77.{}.{}", next / 250, next % 250 + 1))
+                .or_insert_with(|| format!("127.{net}.{}.{}", next / 250, next % 250 + 1))
                 .clone();
             async move {
                 if let Err(error) = serve(client, world, &pod, ip).await

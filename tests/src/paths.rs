@@ -31,6 +31,12 @@ pub fn etcd() -> PathBuf {
     existing(cache().join("etcd-3.6.16/etcd"))
 }
 
+/// Kafka's jars.
+pub fn kafka_libs() -> PathBuf {
+    let libs = env::var_os("SDM_KAFKA_LIBS");
+    existing(libs.map_or_else(|| cache().join("kafka/4.3.1/libs"), PathBuf::from))
+}
+
 /// One of our own programs, as released.
 pub fn program(name: &str) -> PathBuf {
     let target =

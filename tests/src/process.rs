@@ -75,7 +75,14 @@ impl Process {
 
     /// SIGTERM, without waiting.
     pub fn terminate(&self) -> Result<()> {
-        let done = Command::new("kill").arg(self.pid().to_string()).status()?;
+        self.signal("TERM")
+    }
+
+    /// Any signal, without waiting.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        let done = Command::new("kill")
+            .args(["-s", name, &self.pid().to_string()])
+            .status()?;
         done.success()
             .then_some(())
             .ok_or_else(|| anyhow!("process {} cannot be signalled", self.pid()))
