@@ -6,6 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use kube::api::{DeleteParams, ListParams};
 use sdm_kafka::Client;
 use sdm_tests::login::{Attempt, read, write};
 use sdm_tests::space::{Kind, Space};
@@ -260,5 +263,45 @@ async fn neither_a_lost_status_nor_a_restart_changes_anything() -> Result<()> {
     // It still knows what is its own.
     space.remove(Kind::Acl, "app").await?;
     until_granted(&kafka, &space, &[]).await?;
+    space.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_granted_is_taken_back_although_the_record_was_lost() -> Result<()> {
+    let (kafka, space, topic) = space().await?;
+    for name in ["first", "second"] {
+        space
+            .make(Kind::Acl, name, acl(&["consumer"], &topic))
+            .await?;
+        space.ready(Kind::Acl, name).await?;
+    }
+    let client = space.login("app").await?;
+    ensure!(write(&kafka, &topic, "x").await? == Attempt::Done(()));
+    let records: Api<ConfigMap> = Api::namespaced(space.node.client.clone(), TENANTS.0);
+    let ours = ListParams::default().labels("kafka.sdm.dev/ledger=tenants");
+    ensure!(!records.list(&ours).await?.items.is_empty());
+    let watch = Watch::begin(&kafka, &space);
+    records
+        .delete_collection(&DeleteParams::default(), &ours)
+        .await?;
+    operator::restart(&space.node).await?;
+    space.topic("witness", json!({"partitions": 1})).await?;
+    space.ready(Kind::Topic, "orders").await?;
+    space.ready(Kind::Acl, "first").await?;
+    let seen = watch.end().await?;
+    ensure!(seen.len() == 1, "{seen:?}");
+    ensure!(read(&client, &topic).await? == Attempt::Done(vec!["x".to_owned()]));
+    for name in ["first", "second"] {
+        space.remove(Kind::Acl, name).await?;
+    }
+    until_granted(&kafka, &space, &[]).await?;
+    space.remove(Kind::Topic, "orders").await?;
+    until("the topic to go", PATIENCE, || async {
+        Ok(sdm_tests::view::topic(&kafka, &topic)
+            .await?
+            .is_none()
+            .then_some(()))
+    })
+    .await?;
     space.close().await
 }

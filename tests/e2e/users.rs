@@ -228,6 +228,26 @@ async fn a_secret_that_was_tampered_with_or_deleted_is_delivered_anew() -> Resul
         println!("{name}: with the first Secret, after two others: {attempt:?}");
         ensure!(name != "tls" || attempt == Attempt::Done(()), "{attempt:?}");
     }
+    // One that is somebody else's is left alone.
+    space
+        .secrets()
+        .create(&PostParams::default(), &given("taken", "key", "value"))
+        .await?;
+    space.make(Kind::User, "taken", json!({})).await?;
+    space
+        .refused(
+            Kind::User,
+            "taken",
+            "SecretTaken",
+            "give another name in spec.secret.name",
+        )
+        .await?;
+    ensure!(space.delivered("taken", "key").await? == "value");
+    space
+        .change(Kind::User, "taken", json!({"secret": {"name": "free"}}))
+        .await?;
+    space.ready(Kind::User, "taken").await?;
+    space.login("free").await?.describe_cluster(false).await?;
     space.close().await
 }
 
