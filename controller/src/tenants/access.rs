@@ -198,20 +198,15 @@ impl Worker {
         client: &Client,
         expansion: &Expansion,
     ) -> Result<Vec<(Acl, Refusal)>, Error> {
+        let had = match std::mem::take(&mut self.salvage) {
+            true => self.had(expansion),
+            false => Vec::new(),
+        };
         let (Some(ledger), Some(present)) = (&mut self.ledger, &mut self.known.acls) else {
             return Ok(Vec::new());
         };
-        if ledger.is_lost()
-            && self
-                .state
-                .acls
-                .values()
-                .any(|a| a.status.as_ref().is_some_and(|s| s.acls > 0))
-        {
-            // The record was there once and is gone: what is wanted and there was made by us, or may as well have been.
-            ledger.add_acls(expansion.wanted.keys().filter(|a| present.contains(*a)));
-        }
         ledger.begin();
+        ledger.add_acls(had.into_iter().filter(|acl| present.contains(*acl)));
         // Who was given a name keeps it, and another process knows.
         ledger.set_claims(&expansion.claims);
         let mut steps = changes(&expansion.wanted, present, ledger.acls());

@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{ListParams, ObjectMeta, PostParams};
 use kube::{Api, ResourceExt};
@@ -309,7 +309,7 @@ impl Ledger {
             return Ok(());
         }
         let api = &api;
-        let written: Vec<(usize, Option<String>)> = stream::iter(maps)
+        let written: Vec<(usize, kube::Result<Option<String>>)> = stream::iter(maps)
             .map(|(number, map)| async move {
                 let params = PostParams {
                     field_manager: Some(names::MANAGER.to_owned()),
@@ -324,16 +324,38 @@ impl Ledger {
                     count_write("ConfigMap", "create", &result);
                     result
                 };
-                result.map(|stored| (number, stored.resource_version()))
+                (number, result.map(|stored| stored.resource_version()))
             })
             .buffer_unordered(CONCURRENCY)
-            .try_collect()
-            .await?;
-        for (number, version) in written {
-            self.shards[number].version = version;
-            self.shards[number].dirty = false;
-        }
+            .collect()
+            .await;
+        self.note(written)?;
         Ok(())
+    }
+
+    /// Notes how writes went. One that was deleted under our hands is to be created again: what is remembered is all that
+    /// is left of it, and who deleted it may have deleted the others too.
+    pub(super) fn note(
+        &mut self,
+        written: Vec<(usize, kube::Result<Option<String>>)>,
+    ) -> kube::Result<()> {
+        let mut failed = Ok(());
+        for (number, result) in written {
+            match result {
+                Ok(version) => {
+                    self.shards[number].version = version;
+                    self.shards[number].dirty = false;
+                }
+                Err(error) => {
+                    if matches!(&error, kube::Error::Api(status) if status.is_not_found()) {
+                        self.shards.iter_mut().for_each(|shard| shard.dirty = true);
+                        self.shards[number].version = None;
+                    }
+                    failed = Err(error);
+                }
+            }
+        }
+        failed
     }
 
     /// What has to be written, by number.

@@ -14,6 +14,7 @@ mod gate;
 mod hub;
 mod ledger;
 mod roles;
+mod salvage;
 mod secrets;
 mod state;
 mod status;

@@ -274,3 +274,30 @@ fn a_damaged_record_is_an_error_and_not_an_empty_one() {
     );
     assert_eq!(error.reason(), "LedgerUnreadable");
 }
+
+/// Somebody deletes a part of the record: all of it is written again, from memory.
+#[test]
+fn a_record_that_is_deleted_is_written_again() {
+    let cluster = KafkaCluster::new(
+        "events",
+        serde_json::from_value(serde_json::json!({"pools": []})).unwrap(),
+    );
+    let mut ledger = Ledger::empty(&key("events"), &cluster, false);
+    for n in 0..600 {
+        ledger.set_topic(&format!("topic-{n}"), Some(entry("u")));
+    }
+    let version = |n: u32| Ok(Some(n.to_string()));
+    ledger.note(vec![(0, version(1)), (1, version(2))]).unwrap();
+    assert!(ledger.dirty_maps().is_empty());
+
+    ledger.set_topic("topic-0", None);
+    let gone = kube::core::Status::failure("gone", "NotFound").with_code(404);
+    let failed = ledger.note(vec![(0, Err(kube::Error::Api(Box::new(gone))))]);
+    assert!(failed.is_err());
+    let versions: Vec<_> = ledger
+        .dirty_maps()
+        .into_iter()
+        .map(|m| m.metadata.resource_version)
+        .collect();
+    assert_eq!(versions, [None, Some("2".to_owned())]);
+}

@@ -156,7 +156,7 @@ impl Worker {
 
     /// Who claims a topic and could have it: a namespace that is kept out keeps nobody else from it, and neither does one
     /// that may not have what was kept for another.
-    fn claims(&self, open: &Open, name: &str) -> impl Iterator<Item = &Claim> {
+    pub(super) fn claims(&self, open: &Open, name: &str) -> impl Iterator<Item = &Claim> {
         let all = self.state.claims.get(name).into_iter().flatten();
         let recorded = self.ledger.as_ref().and_then(|l| l.topics().get(name));
         let kept = recorded.filter(|r| all.clone().all(|c| c.uid != r.uid));

@@ -39,6 +39,12 @@ impl Worker {
                     upsertion.mechanism.name().to_owned(),
                 ));
             }
+            // What Kafka has under the user's own names is the user's, also if the record was lost.
+            for login in item.view.logins.iter().flatten() {
+                let name = user::login(&item.user, login.second);
+                let mechanism = login.mechanism.as_str().to_owned();
+                entry.scram.insert((name, mechanism));
+            }
             for key in quota_wanted(&item.user).into_keys() {
                 for login in logins_in_use(&item.user, &item.view, &item.plan.action) {
                     entry

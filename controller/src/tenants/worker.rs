@@ -57,6 +57,8 @@ pub struct Worker {
     pub(super) key: Key,
     pub(super) state: State,
     pub(super) ledger: Option<Ledger>,
+    /// Nothing was on record: ACLs that are there and were granted before are to be put on it.
+    pub(super) salvage: bool,
     pub(super) known: super::access::Known,
     pub(super) sweep: Sweep,
     /// Statuses on their way.
@@ -83,6 +85,7 @@ impl Worker {
             key: inbox.key.clone(),
             state: State::default(),
             ledger: None,
+            salvage: false,
             known: super::access::Known::default(),
             sweep: Sweep::default(),
             writes: Writes::default(),
@@ -244,7 +247,13 @@ impl Worker {
             let outlives = open.resolved.retains_volumes();
             let ledger =
                 Ledger::load(&self.context.client, &self.key, &open.cluster, outlives).await?;
+            let lost = ledger.is_lost();
             self.ledger = Some(ledger);
+            self.salvage = lost;
+            if lost && let Err(error) = self.salvage_topics(open, client).await {
+                self.ledger = None;
+                return Err(error);
+            }
             self.state.gone = true;
             self.state.access = true;
         }

@@ -17,7 +17,7 @@ mod validate;
 pub use claim::{Claim, winner};
 pub use placement::{Broker, place};
 pub use plan::plan;
-pub use status::{Facts, Outcome, status};
+pub use status::{Facts, Outcome, said_to_be_had, status};
 pub use steps::{Observed, Situation, Step, TopicPlan, keys_of_interest};
 pub use validate::validate;
 

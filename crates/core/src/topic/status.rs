@@ -1,7 +1,7 @@
 //! What is reported of a topic.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use sdm_api::condition::STALLED;
+use sdm_api::condition::{READY, STALLED};
 use sdm_api::{KafkaTopic, KafkaTopicStatus};
 
 use super::{Observed, Step, TopicPlan, reason};
@@ -222,6 +222,17 @@ pub(super) fn settled(topic: &KafkaTopic) -> bool {
     // A permanent failure was not answered by Kafka as it would have been by us: it is tried again.
     let done = stalled(topic).is_none_or(|reason| SETTLED.contains(&reason));
     generation.is_some() && observed == generation && done
+}
+
+/// The id of the topic that an object's status says to be the object's own: what is left to go by when the record of
+/// owners was lost. One that was only looked at is not said to be had.
+#[must_use]
+pub fn said_to_be_had(topic: &KafkaTopic) -> Option<&str> {
+    let status = topic.status.as_ref()?;
+    let ready = status.conditions.iter().find(|c| c.type_ == READY)?;
+    let owns = ready.status == "True"
+        || [reason::PARTITIONS_CANNOT_SHRINK, reason::REASSIGNING].contains(&ready.reason.as_str());
+    status.topic_id.as_deref().filter(|_| owns)
 }
 
 /// Refusals after which nothing of the spec remains to be done.

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{strings, topic};
 use crate::outcome::Refusal;
-use crate::topic::{Facts, Observed, Outcome, Step, TopicPlan, status};
+use crate::topic::{Facts, Observed, Outcome, Step, TopicPlan, reason, said_to_be_had, status};
 
 fn at(second: i64) -> Time {
     Time(Timestamp::from_second(second).unwrap())
@@ -202,4 +202,25 @@ fn what_comes_of_a_plan() {
     let refusal = Refusal::stands("Why", "because");
     let told = Outcome::of(&plan(Some(refusal.clone()), Some("why")), facts());
     assert_eq!(told, Outcome::refused(refusal, Some(facts())));
+}
+
+/// What is left to go by when the record of owners is gone: a topic that was looked at and refused is nobody's.
+#[test]
+fn a_status_vouches_for_a_topic_that_was_had() {
+    let plain = topic(json!({}));
+    assert_eq!(said_to_be_had(&plain), None);
+    let ready = after(&plain, &Outcome::Ready(facts()), 1);
+    assert_eq!(said_to_be_had(&ready), facts().id.as_deref());
+    for (reason, had) in [
+        (reason::PARTITIONS_CANNOT_SHRINK, true),
+        (reason::TOPIC_EXISTS, false),
+        (reason::ADOPTION_NOT_GRANTED, false),
+        (reason::TOPIC_NAME_CONFLICT, false),
+    ] {
+        let refusal = Refusal::stands(reason, "");
+        let refused = after(&plain, &Outcome::refused(refusal, Some(facts())), 1);
+        assert_eq!(said_to_be_had(&refused).is_some(), had, "{reason}");
+    }
+    let moving = after(&plain, &waiting(Some(facts())), 1);
+    assert_eq!(said_to_be_had(&moving), facts().id.as_deref());
 }
