@@ -7,7 +7,7 @@ use kube::api::PostParams;
 use kube::{Api, ResourceExt};
 use sdm_api::names::{self, ANNOTATION_APPLIED};
 use sdm_api::user::LABEL_USER;
-use sdm_core::user::{LABEL_CLUSTER_NAME, LABEL_CLUSTER_NAMESPACE, fingerprint};
+use sdm_core::user::{LABEL_CLUSTER_NAME, LABEL_CLUSTER_NAMESPACE, fingerprint, secret_taken};
 use sdm_runtime::apply::{self, count_write};
 
 use crate::error::Error;
@@ -72,10 +72,10 @@ pub async fn write(
         let result = api.create(&params, &secret).await;
         count_write("Secret", "create", &result);
         return match result {
-            Err(kube::Error::Api(status)) if status.is_already_exists() => Err(Error::NameTaken {
-                kind: "Secret".to_owned(),
-                name,
-            }),
+            Err(kube::Error::Api(status)) if status.is_already_exists() => {
+                let refusal = secret_taken(&name);
+                Err(Error::Refused(refusal.reason, refusal.message))
+            }
             result => Ok(result?),
         };
     };

@@ -27,7 +27,7 @@ pub use credential::{
 pub use duration::{parse_duration, renew_at};
 pub use listener::{ListenerChoice, Protocol, choose_listener, mechanism};
 pub use pkcs12::Pkcs12;
-pub use plan::{credential_after, logins_in_use, plan_credential};
+pub use plan::{credential_after, logins_in_use, plan_credential, secret_taken};
 pub use quota::{quota_changes, quota_wanted};
 pub use secret::{
     Delivery, LABEL_CLUSTER_NAME, LABEL_CLUSTER_NAMESPACE, Material, fingerprint, is_owned, render,

@@ -31,6 +31,15 @@ pub fn plan_credential(user: &KafkaUser, view: &SecretView, now: i64) -> Credent
     }
 }
 
+/// The Secret to deliver into is somebody else's.
+#[must_use]
+pub fn secret_taken(name: &str) -> Refusal {
+    let message = format!(
+        "Secret {name} exists and is not this user's: delete it, or give another name in spec.secret.name"
+    );
+    Refusal::stands(reason::SECRET_TAKEN, message)
+}
+
 struct Case<'a> {
     user: &'a KafkaUser,
     view: &'a SecretView,
@@ -48,11 +57,7 @@ impl<'a> Case<'a> {
             };
         }
         if view.exists && !view.owned {
-            let message = format!(
-                "Secret {} exists and is not this user's: delete it, or give another name in spec.secret.name",
-                user.secret_name()
-            );
-            return CredentialAction::Refuse(Refusal::stands(reason::SECRET_TAKEN, message));
+            return CredentialAction::Refuse(secret_taken(user.secret_name()));
         }
         if let Some(previous) = self.ended() {
             return CredentialAction::RevokePrevious {
