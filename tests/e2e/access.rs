@@ -167,9 +167,9 @@ async fn a_changed_role_changes_kafka_and_opens_no_gap() -> Result<()> {
         "reading was not allowed for a moment: {seen:?}"
     );
     // Built-in names are reserved.
-    space.make(Kind::Role, "consumer", rules(&["All"])).await?;
+    let spec = rules(&["All"]);
     space
-        .refused(Kind::Role, "consumer", "InvalidSpec", "consumer")
+        .kept_out(Kind::Role, "consumer", spec, "InvalidSpec", "built-in role")
         .await?;
     space.remove(Kind::Role, "keeper").await?;
     until_granted(&kafka, &space, &[]).await?;

@@ -93,8 +93,9 @@ async fn no_acl_reaches_anothers_topic() -> Result<()> {
         ),
     ];
     for (name, spec, reason, remedy) in attempts {
-        stranger.make(Kind::Acl, name, spec).await?;
-        stranger.refused(Kind::Acl, name, reason, remedy).await?;
+        stranger
+            .kept_out(Kind::Acl, name, spec, reason, remedy)
+            .await?;
     }
     // A role with cluster rights of its own making is no other than the built-in one.
     stranger
@@ -102,10 +103,13 @@ async fn no_acl_reaches_anothers_topic() -> Result<()> {
         .await?;
     let resources = json!([{"type": "cluster"}, {"type": "topic", "name": topic}]);
     stranger
-        .make(Kind::Acl, "by-role", acl(&["root"], app(), resources))
-        .await?;
-    stranger
-        .refused(Kind::Acl, "by-role", "ClusterRightsNotAllowed", "cluster")
+        .kept_out(
+            Kind::Acl,
+            "by-role",
+            acl(&["root"], app(), resources),
+            "ClusterRightsNotAllowed",
+            "cluster",
+        )
         .await?;
     // Prefixes and `*` stand for what the namespace has: nothing here, and nothing that the owner makes tomorrow.
     let prefix = format!("{}.", owner.name);
@@ -156,15 +160,9 @@ async fn no_object_takes_anothers_topic_or_name() -> Result<()> {
         .await?;
     // Somebody else's identity, as an external user.
     let principal = format!("{}/user/app", owner.name);
+    let spec = json!({"authentication": "external", "principal": principal});
     stranger
-        .make(
-            Kind::User,
-            "thief",
-            json!({"authentication": "external", "principal": principal}),
-        )
-        .await?;
-    stranger
-        .refused(Kind::User, "thief", "InvalidSpec", "principal")
+        .kept_out(Kind::User, "thief", spec, "InvalidSpec", "principal")
         .await?;
     // A grant of what is not one's own.
     stranger
@@ -207,24 +205,14 @@ async fn no_object_takes_anothers_topic_or_name() -> Result<()> {
         ("by-group-name", own.as_str()),
         ("by-group-claim", shared.as_str()),
     ] {
+        let spec = acl(
+            &["consumer"],
+            app(),
+            json!([{"type": "group", "name": group}]),
+        );
+        let remedy = format!("{}.", stranger.name);
         stranger
-            .make(
-                Kind::Acl,
-                name,
-                acl(
-                    &["consumer"],
-                    app(),
-                    json!([{"type": "group", "name": group}]),
-                ),
-            )
-            .await?;
-        stranger
-            .refused(
-                Kind::Acl,
-                name,
-                "GroupNotOwned",
-                &format!("{}.", stranger.name),
-            )
+            .kept_out(Kind::Acl, name, spec, "GroupNotOwned", &remedy)
             .await?;
     }
     shut_out(&kafka, &stranger, &topic).await?;

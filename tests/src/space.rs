@@ -213,6 +213,33 @@ impl Space {
         Ok(said.message)
     }
 
+    /// Asks for what may not be had. What can be told at once is refused at apply, where the webhook is installed; else the
+    /// object says `reason` in its status. Both name `remedy`.
+    pub async fn kept_out(
+        &self,
+        kind: Kind,
+        name: &str,
+        spec: Value,
+        reason: &str,
+        remedy: &str,
+    ) -> Result<()> {
+        match self.make(kind, name, spec).await {
+            Ok(()) => drop(self.refused(kind, name, reason, remedy).await?),
+            Err(error) => {
+                let said = match error.downcast_ref::<kube::Error>() {
+                    Some(kube::Error::Api(status)) => status.message.clone(),
+                    _ => return Err(error),
+                };
+                println!("{kind:?} {}/{name}: {said}", self.name);
+                ensure!(
+                    said.contains("denied the request") && said.contains(remedy),
+                    "{kind:?} {name} does not name {remedy:?}: {said}"
+                );
+            }
+        }
+        Ok(())
+    }
+
     /// Takes an object's whole status away.
     pub async fn forget(&self, kind: Kind, name: &str) -> Result<()> {
         let nothing = Patch::Merge(json!({ "status": null }));

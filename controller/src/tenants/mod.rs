@@ -8,6 +8,7 @@
 mod access;
 mod calls;
 mod credentials;
+mod deleted;
 mod departures;
 mod drift;
 mod gate;

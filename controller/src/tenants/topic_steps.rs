@@ -406,7 +406,10 @@ impl Worker {
             let names: Vec<&str> = part.iter().map(String::as_str).collect();
             for (name, verdict) in client.delete_topics(&names).await? {
                 match verdict {
-                    Ok(()) => ledger.set_topic(&name, None),
+                    Ok(id) => {
+                        id.into_iter().for_each(|id| self.deleted.add(id));
+                        ledger.set_topic(&name, None);
+                    }
                     Err(error) if error.name == "UNKNOWN_TOPIC_OR_PARTITION" => {
                         ledger.set_topic(&name, None)
                     }

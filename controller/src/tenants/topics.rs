@@ -231,6 +231,10 @@ impl Worker {
                     continue;
                 }
             }
+            // One of before, that this broker has yet to hear the end of.
+            if found.id.is_some_and(|id| self.deleted.has(id)) {
+                continue;
+            }
             let replicas = found.partitions.into_iter().map(|p| p.replicas).collect();
             let seen = Observed {
                 id: found.id.map(|id| id.to_string()),

@@ -59,6 +59,8 @@ pub struct Worker {
     pub(super) ledger: Option<Ledger>,
     /// Nothing was on record: ACLs that are there and were granted before are to be put on it.
     pub(super) salvage: bool,
+    /// Topics that are gone, whatever a broker that lags behind tells.
+    pub(super) deleted: super::deleted::Deleted,
     pub(super) known: super::access::Known,
     pub(super) sweep: Sweep,
     /// Statuses on their way.
@@ -86,6 +88,7 @@ impl Worker {
             state: State::default(),
             ledger: None,
             salvage: false,
+            deleted: super::deleted::Deleted::default(),
             known: super::access::Known::default(),
             sweep: Sweep::default(),
             writes: Writes::default(),

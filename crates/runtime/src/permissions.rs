@@ -73,11 +73,7 @@ pub const CONTROLLER: &[Permission] = &[
     cluster(KAFKA, "kafkaclusters/status", &["patch"]),
     // Objects with an owner reference that blocks deletion need this where that admission plugin is on (OpenShift).
     cluster(KAFKA, "kafkaclusters/finalizers", &["update"]),
-    cluster(
-        KAFKA,
-        "kafkatopics",
-        &["get", "list", "watch"],
-    ),
+    cluster(KAFKA, "kafkatopics", &["get", "list", "watch"]),
     cluster(KAFKA, "kafkatopics/status", &["patch"]),
     cluster(KAFKA, "kafkausers", &["get", "list", "watch"]),
     cluster(KAFKA, "kafkausers/status", &["patch"]),

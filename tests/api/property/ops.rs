@@ -53,6 +53,8 @@ pub enum Op {
     KillController,
     StartController,
     Freeze(bool),
+    /// As soon as something new is on record: Kafka is about to be asked for it.
+    FreezeWhenRecorded,
     KillBroker,
     StartBroker,
     Pause(u64),
@@ -452,8 +454,7 @@ fn late(random: &mut StdRng, book: &Book) -> Vec<Op> {
     );
     vec![
         Op::Put(name, any_acl(random)),
-        Op::Pause(random.random_range(1..20)),
-        Op::Freeze(true),
+        Op::FreezeWhenRecorded,
         Op::KillController,
         after,
         Op::StartController,
@@ -472,25 +473,25 @@ pub fn stories() -> Vec<(&'static str, Vec<Op>)> {
         })
     };
     let group = |name: &str| says(json!([resource("group", name)]));
-    let reader = json!({"rules": [{"resource": "group", "operations": ["Read"]}]});
+    let reader = json!({"rules": [
+        {"resource": "group", "operations": ["Read"]},
+        {"resource": "topic", "operations": ["Read"]},
+    ]});
     let role = |namespace| Op::Put((Kind::Role, namespace, "reader".to_owned()), reader.clone());
     let before = Acl {
-        resource: sdm_api::ResourceType::Group,
+        resource: sdm_api::ResourceType::Topic,
         pattern: sdm_api::Pattern::Literal,
-        name: "home-g".to_owned(),
+        name: "wild".to_owned(),
         principal: "User:lit".to_owned(),
         host: "*".to_owned(),
         operation: sdm_api::Operation::Read,
         permission: sdm_api::Permission::Allow,
     };
+    let wild = says(json!([resource("topic", "wild")]));
     vec![
         (
             "all that is wanted was there before",
-            vec![
-                role(HOME),
-                Op::Make(before),
-                Op::Put(acl(HOME, "a1"), group("home-g")),
-            ],
+            vec![role(HOME), Op::Make(before), Op::Put(acl(HOME, "a1"), wild)],
         ),
         (
             "a process that has made nothing is followed by another",

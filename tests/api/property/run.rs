@@ -222,6 +222,16 @@ impl Run {
                 self.away = frozen;
                 return self.place.kafka.freeze(frozen);
             }
+            Op::FreezeWhenRecorded => {
+                let before = Ledger::read(&client).await?.acls;
+                for _ in 0..100 {
+                    if !Ledger::read(&client).await?.acls.is_subset(&before) {
+                        break;
+                    }
+                }
+                self.away = true;
+                return self.place.kafka.freeze(true);
+            }
             Op::KillBroker => {
                 self.away = true;
                 self.place.kafka.kill();

@@ -119,7 +119,9 @@ fn pair(
     answer: Result<Vec<DescribeConfigsResult>>,
 ) -> Vec<(ConfigResource, Result<Vec<ConfigEntry>>)> {
     let by_name = answer.as_ref().map(|results| {
-        let named = results.iter().map(|r| ((r.resource_type, r.resource_name.as_str()), r));
+        let named = results
+            .iter()
+            .map(|r| ((r.resource_type, r.resource_name.as_str()), r));
         named.collect::<HashMap<_, _>>()
     });
     asked

@@ -10,7 +10,7 @@ use kafka_protocol::protocol::StrBytes;
 use super::{at_least_zero, non_zero_id, optional_text, repeat, text, topic_name};
 use crate::client::{Client, Repeat, Retry};
 use crate::error::{ItemError, Result};
-use crate::model::{CreatedTopic, NewTopic, PerTopic};
+use crate::model::{CreatedTopic, Id, NewTopic, PerTopic};
 use crate::wire::conn::Connection;
 use tokio::time::Instant;
 
@@ -47,8 +47,9 @@ impl Client {
             .collect())
     }
 
-    /// Deletes topics by name. One verdict per topic; the data goes away later, in the background.
-    pub async fn delete_topics(&self, names: &[&str]) -> Result<PerTopic<()>> {
+    /// Deletes topics by name. One verdict per topic, with the id of what was deleted (`None` before version 6 of the
+    /// call); the data goes away later, in the background, and so does what other brokers tell of the topic.
+    pub async fn delete_topics(&self, names: &[&str]) -> Result<PerTopic<Option<Id>>> {
         let deadline = self.deadline();
         let mut retry = Retry::new(Repeat::Write, deadline);
         loop {
@@ -72,7 +73,7 @@ impl Connection {
         names: &[&str],
         timeout_ms: i32,
         deadline: Instant,
-    ) -> Result<PerTopic<()>> {
+    ) -> Result<PerTopic<Option<Id>>> {
         let request = DeleteTopicsRequest::default().with_timeout_ms(timeout_ms);
         let request = if self.version_of::<DeleteTopicsRequest>()? >= 6 {
             request.with_topics(
@@ -92,7 +93,8 @@ impl Connection {
                 let name = t.name.as_ref().map(|n| text(&n.0)).unwrap_or_default();
                 (
                     name,
-                    ItemError::check(t.error_code, optional_text(t.error_message.as_ref())),
+                    ItemError::check(t.error_code, optional_text(t.error_message.as_ref()))
+                        .map(|()| non_zero_id(t.topic_id)),
                 )
             })
             .collect())

@@ -49,6 +49,8 @@ pub async fn topics(client: &Client) {
         assert_eq!(name("too-wide"), "INVALID_REPLICATION_FACTOR");
         assert_eq!(name("odd"), "INVALID_CONFIG");
     }
+    let placed = client.metadata(Some(&["placed"])).await.unwrap().topics[0].id;
+    assert!(placed.is_some());
     let again = client
         .create_topics(&[new_topic("orders", 4)], false)
         .await
@@ -84,7 +86,7 @@ pub async fn topics(client: &Client) {
 
     let deleted = client.delete_topics(&["placed", "nowhere"]).await.unwrap();
     let verdicts: BTreeMap<_, _> = deleted.into_iter().collect();
-    assert_eq!(verdicts["placed"], Ok(()));
+    assert_eq!(verdicts["placed"], Ok(placed));
     assert_eq!(
         verdicts["nowhere"].as_ref().unwrap_err().name,
         "UNKNOWN_TOPIC_OR_PARTITION"

@@ -211,7 +211,7 @@ async fn direct(
             .map_err(|e| kafka.failed("delete topics", e))?;
         verdicts
             .into_iter()
-            .map(|(name, verdict)| (name, verdict.map_err(Failure::from)))
+            .map(|(name, verdict)| (name, verdict.map(drop).map_err(Failure::from)))
             .collect()
     };
     for (name, verdict) in verdicts {
