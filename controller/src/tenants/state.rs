@@ -403,6 +403,17 @@ impl State {
         }
     }
 
+    /// A topic has an owner now, and the others who claim it are to say so.
+    pub fn tell_rivals(&mut self, owner: &KafkaTopic) {
+        let claims = self.claims.get(owner.topic_name()).into_iter().flatten();
+        for rival in claims.filter(|c| owner.metadata.uid.as_ref() != Some(&c.uid)) {
+            self.dirty_topics.push(Key {
+                namespace: rival.namespace.clone(),
+                name: rival.name.clone(),
+            });
+        }
+    }
+
     /// Those who waited behind a claim that is given up may have their turn.
     fn unclaim(&mut self, topic: &KafkaTopic) {
         let name = topic.topic_name();

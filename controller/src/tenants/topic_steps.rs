@@ -81,6 +81,7 @@ impl Worker {
             {
                 fresh.insert(item.name().to_owned());
                 self.state.access = true;
+                self.state.tell_rivals(&item.topic);
             }
             let mut entry = Self::entry(&item.topic, before.as_ref());
             entry.throttled |= item
