@@ -1,6 +1,7 @@
 //! Figures next to what a user would use instead, measured in the same minute on
 //! the same cluster: `target/bench/report.json`, a flat object of numbers.
 
+mod quiet;
 mod scale;
 mod topics;
 mod users;
@@ -50,6 +51,10 @@ async fn main() -> Result<()> {
     }
     if wants("scale") {
         scale::measure(&node, &mut figures).await?;
+    }
+    if wants("quiet") {
+        node.ready(NAMESPACE, CLUSTER, PATIENCE).await?;
+        quiet::measure(&node, &mut figures).await?;
     }
     write(&figures)
 }
