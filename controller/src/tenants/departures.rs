@@ -33,10 +33,10 @@ impl Worker {
             .users()
             .iter()
             .filter(|(key, entry)| {
-                !state
+                state
                     .users
                     .get(*key)
-                    .is_some_and(|u| u.metadata.uid.as_deref() == Some(&entry.uid))
+                    .is_none_or(|u| u.metadata.uid.as_deref() != Some(&entry.uid))
                     && !state.unreadable.contains(&(Kind::User, (*key).clone()))
             })
             .map(|(key, entry)| (key.clone(), entry.clone()))
