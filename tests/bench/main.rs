@@ -13,11 +13,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod};
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{DeleteParams, ListParams, LogParams};
+use kube::api::{DeleteParams, ListParams, LogParams, Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use sdm_api::names;
 use sdm_tests::node::Node;
 use sdm_tests::{paths, wait};
+use serde_json::json;
 
 const NAMESPACE: &str = "streaming";
 const CLUSTER: &str = "events";
@@ -50,10 +51,11 @@ async fn main() -> Result<()> {
         users::measure(&node, &mut figures).await?;
     }
     if wants("scale") {
+        room(&node).await?;
         scale::measure(&node, &mut figures).await?;
     }
     if wants("quiet") {
-        node.ready(NAMESPACE, CLUSTER, PATIENCE).await?;
+        room(&node).await?;
         quiet::measure(&node, &mut figures).await?;
     }
     write(&figures)
@@ -124,6 +126,23 @@ async fn fresh(node: &Node) -> Result<()> {
             .delete(&names::state_config_map(CLUSTER), &DeleteParams::default())
             .await?;
     }
+    Ok(())
+}
+
+/// Brokers with memory for thousands of topics, three replicas each: with less they end in an `OutOfMemoryError`.
+async fn room(node: &Node) -> Result<()> {
+    let clusters = node.clusters(NAMESPACE);
+    let mut pools = serde_json::to_value(clusters.get(CLUSTER).await?.spec.pools)?;
+    for pool in pools.as_array_mut().into_iter().flatten() {
+        pool["jvm"] = json!({"heap": "1536Mi"});
+        pool["resources"] =
+            json!({"limits": {"memory": "2560Mi"}, "requests": {"cpu": "100m", "memory": "1Gi"}});
+    }
+    let patch = Patch::Merge(json!({"spec": {"pools": pools}}));
+    clusters
+        .patch(CLUSTER, &PatchParams::default(), &patch)
+        .await?;
+    node.ready(NAMESPACE, CLUSTER, PATIENCE).await?;
     Ok(())
 }
 
