@@ -8,6 +8,7 @@ use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client, Resource, ResourceExt};
 use sdm_api::KafkaCluster;
 use sdm_api::names::{GATE_SERVING, LABEL_CLUSTER, MANAGER, STATUS_MANAGER, ca_secret};
+use sdm_core::eviction::{self, Answer};
 use sdm_core::plan::{Action, Kind, Object};
 use sdm_core::{KubeObject, Resolved};
 use sdm_runtime::apply::{self, count_write};
@@ -70,6 +71,9 @@ impl Hands<'_> {
                 Kind::Secret => self.adopt::<Secret>(name, uid).await,
                 Kind::PersistentVolumeClaim => self.adopt::<PersistentVolumeClaim>(name, uid).await,
             },
+            Action::AnswerEviction { pod, uid, answer } => {
+                self.answer_eviction(pod, uid, answer).await
+            }
             Action::SetServing {
                 pod,
                 uid,
@@ -205,6 +209,25 @@ impl Hands<'_> {
             .patch(name, &params, &Patch::Merge(&patch))
             .await;
         count_write(&K::kind(&()), "patch", &result);
+        self.seen(&result?).await;
+        Ok(())
+    }
+
+    async fn answer_eviction(&self, pod: &str, uid: &str, answer: &Answer) -> Result<(), Error> {
+        // Neither can fail: both are plain text and numbers.
+        let text = serde_json::to_string(answer).unwrap_or_default();
+        let patch = json!({
+            "metadata": { "uid": uid, "annotations": { eviction::ANNOTATION: text } },
+        });
+        let params = PatchParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        let result = self
+            .api::<Pod>()
+            .patch(pod, &params, &Patch::Merge(&patch))
+            .await;
+        count_write("Pod", "patch", &result);
         self.seen(&result?).await;
         Ok(())
     }

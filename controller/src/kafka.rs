@@ -14,16 +14,18 @@ use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::Pod;
 use sdm_api::names;
 use sdm_core::Resolved;
-use sdm_core::snapshot::{BrokerView, KafkaView, PartitionHealth, QuorumView, ReplicaView};
+use sdm_core::snapshot::{BrokerView, KafkaView, PartitionHealth, QuorumView, ReplicaView, Short};
 use sdm_kafka::{
-    Client, ClientConfig, ClusterDescription, Dialer, KafkaError, QuorumDescription, QuorumReplica,
-    Stream, TcpDialer, TlsConfig, TopicMetadata,
+    Client, ClientConfig, ClusterDescription, ConfigEntry, ConfigResource, Dialer, KafkaError,
+    QuorumDescription, QuorumReplica, Stream, TcpDialer, TlsConfig, TopicMetadata,
 };
 
 /// One look must not hold a reconcile up for longer.
 pub const PATIENCE: Duration = Duration::from_millis(2500);
 /// While no container answers its probe there is probably nobody to ask.
 const GLANCE: Duration = Duration::from_millis(700);
+/// Replicas in sync that a write needs.
+const MINIMUM: &str = "min.insync.replicas";
 /// Examples of unhealthy partitions that are kept.
 const EXAMPLES: usize = 3;
 
@@ -97,7 +99,8 @@ impl Kafka {
         self.members != members(resolved)
     }
 
-    /// Asks for everything a plan looks at. `Ok(None)`: there is nobody to ask yet.
+    /// Asks for everything a plan looks at; with `minimums` also how many replicas in sync each topic needs.
+    /// `Ok(None)`: there is nobody to ask yet.
     ///
     /// # Errors
     /// Why nobody answered.
@@ -105,6 +108,7 @@ impl Kafka {
         &self,
         resolved: &Resolved,
         pods: &BTreeMap<String, Pod>,
+        minimums: bool,
     ) -> Result<Option<KafkaView>, KafkaError> {
         let running = self.locate(resolved, pods);
         let (Some(ready), true) = (running, !pods.is_empty()) else {
@@ -112,7 +116,7 @@ impl Kafka {
         };
         let limit = if ready { PATIENCE } else { GLANCE };
         let view = async {
-            match self.by_brokers().await {
+            match self.by_brokers(minimums).await {
                 Ok(view) => Ok(view),
                 // No broker answers: the controllers may, and then at least the quorum is known.
                 Err(error) => match self.controllers.describe_quorum().await {
@@ -167,7 +171,7 @@ impl Kafka {
         running
     }
 
-    async fn by_brokers(&self) -> Result<KafkaView, KafkaError> {
+    async fn by_brokers(&self, minimums: bool) -> Result<KafkaView, KafkaError> {
         let (cluster, quorum, topics) = tokio::join!(
             self.brokers.describe_cluster(true),
             self.brokers.describe_quorum(),
@@ -175,6 +179,10 @@ impl Kafka {
         );
         let topics = topics?;
         let (partitions, hosted, in_sync) = partitions(&topics);
+        let short_without = match minimums {
+            true => Some(short_without(&topics, &self.minimums(&topics).await?)),
+            false => None,
+        };
         Ok(KafkaView {
             brokers: brokers(&cluster?),
             // Between two leaders there is nothing to describe.
@@ -182,7 +190,34 @@ impl Kafka {
             partitions,
             hosted,
             in_sync,
+            short_without,
         })
+    }
+
+    /// `min.insync.replicas` by topic.
+    async fn minimums(
+        &self,
+        topics: &[TopicMetadata],
+    ) -> Result<HashMap<String, usize>, KafkaError> {
+        let asked: Vec<_> = topics
+            .iter()
+            .map(|t| {
+                (
+                    ConfigResource::Topic(t.name.clone()),
+                    vec![MINIMUM.to_owned()],
+                )
+            })
+            .collect();
+        let answers = self.brokers.describe_config_keys(&asked).await?;
+        let minimum =
+            |(resource, entries): (ConfigResource, Result<Vec<ConfigEntry>, KafkaError>)| {
+                let ConfigResource::Topic(name) = resource else {
+                    return None;
+                };
+                let entry = entries.ok()?.into_iter().find(|e| e.name == MINIMUM)?;
+                Some((name, entry.value?.parse().ok()?))
+            };
+        Ok(answers.into_iter().filter_map(minimum).collect())
     }
 }
 
@@ -269,6 +304,29 @@ fn partitions(
     (health, hosted, in_sync)
 }
 
+/// Which partitions each broker may not leave. One whose minimum is not known counts as needing everybody.
+fn short_without(
+    topics: &[TopicMetadata],
+    minimums: &HashMap<String, usize>,
+) -> BTreeMap<i32, Short> {
+    let mut all: BTreeMap<i32, Short> = BTreeMap::new();
+    for topic in topics {
+        let minimum = minimums.get(&topic.name).copied().unwrap_or(usize::MAX);
+        for partition in topic.partitions.iter().filter(|p| p.isr.len() <= minimum) {
+            for id in &partition.isr {
+                let short = all.entry(*id).or_default();
+                short.count += 1;
+                if short.examples.len() < EXAMPLES {
+                    short
+                        .examples
+                        .push(format!("{}-{}", topic.name, partition.index));
+                }
+            }
+        }
+    }
+    all
+}
+
 #[cfg(test)]
 mod tests {
     use sdm_kafka::PartitionMetadata;
@@ -314,6 +372,25 @@ mod tests {
         assert_eq!(hosted, BTreeMap::from([(0, 2), (1, 2), (2, 2)]));
         // The last in-sync replica of an offline partition counts: nobody else has its records.
         assert_eq!(in_sync, BTreeMap::from([(0, 2), (1, 2), (2, 1)]));
+    }
+
+    #[test]
+    fn a_broker_may_leave_what_keeps_its_minimum_without_it() {
+        let topics = [
+            topic("well", &[(Some(0), &[0, 1, 2], &[0, 1, 2])]),
+            topic("short", &[(Some(0), &[0, 1, 2], &[0, 1])]),
+            topic("alone", &[(Some(2), &[2], &[2])]),
+            topic("unknown", &[(Some(1), &[1, 2], &[1, 2])]),
+        ];
+        let minimums = [("well", 2), ("short", 2), ("alone", 1)];
+        let minimums = minimums.map(|(name, n)| (name.to_owned(), n)).into();
+        let short = short_without(&topics, &minimums);
+        let of = |id: i32| short[&id].examples.join(" ");
+        assert_eq!(
+            [of(0), of(1), of(2)],
+            ["short-0", "short-0 unknown-0", "alone-0 unknown-0"]
+        );
+        assert_eq!(short[&1].count, 2);
     }
 
     #[test]

@@ -50,7 +50,9 @@ impl Ear {
         snapshot: &mut Snapshot,
         fresh: bool,
     ) {
-        if fresh || self.asked_at.is_none_or(|at| at.elapsed() >= POLL) {
+        let lacks = !snapshot.evictions.is_empty()
+            && (self.heard.as_ref()).is_none_or(|(view, _)| view.short_without.is_none());
+        if fresh || lacks || self.asked_at.is_none_or(|at| at.elapsed() >= POLL) {
             match self.ask(context, key, resolved, snapshot).await {
                 Ok(Some(view)) => {
                     self.heard = Some((view, Instant::now()));
@@ -89,6 +91,7 @@ impl Ear {
             .kafka(context, key, resolved, pods, &authority.hash)
             .await?;
         context.metrics.polls.inc();
-        Ok(kafka.look(resolved, pods).await?)
+        let minimums = !snapshot.evictions.is_empty();
+        Ok(kafka.look(resolved, pods, minimums).await?)
     }
 }

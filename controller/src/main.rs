@@ -128,7 +128,7 @@ async fn run(options: Options) -> anyhow::Result<()> {
         let mut watches = JoinSet::new();
         let hub = Arc::new(tenants::Hub::default());
         let shared = tenants::start(&client, &hub, &mut watches);
-        let stores = Stores::start(&client, &mut watches, {
+        let stores = Stores::start(&client, &options.namespace, &mut watches, {
             let hub = Arc::clone(&hub);
             move |wake| {
                 match &wake {

@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt};
 use sdm_api::{KafkaCluster, names};
+use sdm_core::eviction::Answer;
 use sdm_core::state::StateError;
 use sdm_core::{ClusterState, Resolved, Snapshot};
 use uuid::Uuid;
@@ -36,6 +37,12 @@ pub async fn snapshot(
         }
     }
     let certificates = authority::views(&key.name, &objects.secrets);
+    let now = Timestamp::now().as_second();
+    let mut evictions = stores.evictions(key, now);
+    evictions.retain(|pod, question| {
+        let pod = objects.pods.get(pod);
+        pod.is_some_and(|p| Answer::on(p).is_none_or(|answer| answer.id != question.id))
+    });
     Ok(Snapshot {
         cluster,
         objects,
@@ -44,7 +51,8 @@ pub async fn snapshot(
         kafka: None,
         kafka_age: 0,
         kafka_error: None,
-        now: Timestamp::now().as_second(),
+        evictions,
+        now,
         fresh_ids: (0..=resolved.controllers().count())
             .map(|_| fresh_id())
             .collect(),

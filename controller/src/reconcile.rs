@@ -371,10 +371,14 @@ impl Cluster {
     }
 }
 
-/// What a deletion is aimed at.
+/// What a deletion or a permission is aimed at.
 fn target(action: &Action) -> Option<(&str, &str)> {
     match action {
         Action::Delete { name, uid, .. } => Some((name, uid)),
+        // A permission is not carried out where a fresh look says no.
+        Action::AnswerEviction { uid, answer, .. } if answer.until.is_some() => {
+            Some((&answer.id, uid))
+        }
         _ => None,
     }
 }

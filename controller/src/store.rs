@@ -22,6 +22,7 @@ use kube::runtime::{WatchStreamExt, watcher as watch};
 use kube::{Api, Client, Resource, ResourceExt};
 use sdm_api::{KafkaCluster, names};
 use sdm_core::Objects;
+use sdm_core::eviction::{self, Question};
 use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
 
@@ -65,6 +66,7 @@ pub struct Stores {
     accounts: Store<ServiceAccount>,
     budgets: Store<PodDisruptionBudget>,
     nodes: Store<PartialObjectMeta<Node>>,
+    evictions: Store<ConfigMap>,
 }
 
 /// A kind that has a store of its own.
@@ -99,9 +101,10 @@ stored! {
 }
 
 impl Stores {
-    /// Starts all watches; `wake` is called for every change. The tasks end with `tasks`.
+    /// Starts all watches; `wake` is called for every change. The tasks end with `tasks`. `namespace` is the operator's.
     pub fn start(
         client: &Client,
+        namespace: &str,
         tasks: &mut JoinSet<()>,
         wake: impl Fn(Wake) + Clone + Send + 'static,
     ) -> Self {
@@ -140,9 +143,17 @@ impl Stores {
         // Kubelets touch their Nodes all the time; only what zones there are matters, and that is
         // read at the next look.
         tasks.spawn(drive(stream, wake.clone(), |_| None));
+        let (evictions, writer) = store();
+        let only =
+            watcher::Config::default().fields(&format!("metadata.name={}", eviction::QUESTIONS));
+        let stream = watch(Api::namespaced(client.clone(), namespace), only)
+            .default_backoff()
+            .reflect(writer);
+        tasks.spawn(drive(stream, wake.clone(), newest_question));
         Self {
             clusters,
             nodes,
+            evictions,
             pods: owned(client, &ours, tasks, &wake, prune_pod),
             config_maps: owned(client, &ours, tasks, &wake, |_| {}),
             secrets: owned(client, &ours, tasks, &wake, prune_secret),
@@ -166,6 +177,7 @@ impl Stores {
             self.accounts.wait_until_ready(),
             self.budgets.wait_until_ready(),
             self.nodes.wait_until_ready(),
+            self.evictions.wait_until_ready(),
         );
     }
 
@@ -206,6 +218,14 @@ impl Stores {
             service_accounts: select(&self.accounts, key),
             budgets: select(&self.budgets, key),
         }
+    }
+
+    /// Evictions of Pods in a cluster's namespace that are asked for, by the Pod's name.
+    pub fn evictions(&self, key: &Key, now: i64) -> BTreeMap<String, Question> {
+        let questions = self.evictions.state();
+        let all = questions.iter().filter_map(|map| map.data.as_ref());
+        all.flat_map(|data| Question::of(data, &key.namespace, now))
+            .collect()
     }
 
     /// The values of `topology_key` on Kubernetes nodes, sorted.
@@ -300,6 +320,19 @@ async fn drive<K: Debug>(
             Err(error) => tracing::warn!(%error, "watch interrupted, will be resumed"),
         }
     }
+}
+
+/// The cluster whose node is to be evicted by the last question.
+fn newest_question(map: &ConfigMap) -> Option<Wake> {
+    let questions = map.data.iter().flatten();
+    let (key, _) =
+        questions.max_by_key(|(_, text)| Question::parse(text).map(|question| question.at))?;
+    let (namespace, pod) = key.split_once('.')?;
+    let (cluster, _) = pod.rsplit_once('-')?;
+    Some(Wake::One(Key {
+        namespace: namespace.to_owned(),
+        name: cluster.to_owned(),
+    }))
 }
 
 fn select<K>(store: &Store<K>, key: &Key) -> BTreeMap<String, K>

@@ -7,6 +7,7 @@
 
 pub mod access;
 pub mod drift;
+pub mod eviction;
 pub mod outcome;
 pub mod plan;
 pub mod quantity;

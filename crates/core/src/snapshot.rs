@@ -8,6 +8,8 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use sdm_api::KafkaCluster;
 
+use crate::eviction::Question;
+
 /// One cluster, its objects and its Kafka, seen at about the same time.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
@@ -26,6 +28,8 @@ pub struct Snapshot {
     pub kafka_age: i64,
     /// Why Kafka could not be asked, if it was tried.
     pub kafka_error: Option<String>,
+    /// Pods that somebody wants evicted, by name.
+    pub evictions: BTreeMap<String, Question>,
     /// Seconds since the epoch; the only clock a decision sees.
     pub now: i64,
     /// Random ids as Kafka writes them, one for the cluster and one for each controller, for
@@ -82,6 +86,18 @@ pub struct KafkaView {
     pub hosted: BTreeMap<i32, u64>,
     /// Replicas of each broker that are in sync, by broker id.
     pub in_sync: BTreeMap<i32, u64>,
+    /// By broker id, the partitions that would have fewer replicas in sync than their `min.insync.replicas` without it.
+    /// None if that was not asked: it takes the configuration of every topic.
+    pub short_without: Option<BTreeMap<i32, Short>>,
+}
+
+/// Partitions that cannot do without a broker.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Short {
+    /// How many.
+    pub count: u32,
+    /// Up to three of them, as `topic-0`.
+    pub examples: Vec<String>,
 }
 
 /// One registered broker.

@@ -6,9 +6,10 @@
 //!
 //! The parts, each in its own module, in the order of the steps they add: `persisted` (decisions
 //! that must never be taken twice), `certificates`, `objects` (everything but Pods), `pods`,
-//! `restart`, `removal`. How a node is doing is read off its Pod in `node`.
+//! `evictions`, `restart`, `removal`. How a node is doing is read off its Pod in `node`.
 
 mod certificates;
+mod evictions;
 mod node;
 mod objects;
 mod persisted;
@@ -28,6 +29,7 @@ pub use node::{NodeView, PodState, views};
 pub(crate) use objects::foreign;
 pub(crate) use removal::leaving;
 
+use crate::eviction::Answer;
 use crate::render::{self, KubeObject, NodeObjects};
 use crate::resolve::Resolved;
 use crate::snapshot::Snapshot;
@@ -90,6 +92,15 @@ pub enum Action {
         serving: bool,
         /// Why not.
         why: String,
+    },
+    /// Say on the Pod whether it may be evicted.
+    AnswerEviction {
+        /// The Pod.
+        pod: String,
+        /// Its uid.
+        uid: String,
+        /// The answer.
+        answer: Answer,
     },
     /// Nothing can be done but wait; `waits_for` says for what.
     Wait,
@@ -184,6 +195,9 @@ impl Step {
             Action::Delete {
                 disruptive: true,
                 ..
+            } | Action::AnswerEviction {
+                answer: Answer { until: Some(_), .. },
+                ..
             }
         )
     }
@@ -266,6 +280,7 @@ pub fn plan(snapshot: &Snapshot, resolved: &Resolved, state: Option<&ClusterStat
         before_pods.as_deref(),
         &mut steps,
     );
+    evictions::steps(snapshot, resolved, &state, &views, &mut steps);
     restart::steps(
         snapshot,
         resolved,
@@ -280,7 +295,7 @@ pub fn plan(snapshot: &Snapshot, resolved: &Resolved, state: Option<&ClusterStat
     for step in steps.iter_mut().filter(|s| {
         !matches!(
             s.action,
-            Action::UpdateState { .. } | Action::SetServing { .. }
+            Action::UpdateState { .. } | Action::SetServing { .. } | Action::AnswerEviction { .. }
         )
     }) {
         step.waits_for = step.waits_for.take().or_else(|| undecided.clone());

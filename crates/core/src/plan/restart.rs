@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use sdm_api::names;
 
+use super::evictions::permitted;
 use super::node::{caught_up, container_ready};
 use super::{Action, FRESH_S, Kind, NodeView, PodState, Step};
 use crate::render::NodeObjects;
@@ -68,9 +69,7 @@ pub(super) fn steps(
                 None => may_stop(snapshot, resolved, state, views, node.id),
             }
         } else {
-            let held = view.gate == Some(true)
-                && snapshot.objects.pods.get(&pod).is_some_and(container_ready);
-            may_replace(snapshot, view, node, held)
+            may_replace_now(snapshot, resolved, view, node)
         };
         let wait = before.map(str::to_owned).or(verdict.err());
         let action = Action::Delete {
@@ -102,8 +101,21 @@ fn reason(snapshot: &Snapshot, pod: &str, objects: &NodeObjects) -> String {
     )
 }
 
+/// Whether a node that does not serve may be replaced, by what its Pod says.
+pub(super) fn may_replace_now(
+    snapshot: &Snapshot,
+    resolved: &Resolved,
+    view: &NodeView,
+    node: &Node,
+) -> Result<(), String> {
+    let pod = names::node(&resolved.name, node.id);
+    let held =
+        view.gate == Some(true) && snapshot.objects.pods.get(&pod).is_some_and(container_ready);
+    may_replace(snapshot, view, node, held)
+}
+
 /// Whether Kafka can do without a node that serves.
-fn may_stop(
+pub(super) fn may_stop(
     snapshot: &Snapshot,
     resolved: &Resolved,
     state: &ClusterState,
@@ -117,6 +129,11 @@ fn may_stop(
         return Err(format!(
             "node {other}: {}",
             view.why().unwrap_or("it does not serve")
+        ));
+    }
+    if let Some(other) = permitted(snapshot, resolved, id) {
+        return Err(format!(
+            "node {other} to be evicted, as it may be for a moment"
         ));
     }
     let kafka = fresh(snapshot)?;

@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use crate::eviction::{PERMISSION_S, Question};
+
 use super::world::{World, cluster, cluster_of, pool};
 
 /// What happens between two moments.
@@ -16,6 +18,10 @@ enum Event {
     Mishap(i32, u32),
     /// A Pod is deleted by somebody else.
     Evict(i32),
+    /// The eviction of a node is asked for, as by `kubectl drain`.
+    Ask(i32),
+    /// It is tried: the Pod goes if that is permitted.
+    Drain(i32),
     /// The configuration changes.
     Change(u8),
     /// Kafka cannot be asked, or can again.
@@ -29,6 +35,8 @@ fn event() -> impl Strategy<Value = Event> {
         6 => Just(Event::Tick),
         1 => (0i32..6, 1u32..5).prop_map(|(id, n)| Event::Mishap(id, n)),
         1 => (0i32..6).prop_map(Event::Evict),
+        2 => (0i32..6).prop_map(Event::Ask),
+        2 => (0i32..6).prop_map(Event::Drain),
         1 => (0u8..3).prop_map(Event::Change),
         1 => any::<bool>().prop_map(Event::Reach),
     ]
@@ -79,6 +87,11 @@ proptest! {
                         world.age.remove(&uid);
                     }
                 }
+                Event::Ask(id) => {
+                    let question = Question { id: format!("q{}", world.writes), at: world.now };
+                    world.evictions.insert(format!("a-{id}"), question);
+                }
+                Event::Drain(id) => world.drain(id),
                 Event::Change(to) => {
                     config = to;
                     world.cluster = Some(variant(dedicated, to));
@@ -90,6 +103,7 @@ proptest! {
         }
         world.reachable = true;
         world.mishaps.clear();
+        world.now += PERMISSION_S;
         prop_assert!(world.settle().is_ok(), "{}", world.settle().unwrap_err());
         prop_assert!(world.broken.is_empty(), "{:?}", world.broken);
         prop_assert!(world.state().unwrap().bootstrapped);

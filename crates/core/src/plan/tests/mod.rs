@@ -2,5 +2,6 @@
 //! crashes and mishaps must end in the same place.
 
 mod convergence;
+mod evictions;
 mod situations;
 mod world;

@@ -11,9 +11,10 @@ use k8s_openapi::jiff::Timestamp;
 use sdm_api::{KafkaCluster, names};
 use serde_json::json;
 
+use crate::eviction::{Question, Verdict, judge};
 use crate::plan::{Action, CertificateUse, Kind, Object, Plan, Step, content_hash, plan};
 use crate::render::{self, KubeObject, PemParts};
-use crate::snapshot::{BrokerView, CertificateView, KafkaView, QuorumView, ReplicaView};
+use crate::snapshot::{BrokerView, CertificateView, KafkaView, QuorumView, ReplicaView, Short};
 use crate::{ClusterState, Objects, Resolved, Snapshot, resolve};
 
 /// Ticks a node needs until it serves.
@@ -42,6 +43,12 @@ pub struct World {
     pub broken: Vec<String>,
     /// Whether Kafka can be asked.
     pub reachable: bool,
+    /// Evictions that are asked for.
+    pub evictions: BTreeMap<String, Question>,
+    /// Partitions that cannot do without a broker.
+    pub short: BTreeMap<i32, Short>,
+    /// Seconds since the epoch.
+    pub now: i64,
     pub writes: u32,
     next: u64,
 }
@@ -79,6 +86,7 @@ impl World {
             cluster: Some(cluster),
             hosted,
             reachable: true,
+            now: 1_000_000,
             ..Self::default()
         }
     }
@@ -109,7 +117,8 @@ impl World {
             kafka: self.kafka(),
             kafka_age: 0,
             kafka_error: None,
-            now: 1_000_000,
+            evictions: self.evictions.clone(),
+            now: self.now,
             fresh_ids: (0..9).map(id).collect(),
         }
     }
@@ -215,6 +224,7 @@ impl World {
                 .filter(|id| self.in_sync(**id))
                 .map(|id| (*id, self.hosted[id]))
                 .collect(),
+            short_without: Some(self.short.clone()),
             ..KafkaView::default()
         };
         view.partitions.under_replicated = u32::try_from(lagging).unwrap();
@@ -223,6 +233,7 @@ impl World {
 
     /// Time passes: Pods start, end and become ready; mishaps pass.
     pub fn tick(&mut self) {
+        self.now += 1;
         self.mishaps.retain(|_, left| {
             *left -= 1;
             *left > 0
@@ -384,6 +395,15 @@ impl World {
                     );
                 }
             }
+            Action::AnswerEviction { pod, uid, answer } => {
+                let found = self.objects.pods.get_mut(pod);
+                if let Some(pod) = found.filter(|p| p.metadata.uid.as_ref() == Some(uid)) {
+                    pod.metadata.annotations.get_or_insert_default().insert(
+                        crate::eviction::ANNOTATION.to_owned(),
+                        serde_json::to_string(answer).unwrap(),
+                    );
+                }
+            }
             Action::Adopt { kind, name, .. } => {
                 let owner = OwnerReference {
                     controller: Some(true),
@@ -446,6 +466,19 @@ impl World {
             Object::Shared(KubeObject::Service(o)) => put!(services, **o),
             Object::Shared(KubeObject::ServiceAccount(o)) => put!(service_accounts, **o),
             Object::Shared(KubeObject::PodDisruptionBudget(o)) => put!(budgets, **o),
+        }
+    }
+
+    /// An eviction is tried: the webhook goes by the answer, and the disruption budget by the others' readiness.
+    pub fn drain(&mut self, id: i32) {
+        let name = format!("a-{id}");
+        let Some(pod) = self.objects.pods.get(&name) else {
+            return;
+        };
+        let others = self.resolved().nodes.into_keys().filter(|n| *n != id);
+        if judge(pod, self.now) == Verdict::Allow && others.into_iter().all(|n| self.serves(n)) {
+            let uid = pod.metadata.uid.clone().unwrap();
+            self.delete(Kind::Pod, &name, &uid);
         }
     }
 
