@@ -47,7 +47,8 @@ e2e: ## the long scenarios on real nodes
 bench: ## figures next to what a user would use instead: target/bench/report.json
 	@tests/run bench
 
-generate: ## CRDs, RBAC and the CLI reference, from the code
+generate: ## CRDs, RBAC and the CLI reference, from the code; the configuration catalog, from Kafka
+	@deploy/config-catalog/dump write
 	@UPDATE_GENERATED=1 cargo test --locked -q -p sdm-api -p sdm-webhook -p kubectl-kafka -- --test-threads=1
 
 lint: ## formatting, clippy, dependencies' licences and advisories

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::Observed;
-use super::catalog;
+use crate::config_catalog::{Scope, newest, same};
 
 /// What there is to do about configuration.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -26,7 +26,8 @@ pub(super) fn changes(
 ) -> Changes {
     let mut changes = Changes::default();
     for (key, value) in wanted {
-        let is = |there: &String| catalog::same(key, value, there);
+        let definition = newest(Scope::Topic, key);
+        let is = |there: &String| same(definition.as_ref(), value, there);
         let (own, effective) = (observed.config.get(key), observed.effective.get(key));
         if own.is_some_and(is) {
             continue;

@@ -3,7 +3,6 @@
 //! What Kafka said comes in as [`Observed`], what is to be done goes out as [`Step`]s. Who records ownership, and who
 //! speaks to Kafka, is the controller.
 
-mod catalog;
 mod claim;
 mod config;
 mod placement;
@@ -19,7 +18,15 @@ pub use placement::{Broker, place};
 pub use plan::plan;
 pub use status::{Facts, Outcome, said_to_be_had, status};
 pub use steps::{Observed, Situation, Step, TopicPlan, keys_of_interest};
-pub use validate::validate;
+pub use validate::{validate, validate_in};
+
+/// How many replicas must confirm a write.
+const MIN_ISR: &str = "min.insync.replicas";
+/// Keys that the operator sets itself while it moves replicas.
+const RESERVED: [&str; 2] = [
+    "follower.replication.throttled.replicas",
+    "leader.replication.throttled.replicas",
+];
 
 /// Why a topic is refused, or waits: reasons of conditions.
 pub mod reason {

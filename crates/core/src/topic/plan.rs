@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sdm_api::{Adoption, DriftPolicy, KafkaTopic};
 
 use super::config::{self, Changes};
-use super::{Observed, Situation, Step, TopicPlan, catalog, place, reason, status};
+use super::{MIN_ISR, Observed, Situation, Step, TopicPlan, place, reason, status};
 use crate::outcome::Refusal;
 
 /// What to do about a topic.
@@ -252,15 +252,11 @@ impl<'a> Work<'a> {
     /// More confirmations than there are copies yet would stop all writes: the key waits for the copies.
     fn postponed(&self, copies_to_come: bool) -> Option<String> {
         let number = |value: &String| value.trim().parse::<i64>().ok();
-        let wanted = self
-            .config
-            .set
-            .iter()
-            .find(|(key, _)| key == catalog::MIN_ISR);
+        let wanted = self.config.set.iter().find(|(key, _)| key == MIN_ISR);
         let wanted = wanted.and_then(|(_, value)| number(value))?;
-        let now = self.observed.effective.get(catalog::MIN_ISR);
+        let now = self.observed.effective.get(MIN_ISR);
         let raised = now.and_then(number).is_none_or(|now| wanted > now);
-        (copies_to_come && raised).then(|| catalog::MIN_ISR.to_owned())
+        (copies_to_come && raised).then(|| MIN_ISR.to_owned())
     }
 
     fn keys(&self, postponed: Option<&str>) -> Vec<String> {

@@ -4,7 +4,8 @@
 
 use sdm_api::{KafkaTopic, KafkaTopicSpec};
 
-use super::catalog::{self, MIN_ISR};
+use super::{MIN_ISR, RESERVED};
+use crate::config_catalog::{Line, Scope, opinion};
 use crate::violation::Review;
 
 /// What Kafka takes as a topic's name.
@@ -13,14 +14,21 @@ const NAME_AT_MOST: usize = 249;
 const PARTITIONS_AT_MOST: i32 = 100_000;
 const REPLICAS_AT_MOST: i32 = 32;
 
-/// What there is to say about `new`; `old` is the object before the change, where there is one.
+/// What there is to say about `new`; `old` is the object before the change, where there is one. Which version its cluster
+/// runs is not known: see [`validate_in`].
 #[must_use]
 pub fn validate(new: &KafkaTopic, old: Option<&KafkaTopic>) -> Review {
+    validate_in(new, old, None)
+}
+
+/// The same, in a cluster of Kafka `line`.
+#[must_use]
+pub fn validate_in(new: &KafkaTopic, old: Option<&KafkaTopic>, line: Option<Line>) -> Review {
     let mut review = Review::default();
     name(new, &mut review);
     numbers(&new.spec, &mut review);
     for (key, value) in &new.spec.config {
-        setting(key, value, &mut review);
+        setting(line, key, value, &mut review);
     }
     confirmations(&new.spec, &mut review);
     compaction(&new.spec, &mut review);
@@ -94,25 +102,21 @@ fn numbers(spec: &KafkaTopicSpec, review: &mut Review) {
     }
 }
 
-fn setting(key: &str, value: &str, review: &mut Review) {
+fn setting(line: Option<Line>, key: &str, value: &str, review: &mut Review) {
     let path = format!("spec.config[{key}]");
-    if catalog::RESERVED.contains(&key) {
+    if RESERVED.contains(&key) {
         review.invalid(
             path,
             format!("{key} is reserved: the operator sets it while it moves replicas; remove it"),
         );
-    } else if let Some((_, instead)) = catalog::REMOVED.iter().find(|(k, _)| *k == key) {
-        review.invalid(path, format!("{key} is gone: {instead}"));
-    } else if let Some(kind) = catalog::kind(key) {
-        if let Some(problem) = catalog::problem(key, kind, value) {
-            review.invalid(path, problem);
-        }
-    } else {
-        let hint = catalog::meant(key).map(|meant| format!("; did you mean {meant}?"));
-        let hint = hint.unwrap_or_else(|| {
-            ": see `kafka-configs.sh --describe --all` for those there are".to_owned()
-        });
-        review.invalid(path, format!("{key} is no configuration of topics{hint}"));
+        return;
+    }
+    let said = opinion(line, Scope::Topic, key, value);
+    for unwise in said.unwise {
+        review.warn(&path, unwise);
+    }
+    if let Some(wrong) = said.wrong {
+        review.invalid(path, wrong);
     }
 }
 

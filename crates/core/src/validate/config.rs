@@ -1,9 +1,11 @@
-//! Kafka configuration: reserved keys, and numbers of copies that the cluster cannot hold.
+//! Kafka configuration: reserved keys, what the catalog says of the others, and numbers of copies that the cluster
+//! cannot hold.
 
 use std::collections::BTreeMap;
 
 use sdm_api::{KafkaClusterSpec, config_keys};
 
+use crate::config_catalog::{Line, Scope, opinion};
 use crate::render::{default_min_isr, default_replication_factor, number};
 use crate::resolve::Resolved;
 use crate::violation::Review;
@@ -47,7 +49,9 @@ const PAIRS: [(&str, &str); 3] = [
 
 pub(super) fn check(spec: &KafkaClusterSpec, meant: &Resolved, review: &mut Review) {
     let brokers = meant.brokers().count();
-    one(&spec.config, "spec.config", brokers, review);
+    // A version that is not supported is said to be that already; its keys are then those of the newest.
+    let line = Line::of(&spec.version).unwrap_or(Line::NEWEST);
+    one(&spec.config, "spec.config", (line, brokers), review);
     let pools = spec
         .pools
         .iter()
@@ -58,7 +62,7 @@ pub(super) fn check(spec: &KafkaClusterSpec, meant: &Resolved, review: &mut Revi
         .enumerate()
         .map(|(i, o)| (format!("spec.overrides[{i}].config"), &o.config));
     for (path, config) in pools.chain(overrides) {
-        one(config, &path, brokers, review);
+        one(config, &path, (line, brokers), review);
         for key in CLUSTER_WIDE.iter().filter(|key| config.contains_key(**key)) {
             review.invalid(
                 format!("{path}[{key}]"),
@@ -70,7 +74,12 @@ pub(super) fn check(spec: &KafkaClusterSpec, meant: &Resolved, review: &mut Revi
 }
 
 /// What can be said of one map alone.
-fn one(config: &BTreeMap<String, String>, path: &str, brokers: usize, review: &mut Review) {
+fn one(
+    config: &BTreeMap<String, String>,
+    path: &str,
+    (line, brokers): (Line, usize),
+    review: &mut Review,
+) {
     for (key, value) in config {
         let path = format!("{path}[{key}]");
         if config_keys::is_reserved(key) {
@@ -85,19 +94,46 @@ fn one(config: &BTreeMap<String, String>, path: &str, brokers: usize, review: &m
                 .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
         {
             review.invalid(path, format!("{key:?} is no configuration key: use letters, digits, dots, dashes and underscores"));
-        } else if NUMBERS.contains(&key.as_str()) {
-            match number(config, key) {
-                None | Some(0) => review.invalid(path, format!("{value:?} is no number of at least 1")),
-                Some(n) if REPLICATION_FACTORS.contains(&key.as_str()) && n > brokers => review.invalid(
-                    path,
-                    format!("{n} copies need {n} brokers and the cluster has {brokers}: lower it, or add brokers"),
-                ),
-                Some(1) if key == "default.replication.factor" && brokers > 1 => {
-                    review.warn(path, "one copy of every record: each restart of a broker interrupts its partitions, and a lost volume loses them");
-                }
-                Some(_) => {}
+        } else {
+            let said = opinion(Some(line), Scope::Broker, key, value);
+            for unwise in said.unwise {
+                review.warn(&path, unwise);
+            }
+            match said.wrong {
+                Some(wrong) => review.invalid(path, wrong),
+                None => numbers(config, (key, value), (path, brokers), review),
             }
         }
+    }
+}
+
+/// What the catalog cannot know: Kafka takes any number, and finds out later.
+fn numbers(
+    config: &BTreeMap<String, String>,
+    (key, value): (&str, &str),
+    (path, brokers): (String, usize),
+    review: &mut Review,
+) {
+    if !NUMBERS.contains(&key) {
+        return;
+    }
+    let of_copies = REPLICATION_FACTORS.contains(&key);
+    match number(config, key) {
+        None | Some(0) => review.invalid(path, format!("{value:?} is no whole number of at least 1")),
+        Some(n) if of_copies && n > brokers => review.invalid(
+            path,
+            format!("{n} copies need {n} brokers and the cluster has {brokers}: lower it, or add brokers"),
+        ),
+        Some(1) if of_copies && brokers > 1 => {
+            let (what, whom) = match key {
+                "default.replication.factor" => ("every record", "its partitions"),
+                "offsets.topic.replication.factor" => ("consumers' offsets", "consumer groups"),
+                "transaction.state.log.replication.factor" => ("transactions", "them"),
+                _ => ("share groups' state", "them"),
+            };
+            review.warn(path, format!("one copy of {what}: each restart of a broker interrupts {whom}, and a lost volume loses them"));
+        }
+        Some(_) => {}
     }
 }
 
@@ -110,7 +146,9 @@ fn copies(config: &BTreeMap<String, String>, brokers: usize, review: &mut Review
         );
     }
     for (confirm, all) in PAIRS {
-        let there = number(config, all).unwrap_or_else(|| default_replication_factor(brokers));
+        let there = number(config, all)
+            .filter(|n| *n > 0)
+            .unwrap_or_else(|| default_replication_factor(brokers));
         let wanted = number(config, confirm).unwrap_or_else(|| default_min_isr(there));
         let path = format!("spec.config[{confirm}]");
         if wanted > there {
@@ -135,6 +173,9 @@ fn reserved_because(key: &str) -> &'static str {
         }
         "node.id" | "broker.id" | "process.roles" => "ids and roles are what the pools say",
         "cluster.id" => "it is what spec.clusterId says",
+        "control.plane.listener.name" => {
+            "Kafka 4 does not have it, the quorum's listener is enough"
+        }
         "super.users"
         | "authorizer.class.name"
         | "allow.everyone.if.no.acl.found"

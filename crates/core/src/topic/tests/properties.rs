@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::kafka::Kafka;
 use super::topic;
+use crate::config_catalog::{Scope, newest, same};
 use crate::topic::{Broker, Observed, Situation, plan};
 
 const VALUES: [(&str, [&str; 3]); 4] = [
@@ -121,7 +122,7 @@ proptest! {
             prop_assert!(exact || replicas.unwrap() > live);
         }
         for (key, value) in &wanted {
-            let has = observed.effective.get(key).is_some_and(|v| super::super::catalog::same(key, value, v));
+            let has = observed.effective.get(key).is_some_and(|v| same(newest(Scope::Topic, key).as_ref(), value, v));
             // Confirmations wait for copies that do not come.
             let waits = key == "min.insync.replicas" && refused == Some("NotEnoughBrokers")
                 || refused == Some("PartitionsCannotShrink") && replicas.is_some_and(|n| n > live);

@@ -2,7 +2,8 @@ use sdm_api::KafkaTopic;
 use serde_json::{Value, json};
 
 use super::topic;
-use crate::topic::{catalog, validate};
+use crate::config_catalog::Line;
+use crate::topic::{validate, validate_in};
 
 fn violations(new: &KafkaTopic, old: Option<&KafkaTopic>) -> Vec<String> {
     let review = validate(new, old);
@@ -96,11 +97,19 @@ fn what_is_refused_and_in_which_words() {
         ),
         (
             config("num.partitions", "1"),
-            "spec.config[num.partitions]: num.partitions is no configuration of topics: see `kafka-configs.sh --describe --all` for those there are",
+            "spec.config[num.partitions]: num.partitions is no configuration of topics but one of brokers: remove it, or set it in the KafkaCluster",
+        ),
+        (
+            config("nonsense", "1"),
+            "spec.config[nonsense]: nonsense is no configuration of topics: see `kubectl kafka config list --topic` for those there are",
+        ),
+        (
+            config("retention_ms", "1"),
+            "spec.config[retention_ms]: retention_ms is no configuration of topics; did you mean retention.ms?",
         ),
         (
             config("retention.ms", "7d"),
-            "spec.config[retention.ms]: \"7d\" is no whole number of at least -1 (milliseconds)",
+            "spec.config[retention.ms]: \"7d\" is no whole number of at least -1 (milliseconds): write 604800000",
         ),
         (
             config("retention.ms", "-2"),
@@ -108,7 +117,7 @@ fn what_is_refused_and_in_which_words() {
         ),
         (
             config("retention.bytes", "1Gi"),
-            "spec.config[retention.bytes]: \"1Gi\" is no whole number (bytes)",
+            "spec.config[retention.bytes]: \"1Gi\" is no whole number (bytes): write 1073741824",
         ),
         (
             config("segment.bytes", "2147483648"),
@@ -116,7 +125,7 @@ fn what_is_refused_and_in_which_words() {
         ),
         (
             config("segment.bytes", "1048575"),
-            "spec.config[segment.bytes]: \"1048575\" is no whole number from 1048576 to 2147483647 (bytes)",
+            "spec.config[segment.bytes]: \"1048575\" is no whole number of at least 1048576 (bytes)",
         ),
         (
             config("compression.gzip.level", "0"),
@@ -136,7 +145,7 @@ fn what_is_refused_and_in_which_words() {
         ),
         (
             config("compression.type", "gz"),
-            "spec.config[compression.type]: \"gz\" is none of producer, uncompressed, gzip, lz4, snappy, zstd",
+            "spec.config[compression.type]: \"gz\" is none of gzip, lz4, producer, snappy, uncompressed, zstd",
         ),
         (
             config("cleanup.policy", "compact,drop"),
@@ -208,9 +217,41 @@ fn what_is_warned_of() {
         ]
     );
     assert_eq!(
+        warnings(json!({"config": {"unclean.leader.election.enable": "true"}})),
+        [
+            "spec.config[unclean.leader.election.enable]: a replica that lags may become leader, and records that were acknowledged are lost"
+        ]
+    );
+    assert_eq!(
         warnings(json!({"replicas": 3, "config": {"min.insync.replicas": "3"}})),
         [
             "spec.config[min.insync.replicas]: all 3 copies must confirm a write: while any broker restarts, writes are refused"
+        ]
+    );
+}
+
+#[test]
+fn what_only_one_version_has() {
+    let key = "max.decompressed.message.bytes";
+    let topic = config(key, "1000");
+    assert_eq!(
+        validate(&topic, None).warnings,
+        [
+            "spec.config[max.decompressed.message.bytes]: only Kafka 4.2 has it, it is refused elsewhere"
+        ]
+    );
+    assert_eq!(
+        validate_in(&topic, None, Some(Line::V4_2)),
+        Default::default()
+    );
+    assert_eq!(
+        validate_in(&topic, None, Some(Line::V4_3)).violations[0].to_string(),
+        "spec.config[max.decompressed.message.bytes]: Kafka 4.3 does not have max.decompressed.message.bytes, which was in 4.2: remove it"
+    );
+    assert_eq!(
+        violations(&config(key, "0"), None),
+        [
+            "spec.config[max.decompressed.message.bytes]: \"0\" is no whole number from 1 to 2147483639 (bytes)"
         ]
     );
 }
@@ -243,11 +284,4 @@ fn what_cannot_change() {
     for (new, wanted) in cases {
         assert_eq!(violations(&topic(new), Some(&old)), wanted);
     }
-}
-
-/// What is sorted is found by eye, and a key stands once.
-#[test]
-fn the_catalog_is_in_order() {
-    let names: Vec<_> = catalog::KEYS.iter().map(|(name, ..)| *name).collect();
-    assert!(names.is_sorted_by(|a, b| a < b), "{names:?}");
 }
