@@ -55,6 +55,9 @@ pub enum Verb {
     /// Quotas: list, describe, set and unset
     #[command(subcommand)]
     Quota(verbs::quota::Verb),
+    /// Kafka's configuration: explain its keys, and list them
+    #[command(subcommand)]
+    Config(verbs::config::Verb),
     /// Write records, one per line of standard input
     Produce(verbs::produce::Args),
     /// Read records

@@ -16,6 +16,7 @@ mod workload;
 
 use sdm_api::KafkaCluster;
 
+pub use config::reserved_because;
 pub use observed::against_observed;
 
 use crate::resolve::{Resolved, resolve};

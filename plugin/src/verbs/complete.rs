@@ -16,6 +16,7 @@ use crate::exit::Result;
 use crate::flags::Global;
 use crate::output::Output;
 use crate::session::Session;
+use crate::verbs::config;
 
 /// Arguments of `__complete`.
 #[derive(clap::Args, Debug)]
@@ -236,6 +237,15 @@ fn values(path: &[&str], arg: &Arg) -> Wanted {
     if let Some(kind) = kind(path, arg.get_id().as_str()) {
         return Wanted::Declared(kind);
     }
+    let words = |words: Vec<&str>| {
+        let bare = |word: &str| (word.to_owned(), String::new());
+        Wanted::Words(words.into_iter().map(bare).collect())
+    };
+    match (path, arg.get_id().as_str()) {
+        (["config", "explain"], "keys") => return words(config::names()),
+        (["config", _], "kafka_version") => return words(config::lines().collect()),
+        _ => {}
+    }
     // `-c NAME`, and `status CLUSTER`.
     if arg.get_id() == "kafka_cluster" || arg.get_id() == "cluster_name" {
         return Wanted::Cluster;
@@ -292,6 +302,9 @@ mod tests {
         }
         assert!(words("-n x topic create --par").contains(&"--partitions".to_owned()));
         assert!(words("topic list -o ").contains(&"json".to_owned()));
+        assert!(words("config explain num.").contains(&"num.io.threads".to_owned()));
+        assert!(words("config explain a retention").contains(&"retention.ms".to_owned()));
+        assert_eq!(words("config list --kafka-version "), ["4.2", "4.3"]);
         assert!(words("produce t --compression ").contains(&"zstd".to_owned()));
     }
 

@@ -4,6 +4,7 @@ pub mod acl;
 pub mod client_config;
 pub mod complete;
 pub mod completion;
+pub mod config;
 pub mod consume;
 pub mod group;
 pub mod help;
@@ -44,6 +45,7 @@ pub async fn run(mut cli: Cli) -> Result<()> {
                 return done;
             }
         }
+        Verb::Config(verb) => return verb.run(&Output::new(&cli.global)),
         Verb::Help(args) => return help::run(&Output::new(&cli.global), args),
         Verb::Completion(args) => return completion::run(args),
         Verb::Complete(args) => return complete::run(&cli.global, args).await,
@@ -102,7 +104,7 @@ pub async fn run(mut cli: Cli) -> Result<()> {
         }
         Verb::Version(_) => until(interrupt, version::run(&session)).await,
         // Answered above.
-        Verb::Help(_) | Verb::Completion(_) | Verb::Complete(_) => Ok(()),
+        Verb::Config(_) | Verb::Help(_) | Verb::Completion(_) | Verb::Complete(_) => Ok(()),
     }
 }
 

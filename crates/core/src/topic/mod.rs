@@ -23,7 +23,7 @@ pub use validate::{validate, validate_in};
 /// How many replicas must confirm a write.
 const MIN_ISR: &str = "min.insync.replicas";
 /// Keys that the operator sets itself while it moves replicas.
-const RESERVED: [&str; 2] = [
+pub const RESERVED: [&str; 2] = [
     "follower.replication.throttled.replicas",
     "leader.replication.throttled.replicas",
 ];

@@ -162,7 +162,9 @@ fn copies(config: &BTreeMap<String, String>, brokers: usize, review: &mut Review
     }
 }
 
-fn reserved_because(key: &str) -> &'static str {
+/// Why a reserved key is the operator's, as the end of a sentence.
+#[must_use]
+pub fn reserved_because(key: &str) -> &'static str {
     match key {
         "broker.rack" => "racks are decided by spec.rackAwareness",
         "listeners" | "advertised.listeners" | "listener.security.protocol.map" => {
