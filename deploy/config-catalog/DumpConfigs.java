@@ -10,11 +10,13 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
+import java.util.Properties;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
+import kafka.server.KafkaConfig;
 import org.apache.kafka.common.config.ConfigDef;
 import org.apache.kafka.common.config.ConfigDef.ConfigKey;
 import org.apache.kafka.common.config.ConfigException;
@@ -41,8 +43,10 @@ public class DumpConfigs {
             write(Path.of(args[1]), Path.of(args[2]), args[3]);
         } else if (args.length == 1 && args[0].equals("judge")) {
             judge(out);
+        } else if (args.length == 1 && args[0].equals("start")) {
+            start(out);
         } else {
-            System.err.println("usage: write DATA-DIRECTORY DOCUMENTATION-DIRECTORY LINE | judge <QUESTIONS");
+            System.err.println("usage: write DATA-DIRECTORY DOCUMENTATION-DIRECTORY LINE | judge <QUESTIONS | start <QUESTIONS");
             System.exit(2);
         }
         out.flush();
@@ -221,6 +225,35 @@ public class DumpConfigs {
                 out.println("yes");
             } catch (ConfigException refusal) {
                 out.println("no " + refusal.getMessage().replace('\n', ' '));
+            }
+        }
+    }
+
+    /** One question a line: `key=value`, with tabs between. Answers whether a broker with these would start, or why not. */
+    private static void start(PrintStream out) throws IOException {
+        BufferedReader questions = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+        for (String line = questions.readLine(); line != null; line = questions.readLine()) {
+            Properties file = new Properties();
+            file.putAll(Map.of(
+                "process.roles", "broker",
+                "node.id", "1",
+                "listeners", "REPLICATION://localhost:9091",
+                "inter.broker.listener.name", "REPLICATION",
+                "controller.listener.names", "CONTROLLER",
+                "listener.security.protocol.map", "CONTROLLER:SSL,REPLICATION:SSL",
+                "controller.quorum.bootstrap.servers", "localhost:9090",
+                "log.dirs", "/var/lib/kafka/data/data"));
+            for (String pair : line.split("\t")) {
+                String[] parts = pair.split("=", 2);
+                if (parts.length == 2) {
+                    file.setProperty(parts[0], parts[1]);
+                }
+            }
+            try {
+                KafkaConfig.fromProps(file, false);
+                out.println("yes");
+            } catch (RuntimeException refusal) {
+                out.println("no " + String.valueOf(refusal.getMessage()).replace('\n', ' '));
             }
         }
     }

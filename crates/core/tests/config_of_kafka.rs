@@ -4,13 +4,14 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use sdm_core::config_catalog::{Kind, Line, Scope, problem};
+use sdm_core::config_catalog::{Default, Kind, Line, Scope, Update, conflicts, problem};
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -52,6 +53,140 @@ fn the_committed_tables_are_current() {
     }
 }
 
+/// Asks the script `what` of a version, a question a line, and returns its answers.
+fn ask(what: &str, version: &str, questions: String) -> Vec<String> {
+    let mut kafka = dump()
+        .args([what, version])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut to_kafka = kafka.stdin.take().unwrap();
+    let asking = std::thread::spawn(move || to_kafka.write_all(questions.as_bytes()));
+    let answers = String::from_utf8(kafka.wait_with_output().unwrap().stdout).unwrap();
+    asking.join().unwrap().unwrap();
+    answers.lines().map(ToOwned::to_owned).collect()
+}
+
+/// Every number of brokers at its bounds, with every other one that has to do with it, and many of those at once: a broker
+/// that would not start is refused, and one that would is not.
+#[test]
+#[ignore = "asks Kafka itself"]
+fn a_broker_that_would_not_start_is_refused() {
+    for version in sdm_api::SUPPORTED_VERSIONS {
+        let line = Line::of(version).unwrap();
+        let mut random: u64 = 0x9E37_79B9_7F4A_7C15;
+        let mut draw = move |n: usize| {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            usize::try_from(random % n as u64).unwrap()
+        };
+        // Values from the bounds, the default and its neighbours.
+        let numbers: Vec<(&str, Vec<i64>)> = line
+            .keys(Scope::Broker)
+            .filter(|key| matches!(key.kind, Kind::Int | Kind::Long | Kind::Short))
+            .filter(|key| {
+                key.update != Update::LiveOnly && !["broker.id", "node.id"].contains(&key.name)
+            })
+            .map(|key| {
+                let default: i64 = match key.default {
+                    Default::Value(value) => value.parse().unwrap(),
+                    _ => 1,
+                };
+                let near = [
+                    default,
+                    default / 2,
+                    default.saturating_mul(2),
+                    default - 1,
+                    0,
+                    1,
+                    -1,
+                    5,
+                    1_000,
+                    2_147_483_647,
+                ];
+                let valid = |n: &i64| problem(&key, &n.to_string()).is_none();
+                (key.name, near.into_iter().filter(valid).collect())
+            })
+            .collect();
+        let mut files: Vec<BTreeMap<String, String>> = Vec::new();
+        for (name, values) in &numbers {
+            files.extend(
+                values
+                    .iter()
+                    .map(|n| BTreeMap::from([((*name).to_owned(), n.to_string())])),
+            );
+        }
+        let groups = [
+            "group.consumer.",
+            "group.share.",
+            "group.streams.",
+            "log.",
+            "replica.",
+            "connection",
+            "",
+        ];
+        let texts = [
+            (
+                "group.coordinator.rebalance.protocols",
+                "classic|consumer|consumer, classic|share,streams",
+            ),
+            (
+                "max.connections.per.ip.overrides",
+                "a:1|a|a:b|a:1,127.0.0.1:5|:1|a:-1||a:1,|[::1]:3",
+            ),
+        ];
+        for (name, values) in texts {
+            files.extend(values.split('|').flat_map(|value| {
+                let file = BTreeMap::from([(name.to_owned(), value.to_owned())]);
+                let mut nobody = file.clone();
+                nobody.insert("max.connections.per.ip".to_owned(), "0".to_owned());
+                [file, nobody]
+            }));
+        }
+        for i in 0..20_000 {
+            let group = groups[i % groups.len()];
+            let some: Vec<_> = numbers
+                .iter()
+                .filter(|(name, _)| name.starts_with(group))
+                .collect();
+            let mut file = BTreeMap::new();
+            for _ in 0..2 + draw(3) {
+                let (name, values) = some[draw(some.len())];
+                file.insert((*name).to_owned(), values[draw(values.len())].to_string());
+            }
+            files.push(file);
+        }
+        let line_of = |file: &BTreeMap<String, String>| {
+            let pairs: Vec<_> = file.iter().map(|(k, v)| format!("{k}={v}")).collect();
+            pairs.join("\t") + "\n"
+        };
+        let answers = ask("start", version, files.iter().map(line_of).collect());
+        assert_eq!(answers.len(), files.len(), "{version}");
+        let mut wrong = Vec::new();
+        let mut refused = 0;
+        for (file, answer) in files.iter().zip(&answers) {
+            let ours = conflicts(line, file);
+            refused += usize::from(!ours.is_empty());
+            // Refused here alone, on purpose: it has no effect where another key says the same, and would when that goes.
+            let stricter = ours.iter().all(|c| c.key.starts_with("log.retention."));
+            let starts = answer == "yes";
+            if starts != ours.is_empty() && !(starts && stricter) {
+                wrong.push(format!("{file:?}: {answer} and here {ours:?}"));
+            }
+        }
+        assert!(
+            wrong.is_empty(),
+            "Kafka {version}, {} of {}:\n{}",
+            wrong.len(),
+            files.len(),
+            wrong[..wrong.len().min(30)].join("\n")
+        );
+        assert!(refused > 2_000 && refused < 15_000, "{refused}");
+    }
+}
+
 /// What is taken here is taken there, and what is refused there is refused here, for every key and what people write.
 #[test]
 #[ignore = "asks Kafka itself"]
@@ -80,19 +215,10 @@ fn kafka_takes_the_same_values() {
                 }
             }
         }
-        let mut kafka = dump()
-            .args(["judge", version])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut to_kafka = kafka.stdin.take().unwrap();
-        let asking = std::thread::spawn(move || to_kafka.write_all(questions.as_bytes()));
-        let answers = String::from_utf8(kafka.wait_with_output().unwrap().stdout).unwrap();
-        asking.join().unwrap().unwrap();
-        assert_eq!(answers.lines().count(), ours.len(), "{version}");
+        let answers = ask("judge", version, questions);
+        assert_eq!(answers.len(), ours.len(), "{version}");
         let mut wrong = Vec::new();
-        for ((key, value, problem), answer) in ours.iter().zip(answers.lines()) {
+        for ((key, value, problem), answer) in ours.iter().zip(&answers) {
             // Refused here alone, on purpose: it compares with nothing, and Java's mark of a double is taken for days.
             let stricter = key.kind == Kind::Double && ["NaN", "7d"].contains(value);
             if (answer == "yes") != problem.is_none() && !stricter {

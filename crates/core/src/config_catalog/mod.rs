@@ -9,10 +9,12 @@ mod judge;
 mod opinion;
 mod read;
 mod removed;
+mod together;
 
 pub use find::{Found, Removed, look_up};
 pub use judge::{problem, same};
 pub use opinion::{Opinion, opinion};
+pub use together::{Conflict, conflicts};
 
 /// A line of versions that have the same keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use sdm_api::{KafkaClusterSpec, config_keys};
 
-use crate::config_catalog::{Line, Scope, opinion};
+use crate::config_catalog::{Line, Scope, conflicts, opinion};
 use crate::render::{default_min_isr, default_replication_factor, number};
-use crate::resolve::Resolved;
+use crate::resolve::{Node, Resolved};
 use crate::violation::Review;
 
 /// Copies of records, of offsets, of transactions, of share groups.
@@ -71,6 +71,26 @@ pub(super) fn check(spec: &KafkaClusterSpec, meant: &Resolved, review: &mut Revi
         }
     }
     copies(&spec.config, brokers, review);
+    for node in meant.nodes.values() {
+        for conflict in conflicts(line, &node.config) {
+            let path = format!("{}[{}]", layer(spec, node, &conflict.key), conflict.key);
+            review.invalid(path, conflict.message);
+        }
+    }
+}
+
+/// Where a node's key is written down: in the last override that has it, else in the pool, else for all.
+fn layer(spec: &KafkaClusterSpec, node: &Node, key: &str) -> String {
+    let of_node =
+        |o: &sdm_api::NodeOverride| o.node_ids.contains(&node.id) && o.config.contains_key(key);
+    if let Some(i) = spec.overrides.iter().rposition(of_node) {
+        return format!("spec.overrides[{i}].config");
+    }
+    let of_pool = |p: &&sdm_api::NodePool| p.name == node.pool && p.config.contains_key(key);
+    match spec.pools.iter().find(of_pool) {
+        Some(pool) => format!("spec.pools[{}].config", pool.name),
+        None => "spec.config".to_owned(),
+    }
 }
 
 /// What can be said of one map alone.
