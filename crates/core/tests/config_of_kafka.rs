@@ -128,6 +128,7 @@ fn a_broker_that_would_not_start_is_refused() {
             "",
         ];
         let texts = [
+            ("log.cleaner.threads", "1|127|128|129"),
             (
                 "group.coordinator.rebalance.protocols",
                 "classic|consumer|consumer, classic|share,streams",
