@@ -34,6 +34,8 @@ mod tests {
                 }
             }
         }
-        assert_eq!(of(Line::NEWEST, Scope::Broker, "nonsense"), None);
+        for other in ["nonsense", "log.roll", ""] {
+            assert_eq!(of(Line::NEWEST, Scope::Broker, other), None, "{other}");
+        }
     }
 }

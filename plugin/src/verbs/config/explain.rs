@@ -312,6 +312,12 @@ mod tests {
             (failure.what, failure.hint.unwrap_or_default())
         };
         for (line, what, hint) in [
+            // Alike to a topic's, and more so to a broker's.
+            (
+                "log.index.interval.byte",
+                "Kafka 4.3 has no configuration log.index.interval.byte; did you mean log.index.interval.bytes?",
+                "kubectl kafka config explain log.index.interval.bytes",
+            ),
             (
                 "log.retention.hour",
                 "Kafka 4.3 has no configuration log.retention.hour; did you mean log.retention.hours?",
