@@ -3,8 +3,10 @@
 //! Owns dispatch by kind and what is never refused (deletions, objects on their way out, what did not change). What is
 //! wrong with an object is `sdm-core`'s to say; how it is put into words for the API server is `verdict`'s.
 
-use sdm_api::{KafkaACL, KafkaAccessGrant, KafkaCluster, KafkaRole, KafkaTopic, KafkaUser};
-use sdm_core::{Review, Violation, access, topic, user};
+use sdm_api::{
+    KafkaACL, KafkaAccessGrant, KafkaCluster, KafkaPolicy, KafkaRole, KafkaTopic, KafkaUser,
+};
+use sdm_core::{Review, Violation, access, policy, topic, user};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
@@ -81,6 +83,13 @@ const KINDS: &[Known] = &[
         plural: "kafkaaccessgrants",
         judge: |new, old| {
             judge::<KafkaAccessGrant>(new, old, access::validate_grant, |a, b| a.spec == b.spec)
+        },
+    },
+    Known {
+        kind: "KafkaPolicy",
+        plural: "kafkapolicies",
+        judge: |new, old| {
+            judge::<KafkaPolicy>(new, old, policy::validate, |a, b| a.spec == b.spec)
         },
     },
 ];

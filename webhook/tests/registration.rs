@@ -138,7 +138,7 @@ fn nothing_but_our_own_kinds_ever_waits_for_us() {
         webhook["rules"],
         json!([{
             "apiGroups": ["kafka.sdm.dev"], "apiVersions": ["v1beta1"],
-            "resources": ["kafkaclusters", "kafkatopics", "kafkausers", "kafkaroles", "kafkaacls", "kafkaaccessgrants"],
+            "resources": ["kafkaclusters", "kafkatopics", "kafkausers", "kafkaroles", "kafkaacls", "kafkaaccessgrants", "kafkapolicies"],
             "operations": ["CREATE", "UPDATE"], "scope": "*",
         }])
     );

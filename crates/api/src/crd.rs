@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::access::{KafkaACL, KafkaAccessGrant, KafkaRole};
 use crate::cluster::KafkaCluster;
+use crate::policy::KafkaPolicy;
 use crate::topic::KafkaTopic;
 use crate::user::KafkaUser;
 
@@ -27,6 +28,7 @@ pub fn all() -> Result<Vec<CustomResourceDefinition>, serde_json::Error> {
         KafkaRole::crd(),
         KafkaACL::crd(),
         KafkaAccessGrant::crd(),
+        KafkaPolicy::crd(),
     ]
     .into_iter()
     .map(bounded)
@@ -34,7 +36,7 @@ pub fn all() -> Result<Vec<CustomResourceDefinition>, serde_json::Error> {
 }
 
 /// Fields of a Pod template whose schema is Kubernetes' own.
-const EMBEDDED: [&str; 8] = [
+const EMBEDDED: [&str; 9] = [
     "affinity",
     "tolerations",
     "env",
@@ -43,6 +45,7 @@ const EMBEDDED: [&str; 8] = [
     "containers",
     "conditions",
     "allowedNamespaces",
+    "namespaceSelector",
 ];
 
 fn bounded(crd: CustomResourceDefinition) -> Result<CustomResourceDefinition, serde_json::Error> {

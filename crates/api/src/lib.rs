@@ -14,6 +14,7 @@ pub mod condition;
 pub mod config_keys;
 pub mod crd;
 pub mod names;
+pub mod policy;
 pub mod reference;
 pub mod status;
 pub mod storage;
@@ -29,6 +30,9 @@ pub use access::{
 pub use cluster::{
     DeletionPolicy, JvmSpec, KafkaCluster, KafkaClusterSpec, Listener, ListenerTls, NodeOverride,
     NodePool, NodeRole, RackAwareness, SaslMechanism, Tenancy, TlsSpec,
+};
+pub use policy::{
+    Enforcement, KafkaPolicy, KafkaPolicySpec, KafkaPolicyStatus, PolicyKind, PolicyViolation,
 };
 pub use reference::{BasicStatus, ClusterRef, Pattern};
 pub use status::{KafkaClusterStatus, ListenerStatus, NodePhase, NodeStatus, QuorumStatus};

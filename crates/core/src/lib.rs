@@ -11,6 +11,7 @@ pub mod drift;
 pub mod eviction;
 pub mod outcome;
 pub mod plan;
+pub mod policy;
 pub mod quantity;
 pub mod racks;
 pub mod render;

@@ -127,7 +127,7 @@ pub fn resolve(
 
 /// Applies defaults and overrides. Of what is wrong nothing is noticed: where an id is in two pools,
 /// the first one counts.
-fn merged(cluster: &KafkaCluster) -> Resolved {
+pub(crate) fn merged(cluster: &KafkaCluster) -> Resolved {
     let spec = &cluster.spec;
     let mut nodes = BTreeMap::new();
     for pool in &spec.pools {
