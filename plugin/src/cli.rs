@@ -58,6 +58,11 @@ pub enum Verb {
     /// Kafka's configuration: explain its keys, and list them
     #[command(subcommand)]
     Config(verbs::config::Verb),
+    /// Check manifests in files with everything the webhook checks; asks no server
+    Lint(verbs::lint::Args),
+    /// Policies: say what they decide
+    #[command(subcommand)]
+    Policy(verbs::policy::Verb),
     /// Write records, one per line of standard input
     Produce(verbs::produce::Args),
     /// Read records

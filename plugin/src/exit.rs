@@ -53,7 +53,7 @@ pub const TABLE: [(Code, &str); 11] = [
     ),
     (
         Code::Unhealthy,
-        "a check found problems (status --exit-code)",
+        "a check found problems (status --exit-code, lint, policy test)",
     ),
     (Code::NotFound, "what was named does not exist"),
     (

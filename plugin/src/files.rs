@@ -14,6 +14,21 @@ const SIZE_AT_MOST: u64 = 64 * 1024 * 1024;
 /// No directory holds more.
 const FILES_AT_MOST: usize = 10_000;
 
+/// All resources, of any kind, each with the file it is in.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn read_any(paths: &[String]) -> Result<Vec<(Value, String)>> {
+    let mut found = Vec::new();
+    for (place, text) in texts(paths)? {
+        let documents: Vec<Value> = serde_saphyr::from_multiple(&text)
+            .map_err(|e| Failure::usage(e.to_string()).at(&place))?;
+        let objects = documents.into_iter().flat_map(flatten);
+        found.extend(objects.map(|object| (object, place.clone())));
+    }
+    Ok(found)
+}
+
 /// The resources of one kind, each with the file it is in; what else is there is left out, and said.
 ///
 /// # Errors

@@ -110,6 +110,9 @@ fn a_wrong_command_line_is_usage_and_does_nothing() {
         &["config", "list", "--topic", "--broker"],
         &["produce", "a", "--acks", "1"],
         &["produce", "a", "--json", "--key-separator", ":"],
+        &["lint"],
+        &["lint", "-f", "x", "--at", "noon"],
+        &["policy", "test"],
         &["status", "--request-timeout", "soon"],
         &["help", "nonsense"],
     ] {

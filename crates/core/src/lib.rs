@@ -9,6 +9,7 @@ pub mod access;
 pub mod config_catalog;
 pub mod drift;
 pub mod eviction;
+pub mod kinds;
 pub mod outcome;
 pub mod plan;
 pub mod policy;

@@ -9,6 +9,8 @@ pub mod consume;
 pub mod group;
 pub mod help;
 pub mod install;
+pub mod lint;
+pub mod policy;
 pub mod produce;
 pub mod quota;
 mod record;
@@ -49,6 +51,8 @@ pub async fn run(mut cli: Cli) -> Result<()> {
         Verb::Help(args) => return help::run(&Output::new(&cli.global), args),
         Verb::Completion(args) => return completion::run(args),
         Verb::Complete(args) => return complete::run(&cli.global, args).await,
+        Verb::Lint(args) => return lint::run(&cli.global, args),
+        Verb::Policy(verb) => return policy::run(&cli.global, verb),
         Verb::Version(args) if args.client => {
             return Output::new(&cli.global).report(&version::Version::client());
         }
@@ -104,7 +108,12 @@ pub async fn run(mut cli: Cli) -> Result<()> {
         }
         Verb::Version(_) => until(interrupt, version::run(&session)).await,
         // Answered above.
-        Verb::Config(_) | Verb::Help(_) | Verb::Completion(_) | Verb::Complete(_) => Ok(()),
+        Verb::Config(_)
+        | Verb::Help(_)
+        | Verb::Completion(_)
+        | Verb::Complete(_)
+        | Verb::Lint(_)
+        | Verb::Policy(_) => Ok(()),
     }
 }
 

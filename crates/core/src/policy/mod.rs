@@ -17,8 +17,10 @@ mod scope;
 mod subject;
 #[cfg(test)]
 mod tests;
+mod world;
 
 pub use check::validate;
 pub use compile::Compiled;
 pub use findings::{Finding, Findings, Outcome};
 pub use subject::{Asked, Totals, cluster_of};
+pub use world::World;

@@ -1,0 +1,416 @@
+//! `lint`: what the webhook would say of manifests in files, without a cluster: every validator, and the policies that
+//! are in the files as well.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use sdm_api::KafkaPolicy;
+use sdm_api::policy::PolicyKind;
+use sdm_core::kinds;
+use sdm_core::policy::{Compiled, Findings, Outcome, World};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::exit::{Code, Failure, Result};
+use crate::files;
+use crate::flags::Global;
+use crate::output::table::{Cell, Table};
+use crate::output::{API_VERSION, Output, Report, Text, style};
+
+/// Arguments of `lint`.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "KafkaPolicies in the files hold for the objects in the files; Namespaces and KafkaClusters in them are what policies go by. Objects without a namespace are taken to be in -n, or default. Exits with 4 if anything would be refused.\nExamples:\n  kubectl kafka lint -f manifests/\n  kubectl kafka lint -f manifests/ -f policies/production-baseline.yaml"
+)]
+pub struct Args {
+    /// Files or directories with resources, - for standard input; may be repeated
+    #[arg(short, long, value_name = "FILE", required = true)]
+    filename: Vec<String>,
+    /// The time to judge at, for exceptions that end; now if not given
+    #[arg(long, value_name = "RFC3339")]
+    at: Option<Timestamp>,
+}
+
+/// What is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// Validators and policies.
+    Everything,
+    /// Policies alone.
+    Policies,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Lint {
+    api_version: &'static str,
+    kind: &'static str,
+    objects: usize,
+    policies: usize,
+    items: Vec<Problem>,
+}
+
+/// One thing that is wrong, or unwise.
+#[derive(Serialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+struct Problem {
+    severity: Severity,
+    kind: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    namespace: String,
+    name: String,
+    file: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    path: String,
+    message: String,
+    /// Of a policy: its name, and the part of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<String>,
+}
+
+#[derive(Serialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+enum Severity {
+    /// It would be refused.
+    Refused,
+    /// It would be accepted, with a warning.
+    Warning,
+    /// It would be accepted, and counted against the policy.
+    Audit,
+}
+
+impl Report for Lint {
+    fn text(&self, out: &mut Text<'_>) -> io::Result<()> {
+        let mut table = Table::new(&["OBJECT", "VERDICT", "FIELD", "WHAT", "+FILE"]);
+        for item in &self.items {
+            let verdict = match item.severity {
+                Severity::Refused => Cell::painted("refused", style::bad),
+                Severity::Warning => Cell::painted("warning", style::warn),
+                Severity::Audit => "audit".into(),
+            };
+            let by = match (&item.policy, &item.rule) {
+                (Some(policy), Some(rule)) => format!(" (policy {policy}, {rule})"),
+                _ => String::new(),
+            };
+            table.row(vec![
+                item.label().into(),
+                verdict,
+                if item.path.is_empty() {
+                    "-".into()
+                } else {
+                    item.path.as_str().into()
+                },
+                style::plain(&format!("{}{by}", item.message)).into(),
+                item.file.as_str().into(),
+            ]);
+        }
+        out.table(&table)?;
+        let refused = self.refused();
+        let (objects, policies) = (self.objects, self.policies);
+        out.line(format!(
+            "{objects} objects, {policies} policies: {refused} would be refused"
+        ))
+    }
+    fn names(&self) -> Vec<String> {
+        let items = self.items.iter();
+        let refused = items.filter(|i| i.severity == Severity::Refused);
+        let names: BTreeSet<String> = refused.map(Problem::label).collect();
+        names.into_iter().collect()
+    }
+}
+
+impl Problem {
+    fn label(&self) -> String {
+        let kind = self.kind.to_lowercase();
+        match self.namespace.as_str() {
+            "" => format!("{kind}/{}", self.name),
+            namespace => format!("{kind}/{namespace}/{}", self.name),
+        }
+    }
+}
+
+impl Lint {
+    /// How many objects would be refused.
+    fn refused(&self) -> usize {
+        self.names().len()
+    }
+}
+
+/// Looks at files.
+///
+/// # Errors
+/// With 4 when something would be refused; when files cannot be read, or hold nothing to look at.
+pub fn run(global: &Global, args: &Args) -> Result<()> {
+    look(global, &args.filename, args.at, Look::Everything)
+}
+
+/// Looks at files, as `lint` and `policy test` do.
+///
+/// # Errors
+/// As [`run`].
+pub fn look(global: &Global, paths: &[String], at: Option<Timestamp>, how: Look) -> Result<()> {
+    let output = Output::new(global);
+    let namespace = global.namespace.as_deref().unwrap_or("default");
+    let mut objects = files::read_any(paths)?;
+    for (object, _) in &mut objects {
+        settle(object, namespace);
+    }
+    let now = Time(at.unwrap_or_else(Timestamp::now));
+    let lint = judge(&objects, &now, how);
+    if lint.objects + lint.policies == 0 {
+        return Err(Failure::usage(
+            "there are no resources of Kafka in the files",
+        ));
+    }
+    if how == Look::Policies && lint.policies == 0 {
+        return Err(Failure::usage("there is no KafkaPolicy in the files")
+            .hint("kubectl kafka policy test -f policy.yaml -f objects/"));
+    }
+    let refused = lint.refused() > 0;
+    output.report(&lint)?;
+    if refused {
+        Err(Failure::silent(Code::Unhealthy))
+    } else {
+        Ok(())
+    }
+}
+
+/// As the API server would: what has a namespace is in one, and a namespace has its name as a label.
+fn settle(object: &mut Value, namespace: &str) {
+    let kind = object.get("kind").and_then(Value::as_str);
+    let kind = kind.unwrap_or_default().to_owned();
+    let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else {
+        return;
+    };
+    if kind == "Namespace" {
+        let name = metadata.get("name").cloned().unwrap_or_default();
+        let labels = metadata.entry("labels").or_insert_with(|| json!({}));
+        if let Some(labels) = labels.as_object_mut() {
+            labels.insert("kubernetes.io/metadata.name".to_owned(), name);
+        }
+    } else if PolicyKind::from_name(&kind).is_some() {
+        metadata
+            .entry("namespace")
+            .or_insert_with(|| namespace.into());
+    }
+}
+
+fn judge(objects: &[(Value, String)], now: &Time, how: Look) -> Lint {
+    let mut world = World::default();
+    let mut policies: Vec<KafkaPolicy> = Vec::new();
+    for (object, _) in objects {
+        world.take(object);
+        if is(object, "KafkaPolicy")
+            && let Ok(policy) = serde_json::from_value(object.clone())
+        {
+            policies.push(policy);
+        }
+    }
+    // A namespace that is in no file has its name and no labels: the same answer each time, with or without a cluster.
+    for (object, _) in objects {
+        let namespace = text(object, "/metadata/namespace");
+        if !namespace.is_empty() && !world.knows_namespace(namespace) {
+            let name = (
+                "kubernetes.io/metadata.name".to_owned(),
+                namespace.to_owned(),
+            );
+            world.set_namespace(namespace, &[name].into());
+        }
+    }
+    let compiled = Compiled::new(&policies);
+    let (mut items, mut seen) = (Vec::new(), 0);
+    for (object, file) in objects {
+        let Some(kind) = kind_of(object) else {
+            continue;
+        };
+        let of_policy = is(object, "KafkaPolicy");
+        if how == Look::Everything || of_policy {
+            let review = kind.review(object, None);
+            let problem = |severity, path: &str, message: &str| Problem {
+                severity,
+                path: path.to_owned(),
+                message: message.to_owned(),
+                ..about(object, file)
+            };
+            for v in &review.violations {
+                items.push(problem(Severity::Refused, &v.path, &v.message));
+            }
+            for warning in &review.warnings {
+                let (path, message) = warning.split_once(": ").unwrap_or(("", warning));
+                items.push(problem(Severity::Warning, path, message));
+            }
+        }
+        if !of_policy {
+            seen += 1;
+            let findings = findings(&compiled, &world, object, now);
+            items.extend(findings.0.into_iter().map(|f| Problem {
+                severity: match f.outcome {
+                    Outcome::Refuse => Severity::Refused,
+                    Outcome::Warn | Outcome::Stored => Severity::Warning,
+                    Outcome::Count => Severity::Audit,
+                },
+                path: f.path,
+                message: f.message,
+                policy: Some(f.policy),
+                rule: Some(f.rule),
+                ..about(object, file)
+            }));
+        }
+    }
+    Lint {
+        api_version: API_VERSION,
+        kind: "LintReport",
+        objects: seen,
+        policies: policies.len(),
+        items,
+    }
+}
+
+/// What policies find, as if the object were being created; with their defaults filled in before.
+fn findings(compiled: &Compiled, world: &World, object: &Value, now: &Time) -> Findings {
+    let Some(kind) = PolicyKind::from_name(text(object, "/kind")) else {
+        return Findings::default();
+    };
+    let (namespace, name) = (
+        text(object, "/metadata/namespace"),
+        text(object, "/metadata/name"),
+    );
+    let request = json!({
+        "operation": "CREATE", "namespace": namespace, "name": name,
+        "userInfo": {"username": "", "groups": []},
+    });
+    let mut asked = world.ask(kind, (namespace, name), object, now);
+    asked.request = Some(&request);
+    let defaulted = compiled.defaulted(&asked);
+    asked.object = defaulted.as_ref().unwrap_or(object);
+    compiled.judge(&asked)
+}
+
+fn about(object: &Value, file: &str) -> Problem {
+    Problem {
+        severity: Severity::Warning,
+        kind: text(object, "/kind").to_owned(),
+        namespace: text(object, "/metadata/namespace").to_owned(),
+        name: text(object, "/metadata/name").to_owned(),
+        file: file.to_owned(),
+        path: String::new(),
+        message: String::new(),
+        policy: None,
+        rule: None,
+    }
+}
+
+/// The object's kind, if it is one of Kafka.
+fn kind_of(object: &Value) -> Option<&'static kinds::Kind> {
+    let group = text(object, "/apiVersion").split('/').next();
+    kinds::find(text(object, "/kind")).filter(|_| group == Some(sdm_api::GROUP))
+}
+
+fn is(object: &Value, kind: &str) -> bool {
+    kind_of(object).is_some_and(|k| k.name == kind)
+}
+
+fn text<'v>(object: &'v Value, path: &str) -> &'v str {
+    let text = object.pointer(path).and_then(Value::as_str);
+    text.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flags::Format;
+
+    fn read(yaml: &str) -> Vec<(Value, String)> {
+        let objects: Vec<Value> = serde_saphyr::from_multiple(yaml).unwrap();
+        let settled = objects.into_iter().map(|mut object| {
+            settle(&mut object, "pay");
+            (object, "f.yaml".to_owned())
+        });
+        settled.collect()
+    }
+
+    fn at(text: &str) -> Time {
+        Time(text.parse().unwrap())
+    }
+
+    const POLICY: &str = r"
+apiVersion: kafka.sdm.dev/v1beta1
+kind: KafkaPolicy
+metadata: {name: base}
+spec:
+  match: {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: pay}}}
+  topics: {replicas: {min: 3}, perNamespace: {topics: 1}}
+  defaults: {topics: {partitions: 6}}
+  exceptions: [{names: [old], until: '2026-06-01T00:00:00Z', reason: r}]
+  cel: [{name: six, rule: 'object.spec.partitions == 6'}]
+";
+    const TOPIC: &str = r"
+---
+apiVersion: kafka.sdm.dev/v1beta1
+kind: KafkaTopic
+metadata: {name: NAME}
+spec: {clusterRef: {name: c}, replicas: 1}
+";
+
+    #[test]
+    fn policies_in_files_hold_for_objects_in_files() {
+        let both = format!(
+            "{POLICY}{}{}",
+            TOPIC.replace("NAME", "old"),
+            TOPIC.replace("NAME", "new").replace(", replicas: 1", "")
+        );
+        let objects = read(&both);
+        let found = |time: &str| {
+            let lint = judge(&objects, &at(time), Look::Policies);
+            let items = lint.items.iter();
+            let lines: Vec<String> = items
+                .map(|i| format!("{} {}", i.label(), i.rule.as_deref().unwrap_or_default()))
+                .collect();
+            lines
+        };
+        let new = "kafkatopic/pay/new topics.perNamespace";
+        assert_eq!(found("2026-05-31T00:00:00Z"), [new]);
+        assert_eq!(
+            found("2026-06-01T00:00:00Z"),
+            [
+                "kafkatopic/pay/old topics.perNamespace",
+                "kafkatopic/pay/old topics.replicas",
+                new
+            ]
+        );
+    }
+
+    #[test]
+    fn validators_speak_unless_only_policies_are_tested() {
+        let objects = read(&format!("{POLICY}{}", TOPIC.replace("NAME", "__x")));
+        let refused = |how| judge(&objects, &at("2026-06-01T00:00:00Z"), how);
+        let all = refused(Look::Everything);
+        assert!(
+            all.items
+                .iter()
+                .any(|i| i.path == "metadata.name" && i.policy.is_none())
+        );
+        let policies = refused(Look::Policies);
+        assert!(policies.items.iter().all(|i| i.policy.is_some()));
+    }
+
+    #[test]
+    fn the_report_says_what_where_and_by_whom() {
+        let objects = read(&format!("{POLICY}{}", TOPIC.replace("NAME", "a")));
+        let lint = judge(&objects, &at("2026-06-01T00:00:00Z"), Look::Policies);
+        assert_eq!(
+            anstream::adapter::strip_str(&Output::render(Format::Table, &lint)).to_string(),
+            "OBJECT             VERDICT   FIELD           WHAT\n\
+             kafkatopic/pay/a   refused   spec.replicas   1 is too low: use at least 3 (policy base, topics.replicas)\n\
+             1 objects, 1 policies: 1 would be refused\n"
+        );
+        assert_eq!(Output::render(Format::Name, &lint), "kafkatopic/pay/a\n");
+        let json: Value = serde_json::from_str(&Output::render(Format::Json, &lint)).unwrap();
+        assert_eq!(json["items"][0]["severity"], "refused");
+        assert_eq!(json["items"][0]["rule"], "topics.replicas");
+    }
+}
