@@ -1,15 +1,17 @@
-//! From a question to a verdict: pure, and the same for every kind.
+//! From a question to a verdict: the same for every kind.
 //!
-//! Owns dispatch by kind and what is never refused (deletions, objects on their way out, what did not change). What is
-//! wrong with an object is `sdm-core`'s to say; how it is put into words for the API server is `verdict`'s.
+//! Owns what is never refused (deletions, objects on their way out) and the order: the object's own validator, then the
+//! administrator's policies. What is wrong with an object is `sdm-core`'s to say; how it is put into words for the API
+//! server is `verdict`'s.
 
-use sdm_api::{
-    KafkaACL, KafkaAccessGrant, KafkaCluster, KafkaPolicy, KafkaRole, KafkaTopic, KafkaUser,
-};
-use sdm_core::{Review, Violation, access, policy, topic, user};
-use serde::{Deserialize, de::DeserializeOwned};
+use sdm_api::policy::PolicyKind;
+use sdm_core::kinds::{self, Kind};
+use sdm_core::{Review, Violation};
+use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::policies::Policies;
 use crate::review::Request;
 
 /// What is to be answered.
@@ -19,6 +21,8 @@ pub struct Verdict {
     pub violations: Vec<Violation>,
     /// What is legal and unwise.
     pub warnings: Vec<String>,
+    /// Nothing can be said yet, and it has to be asked again.
+    pub too_early: bool,
 }
 
 impl From<Review> for Verdict {
@@ -31,83 +35,34 @@ impl From<Review> for Verdict {
         Self {
             violations,
             warnings,
+            too_early: false,
         }
     }
 }
 
-/// Says what is wrong with a new object, given the old one if there is one.
-type Validate<K> = fn(&K, Option<&K>) -> Review;
-
-/// A kind that is validated here.
-struct Known {
-    kind: &'static str,
-    plural: &'static str,
-    judge: fn(&RawValue, Option<&RawValue>) -> Verdict,
+impl Verdict {
+    fn refused(message: &str) -> Self {
+        Self {
+            violations: vec![Violation::invalid("", message)],
+            ..Self::default()
+        }
+    }
 }
-
-/// Every kind that is validated here.
-const KINDS: &[Known] = &[
-    Known {
-        kind: "KafkaCluster",
-        plural: "kafkaclusters",
-        judge: |new, old| {
-            judge::<KafkaCluster>(new, old, sdm_core::validate, |a, b| a.spec == b.spec)
-        },
-    },
-    Known {
-        kind: "KafkaTopic",
-        plural: "kafkatopics",
-        judge: |new, old| judge::<KafkaTopic>(new, old, topic::validate, |a, b| a.spec == b.spec),
-    },
-    Known {
-        kind: "KafkaUser",
-        plural: "kafkausers",
-        judge: |new, old| judge::<KafkaUser>(new, old, user::validate, |a, b| a.spec == b.spec),
-    },
-    Known {
-        kind: "KafkaRole",
-        plural: "kafkaroles",
-        judge: |new, old| {
-            judge::<KafkaRole>(new, old, access::validate_role, |a, b| a.spec == b.spec)
-        },
-    },
-    Known {
-        kind: "KafkaACL",
-        plural: "kafkaacls",
-        judge: |new, old| {
-            judge::<KafkaACL>(new, old, access::validate_acl, |a, b| a.spec == b.spec)
-        },
-    },
-    Known {
-        kind: "KafkaAccessGrant",
-        plural: "kafkaaccessgrants",
-        judge: |new, old| {
-            judge::<KafkaAccessGrant>(new, old, access::validate_grant, |a, b| a.spec == b.spec)
-        },
-    },
-    Known {
-        kind: "KafkaPolicy",
-        plural: "kafkapolicies",
-        judge: |new, old| {
-            judge::<KafkaPolicy>(new, old, policy::validate, |a, b| a.spec == b.spec)
-        },
-    },
-];
 
 /// The plural resource names of all kinds, for the registration.
 pub fn resources() -> impl Iterator<Item = &'static str> {
-    KINDS.iter().map(|known| known.plural)
+    kinds::KINDS.iter().map(|known| known.plural)
 }
 
 /// The kind's name if it is one of ours, else `other`: a metric label must not be the caller's to choose.
 #[must_use]
 pub fn kind_label(request: &Request<'_>) -> &'static str {
-    find(request).map_or("other", |known| known.kind)
+    find(request).map_or("other", |known| known.name)
 }
 
 /// Decides.
 #[must_use]
-pub fn decide(request: &Request<'_>) -> Verdict {
+pub fn decide(request: &Request<'_>, policies: &Policies) -> Verdict {
     if !matches!(request.operation.as_str(), "CREATE" | "UPDATE")
         || request
             .sub_resource
@@ -125,22 +80,57 @@ pub fn decide(request: &Request<'_>) -> Verdict {
         };
     };
     let Some(object) = request.object else {
-        return Verdict {
-            violations: vec![Violation::invalid("", "the review carries no object")],
-            ..Verdict::default()
-        };
+        return Verdict::refused("the review carries no object");
     };
     if is_going(object) {
         return Verdict::default();
     }
+    let Some(object) = value(object) else {
+        return Verdict::refused("the object cannot be read");
+    };
     let old = request.old_object.filter(|_| request.operation == "UPDATE");
-    (known.judge)(object, old)
+    let old = old.and_then(value);
+    let mut verdict = Verdict::from(known.review(&object, old.as_ref()));
+    // What is invalid in itself is said first: of what makes no sense, policies would say more of the same.
+    if !verdict.violations.is_empty() {
+        return verdict;
+    }
+    if let Some(kind) = PolicyKind::from_name(known.name) {
+        match policies.judge(request, kind, &object, old.as_ref()) {
+            Some(findings) => {
+                let review = findings.review();
+                verdict.violations.extend(review.violations);
+                verdict.warnings.extend(review.warnings);
+            }
+            None => verdict.too_early = true,
+        }
+    }
+    verdict
 }
 
-fn find(request: &Request<'_>) -> Option<&'static Known> {
-    KINDS
-        .iter()
-        .find(|known| request.kind.group == sdm_api::GROUP && request.kind.kind == known.kind)
+/// The object as it is to be with the policies' defaults; none if it stays as it is.
+#[must_use]
+pub fn defaulted(request: &Request<'_>, policies: &Policies) -> Option<(Value, Value)> {
+    if request.operation != "CREATE"
+        || request
+            .sub_resource
+            .as_deref()
+            .is_some_and(|s| !s.is_empty())
+    {
+        return None;
+    }
+    let kind = PolicyKind::from_name(find(request)?.name)?;
+    let object = value(request.object?)?;
+    let defaulted = policies.defaulted(request, kind, &object)?;
+    Some((object, defaulted))
+}
+
+fn value(object: &RawValue) -> Option<Value> {
+    serde_json::from_str(object.get()).ok()
+}
+
+fn find(request: &Request<'_>) -> Option<&'static Kind> {
+    kinds::find(&request.kind.kind).filter(|_| request.kind.group == sdm_api::GROUP)
 }
 
 /// Whether the object is being deleted: then nothing may keep its finalizers from being removed.
@@ -156,48 +146,4 @@ fn is_going(object: &RawValue) -> bool {
     }
     serde_json::from_str::<Head>(object.get())
         .is_ok_and(|head| head.metadata.deletion_timestamp.is_some())
-}
-
-/// Validates an object of kind `K`. `same` says whether two objects ask for the same thing.
-fn judge<K: DeserializeOwned>(
-    new: &RawValue,
-    old: Option<&RawValue>,
-    validate: Validate<K>,
-    same: fn(&K, &K) -> bool,
-) -> Verdict {
-    let new: K = match parse(new) {
-        Ok(new) => new,
-        Err(violation) => {
-            return Verdict {
-                violations: vec![violation],
-                ..Verdict::default()
-            };
-        }
-    };
-    // An old object that does not parse was stored by another version; what replaces it may only be better.
-    let old: Option<K> = old.and_then(|old| parse(old).ok());
-    let mut verdict = Verdict::from(validate(&new, old.as_ref()));
-    if old.is_some_and(|old| same(&old, &new)) {
-        // Stored under older rules, and only labels or the like change: refusing that would leave no way out.
-        let stored = verdict
-            .violations
-            .drain(..)
-            .map(|violation| format!("stored, but invalid: {violation}"));
-        verdict.warnings.splice(0..0, stored.collect::<Vec<_>>());
-    }
-    verdict
-}
-
-fn parse<K: DeserializeOwned>(object: &RawValue) -> Result<K, Violation> {
-    let mut json = serde_json::Deserializer::from_str(object.get());
-    serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let path = error.path().to_string();
-        let path = if path == "." { String::new() } else { path };
-        // Line and column mean nothing to whoever wrote YAML.
-        let text = error.into_inner().to_string();
-        let text = text
-            .rsplit_once(" at line ")
-            .map_or(text.as_str(), |(text, _)| text);
-        Violation::invalid(path, format!("does not fit the schema: {text}"))
-    })
 }

@@ -1,12 +1,14 @@
 //! The admission webhook as a library, so that tests drive it in process.
 //!
-//! `review` is the wire's shape, `decide` the verdict (pure), `server` the HTTP around it, `registration` how API
+//! `review` is the wire's shape, `decide` the verdict, `policies` and `watch` what it goes by, `server` the HTTP around it, `registration` how API
 //! servers learn of it. What is valid is decided by `sdm-core`, with the very function the controller runs; certificates
 //! and connections are `sdm-runtime`'s.
 
 mod body;
 pub mod decide;
+pub mod policies;
 pub mod registration;
 pub mod review;
 pub mod server;
 mod verdict;
+pub mod watch;

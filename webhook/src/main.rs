@@ -1,6 +1,7 @@
 //! The admission webhook's process: arguments, and the order in which things start and stop.
 //!
-//! Start: certificate, then serving, then registration, so that API servers are never sent to nobody. Stop: not ready,
+//! Start: certificate, policies, then serving, then registration, so that API servers are never sent to nobody, nor to
+//! somebody who does not know what is forbidden. Stop: not ready,
 //! serve on until that is known everywhere, then drain.
 
 use std::{net::SocketAddr, process::ExitCode, time::Duration};
@@ -14,9 +15,9 @@ use sdm_runtime::{
 };
 use sdm_webhook::{
     registration::{Endpoint, Registration},
-    server,
+    server, watch,
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 /// How long API servers may still send reviews after readiness is gone.
@@ -96,10 +97,9 @@ async fn run(args: Args) -> anyhow::Result<()> {
         webhook_ca::register_metrics(registry);
         server::register_metrics(registry);
     });
-    let (certificate, registered) = (
-        health.register("certificate"),
-        health.register("registration"),
-    );
+    let certificate = health.register("certificate");
+    let policies_listed = health.register("policies");
+    let registered = health.register("registration");
     let plain = TcpListener::bind(args.health_address)
         .await
         .with_context(|| format!("listening on {}", args.health_address))?;
@@ -119,13 +119,19 @@ async fn run(args: Args) -> anyhow::Result<()> {
     }
     certificate.set_ready(true, "");
 
+    let mut watches = JoinSet::new();
+    let policies = watch::start(&client, &policies_listed, &mut watches);
+    if !watch::ready(&policies, &asked_to_stop).await {
+        return Ok(());
+    }
+
     let listener = TcpListener::bind(args.address)
         .await
         .with_context(|| format!("listening on {}", args.address))?;
     tracing::info!(address = %args.address, "serving");
     let mut server = tokio::spawn(tls_server::serve(
         listener,
-        server::router(),
+        server::router(policies),
         std::sync::Arc::new(ca.resolver()),
         tls_server::ServerOptions::default(),
         stop_serving.clone(),

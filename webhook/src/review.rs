@@ -62,6 +62,9 @@ pub struct UserInfo {
     /// The authenticated name.
     #[serde(default)]
     pub username: String,
+    /// The groups it is in.
+    #[serde(default)]
+    pub groups: Vec<String>,
 }
 
 /// What came in, as far as it was understood.

@@ -29,6 +29,7 @@ use tracing::field::Empty;
 use crate::{
     body::Budget,
     decide,
+    policies::Policies,
     review::{self, Incoming, Outgoing, Request, Response},
     verdict,
 };
@@ -74,28 +75,47 @@ pub fn register_metrics(registry: &mut Registry) {
     );
 }
 
-/// The routes.
-pub fn router() -> Router {
-    Router::new()
-        .route(PATH, post(validate))
-        .with_state(Budget::default())
+/// What every request needs.
+#[derive(Clone)]
+struct Shared {
+    budget: Budget,
+    policies: Policies,
 }
 
-async fn validate(
-    State(budget): State<Budget>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
+/// How a question is answered.
+type Answer = fn(&Request<'_>, &Policies) -> (Labels, Response);
+
+/// The routes.
+pub fn router(policies: Policies) -> Router {
+    let with = |answer: Answer| {
+        post(
+            move |State(shared): State<Shared>, RawQuery(query): RawQuery, headers, body| async move {
+                respond(&shared, query.as_deref(), &headers, body, answer).await
+            },
+        )
+    };
+    Router::new().route(PATH, with(review)).with_state(Shared {
+        budget: Budget::default(),
+        policies,
+    })
+}
+
+async fn respond(
+    shared: &Shared,
+    query: Option<&str>,
+    headers: &HeaderMap,
     body: Body,
+    answer: Answer,
 ) -> HttpResponse {
     let began = Instant::now();
-    if !is_json(&headers) {
+    if !is_json(headers) {
         return (
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "expected application/json\n",
         )
             .into_response();
     }
-    let body = match timeout(patience(query.as_deref()), budget.read(&headers, body)).await {
+    let body = match timeout(patience(query), shared.budget.read(headers, body)).await {
         Ok(Ok(body)) => body,
         Ok(Err(refused)) => return refused.into_response(),
         Err(_) => {
@@ -107,7 +127,10 @@ async fn validate(
         }
     };
     let (labels, response) = match review::read(&body.bytes) {
-        Incoming::Request(request) => review(&request),
+        Incoming::Request(request) => {
+            shared.policies.meet(&request).await;
+            answer(&request, &shared.policies)
+        }
         Incoming::Unreadable { uid, why } => {
             let message = format!("the admission review cannot be read: {why}");
             (
@@ -130,7 +153,7 @@ async fn validate(
     Json(Outgoing::from(response)).into_response()
 }
 
-fn review(request: &Request<'_>) -> (Labels, Response) {
+fn review(request: &Request<'_>, policies: &Policies) -> (Labels, Response) {
     let span = tracing::info_span!(
         "review",
         uid = request.uid,
@@ -143,28 +166,37 @@ fn review(request: &Request<'_>) -> (Labels, Response) {
     );
     let _entered = span.enter();
     // A fault in one rule must not take down other reviews, nor look like a network failure.
-    let (decision, response) = match catch_unwind(AssertUnwindSafe(|| decide::decide(request))) {
-        Ok(verdict) if verdict.violations.is_empty() => {
-            ("allowed", verdict::answer(request, &verdict))
-        }
-        Ok(verdict) => {
-            span.record("decision", "denied");
-            tracing::info!(fields = paths(&verdict), "refused");
-            ("denied", verdict::answer(request, &verdict))
-        }
-        Err(_) => {
-            span.record("decision", "error");
-            tracing::error!("the review failed inside the webhook");
-            let message = format!(
-                "internal error in the webhook, review {}; its log says more",
-                request.uid
-            );
-            (
-                "error",
-                verdict::failure(&request.uid, 500, "InternalError", message),
-            )
-        }
-    };
+    let (decision, response) =
+        match catch_unwind(AssertUnwindSafe(|| decide::decide(request, policies))) {
+            Ok(verdict) if verdict.too_early => {
+                span.record("decision", "error");
+                let message = "the webhook does not know all policies yet: try again".to_owned();
+                (
+                    "error",
+                    verdict::failure(&request.uid, 503, "ServiceUnavailable", message),
+                )
+            }
+            Ok(verdict) if verdict.violations.is_empty() => {
+                ("allowed", verdict::answer(request, &verdict))
+            }
+            Ok(verdict) => {
+                span.record("decision", "denied");
+                tracing::info!(fields = paths(&verdict), "refused");
+                ("denied", verdict::answer(request, &verdict))
+            }
+            Err(_) => {
+                span.record("decision", "error");
+                tracing::error!("the review failed inside the webhook");
+                let message = format!(
+                    "internal error in the webhook, review {}; its log says more",
+                    request.uid
+                );
+                (
+                    "error",
+                    verdict::failure(&request.uid, 500, "InternalError", message),
+                )
+            }
+        };
     span.record("decision", decision);
     tracing::debug!("answered");
     (

@@ -223,7 +223,7 @@ mod tests {
             &request,
             &Verdict {
                 violations,
-                warnings: Vec::new(),
+                ..Verdict::default()
             },
         );
         let status = answer.status.unwrap();
@@ -250,7 +250,7 @@ mod tests {
                 &request,
                 &Verdict {
                     violations,
-                    warnings: Vec::new(),
+                    ..Verdict::default()
                 },
             )
             .status

@@ -9,7 +9,7 @@ use std::path::Path;
 use axum::body::Body;
 use axum::http::Request;
 use http_body_util::BodyExt;
-use sdm_webhook::{decide, server};
+use sdm_webhook::{decide, policies::Policies, server};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -45,7 +45,10 @@ async fn review(
         .header("content-type", "application/json")
         .body(Body::from(body.to_string()))
         .unwrap();
-    let response = server::router().oneshot(request).await.unwrap();
+    let response = server::router(Policies::fixed(&[], &[]))
+        .oneshot(request)
+        .await
+        .unwrap();
     let body = response.into_body().collect().await.unwrap().to_bytes();
     serde_json::from_slice::<Value>(&body).unwrap()["response"].take()
 }
@@ -111,6 +114,14 @@ fn cases() -> Vec<(&'static str, &'static str, Value, Value, &'static str, bool)
             refer(json!({"namespaces": ["b"], "topics": [{"name": "orders"}], "adoption": true})),
             "spec.adoption",
             true,
+        ),
+        (
+            "KafkaPolicy",
+            "kafkapolicies",
+            json!({"topics": {"partitions": {"max": 3}}}),
+            json!({"match": {"kinds": ["KafkaTopic"]}, "cel": [{"name": "r", "rule": "object.spec.partitons > 1"}]}),
+            "spec.cel[r].rule",
+            false,
         ),
     ]
 }

@@ -8,7 +8,7 @@ use axum::{
 };
 use futures::stream;
 use http_body_util::BodyExt;
-use sdm_webhook::server;
+use sdm_webhook::{policies::Policies, server};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -19,7 +19,10 @@ async fn send(content_type: &str, body: Body) -> (StatusCode, Value) {
         .header("content-type", content_type)
         .body(body)
         .unwrap();
-    let response = server::router().oneshot(request).await.unwrap();
+    let response = server::router(Policies::fixed(&[], &[]))
+        .oneshot(request)
+        .await
+        .unwrap();
     let status = response.status();
     let body = response.into_body().collect().await.unwrap().to_bytes();
     let body =
@@ -416,7 +419,7 @@ async fn other_paths_and_methods_are_not_there() {
         (Request::post("/mutate"), StatusCode::NOT_FOUND),
         (Request::get("/"), StatusCode::NOT_FOUND),
     ] {
-        let response = server::router()
+        let response = server::router(Policies::fixed(&[], &[]))
             .oneshot(request.body(Body::empty()).unwrap())
             .await
             .unwrap();

@@ -113,8 +113,13 @@ pub const CONTROLLER: &[Permission] = &[
     ),
 ];
 
-/// What the webhook does. It reads no cluster: a review brings all that is judged.
+/// What the webhook does. A review brings what is judged; besides it reads policies, and what policies go by.
 pub const WEBHOOK: &[Permission] = &[
+    cluster(KAFKA, "kafkapolicies", &["list", "watch"]),
+    cluster(KAFKA, "kafkaclusters", &["list", "watch"]),
+    cluster(KAFKA, "kafkatopics", &["list", "watch"]),
+    // One that was made a moment ago may not have been told of yet, so it is asked for.
+    cluster("", "namespaces", &["get", "list", "watch"]),
     cluster(
         "admissionregistration.k8s.io",
         "validatingwebhookconfigurations",

@@ -1,0 +1,161 @@
+//! Which policies there are, and what is around the objects they judge.
+//!
+//! Owns what is remembered, and judging with it. Keeping it up to date is `watch`'s business; what policies mean is
+//! `sdm-core`'s.
+
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
+use kube::{Api, Client};
+use sdm_api::KafkaPolicy;
+use sdm_api::policy::PolicyKind;
+use sdm_core::policy::{Asked, Compiled, Findings, World};
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use crate::review::Request;
+
+/// How long a review waits for a namespace that the watch has not told of.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What is remembered. Clones share it.
+#[derive(Clone, Default)]
+pub struct Policies {
+    known: Arc<RwLock<Known>>,
+    client: Option<Client>,
+}
+
+/// Policies, compiled, and the world they go by.
+#[derive(Default)]
+pub(crate) struct Known {
+    pub compiled: Compiled,
+    pub world: World,
+    /// How many watches have listed everything once.
+    pub listed: usize,
+}
+
+impl Policies {
+    /// These policies, for good, around these objects: for tests, and where there is no API server.
+    #[must_use]
+    pub fn fixed(policies: &[KafkaPolicy], objects: &[Value]) -> Self {
+        let mut known = Known {
+            compiled: Compiled::new(policies),
+            listed: crate::watch::WATCHES,
+            ..Known::default()
+        };
+        objects.iter().for_each(|object| known.world.take(object));
+        Self {
+            known: Arc::new(RwLock::new(known)),
+            client: None,
+        }
+    }
+
+    /// Nothing known yet; `client` is asked for namespaces that nobody has told of.
+    pub(crate) fn unknown(client: Client) -> Self {
+        Self {
+            known: Arc::default(),
+            client: Some(client),
+        }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn write(&self) -> RwLockWriteGuard<'_, Known> {
+        self.known.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether every policy is known: before that nothing can be let in.
+    #[must_use]
+    pub fn listed(&self) -> bool {
+        self.read().listed >= crate::watch::WATCHES
+    }
+
+    /// Makes sure that the namespace of a request is known: one that was made a moment ago may be ahead of the watch.
+    pub async fn meet(&self, request: &Request<'_>) {
+        let (Some(client), Some(name)) = (&self.client, request.namespace.as_deref()) else {
+            return;
+        };
+        {
+            let known = self.read();
+            if name.is_empty() || known.compiled.is_empty() || known.world.knows_namespace(name) {
+                return;
+            }
+        }
+        let api: Api<Namespace> = Api::all(client.clone());
+        match timeout(PATIENCE, api.get_metadata_opt(name)).await {
+            Ok(Ok(Some(found))) => {
+                let labels = found.metadata.labels.unwrap_or_default();
+                self.write().world.set_namespace(name, &labels);
+            }
+            // Policies that go by its labels say that they are not known.
+            Ok(Ok(None)) | Err(_) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "a namespace could not be read"),
+        }
+    }
+
+    /// What policies find wrong with the object of a request; none while they are not known.
+    #[must_use]
+    pub fn judge(
+        &self,
+        request: &Request<'_>,
+        kind: PolicyKind,
+        object: &Value,
+        old: Option<&Value>,
+    ) -> Option<Findings> {
+        self.ask(request, kind, object, old, Compiled::judge)
+    }
+
+    /// The object of a request with defaults filled in; none if there is nothing to fill in.
+    #[must_use]
+    pub fn defaulted(
+        &self,
+        request: &Request<'_>,
+        kind: PolicyKind,
+        object: &Value,
+    ) -> Option<Value> {
+        self.ask(request, kind, object, None, Compiled::defaulted)
+            .flatten()
+    }
+
+    fn ask<T>(
+        &self,
+        request: &Request<'_>,
+        kind: PolicyKind,
+        object: &Value,
+        old: Option<&Value>,
+        ask: impl FnOnce(&Compiled, &Asked<'_>) -> T,
+    ) -> Option<T> {
+        if !self.listed() {
+            return None;
+        }
+        let known = self.read();
+        let key = (
+            request.namespace.as_deref().unwrap_or_default(),
+            request.name.as_deref().unwrap_or_default(),
+        );
+        let now = Time(Timestamp::now());
+        let seen = seen(request);
+        let mut asked = known.world.ask(kind, key, object, &now);
+        asked.old = old;
+        asked.request = Some(&seen);
+        Some(ask(&known.compiled, &asked))
+    }
+}
+
+/// What rules see as `request`.
+fn seen(request: &Request<'_>) -> Value {
+    json!({
+        "operation": request.operation,
+        "namespace": request.namespace.as_deref().unwrap_or_default(),
+        "name": request.name.as_deref().unwrap_or_default(),
+        "userInfo": {
+            "username": request.user_info.username,
+            "groups": request.user_info.groups,
+        },
+    })
+}
