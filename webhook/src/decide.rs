@@ -54,6 +54,14 @@ pub fn resources() -> impl Iterator<Item = &'static str> {
     kinds::KINDS.iter().map(|known| known.plural)
 }
 
+/// The plural resource names of the kinds that policies have defaults for.
+pub fn with_defaults() -> impl Iterator<Item = &'static str> {
+    let kinds = ["KafkaCluster", "KafkaTopic", "KafkaUser"];
+    kinds
+        .into_iter()
+        .filter_map(|name| kinds::find(name).map(|kind| kind.plural))
+}
+
 /// The kind's name if it is one of ours, else `other`: a metric label must not be the caller's to choose.
 #[must_use]
 pub fn kind_label(request: &Request<'_>) -> &'static str {

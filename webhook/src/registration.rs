@@ -1,24 +1,30 @@
-//! How API servers learn of the webhook: its `ValidatingWebhookConfiguration`, and keeping it as it should be.
+//! How API servers learn of the webhook: its `ValidatingWebhookConfiguration` and `MutatingWebhookConfiguration`, and
+//! keeping them as they should be.
 //!
-//! Owns the object's content and writes it only when it differs. When to write, and which certificates go into it, is
+//! Owns the objects' content and writes it only when it differs. When to write, and which certificates go into it, is
 //! `sdm_runtime::webhook_ca`'s business.
+
+use std::fmt::Debug;
 
 use k8s_openapi::{
     ByteString,
     api::admissionregistration::v1::{
-        MatchCondition, RuleWithOperations, ServiceReference, ValidatingWebhook,
-        ValidatingWebhookConfiguration, WebhookClientConfig,
+        MatchCondition, MutatingWebhook, MutatingWebhookConfiguration, RuleWithOperations,
+        ServiceReference, ValidatingWebhook, ValidatingWebhookConfiguration, WebhookClientConfig,
     },
 };
-use kube::{Api, Client, api::ObjectMeta};
+use kube::{Api, Client, Resource, api::ObjectMeta};
 use sdm_runtime::{apply, health::CheckHandle, webhook_ca};
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{decide, server};
 
-/// Name of the object, and field manager of what is written into it.
+/// Name of both objects, and field manager of what is written into them.
 pub const NAME: &str = "sdm-webhook";
-/// Name of the one webhook in it, as users read it in refusals.
+/// Name of the one webhook that refuses, as users read it in refusals.
 pub const WEBHOOK: &str = "validate.kafka.sdm.dev";
+/// Name of the one webhook that fills in.
+pub const DEFAULTS: &str = "default.kafka.sdm.dev";
 
 /// Where API servers reach the webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,37 +38,64 @@ pub enum Endpoint {
     Url(String),
 }
 
-/// The object as it should be, but for the certificates to trust.
-#[must_use]
-pub fn desired(endpoint: &Endpoint) -> ValidatingWebhookConfiguration {
-    let client_config = match endpoint {
-        Endpoint::Service { namespace } => WebhookClientConfig {
-            service: Some(ServiceReference {
-                name: "sdm-webhook".to_owned(),
-                namespace: namespace.clone(),
-                path: Some(server::PATH.to_owned()),
-                port: Some(443),
-            }),
-            ..WebhookClientConfig::default()
-        },
-        Endpoint::Url(url) => WebhookClientConfig {
-            url: Some(format!("{}{}", url.trim_end_matches('/'), server::PATH)),
-            ..WebhookClientConfig::default()
-        },
-    };
+impl Endpoint {
+    fn client_config(&self, path: &str) -> WebhookClientConfig {
+        match self {
+            Self::Service { namespace } => WebhookClientConfig {
+                service: Some(ServiceReference {
+                    name: "sdm-webhook".to_owned(),
+                    namespace: namespace.clone(),
+                    path: Some(path.to_owned()),
+                    port: Some(443),
+                }),
+                ..WebhookClientConfig::default()
+            },
+            Self::Url(url) => WebhookClientConfig {
+                url: Some(format!("{}{path}", url.trim_end_matches('/'))),
+                ..WebhookClientConfig::default()
+            },
+        }
+    }
+}
+
+/// No subresources: a status says what is, which nobody can refuse. No DELETE: nothing here blocks a deletion.
+fn rule<'r>(
+    resources: impl Iterator<Item = &'r str>,
+    operations: &[&str],
+) -> Vec<RuleWithOperations> {
     let one = |word: &str| Some(vec![word.to_owned()]);
-    let rule = RuleWithOperations {
+    vec![RuleWithOperations {
         api_groups: one(sdm_api::GROUP),
         api_versions: one(sdm_api::VERSION),
-        // No subresources: a status says what is, which nobody can refuse. No DELETE: nothing here blocks a deletion.
-        resources: Some(decide::resources().map(str::to_owned).collect()),
-        operations: Some(vec!["CREATE".to_owned(), "UPDATE".to_owned()]),
+        resources: Some(resources.map(str::to_owned).collect()),
+        operations: Some(operations.iter().map(|&o| o.to_owned()).collect()),
         scope: Some("*".to_owned()),
-    };
+    }]
+}
+
+fn metadata() -> ObjectMeta {
+    let labels = [
+        ("app.kubernetes.io/name", "sdm"),
+        ("app.kubernetes.io/component", "sdm-webhook"),
+    ];
+    ObjectMeta {
+        name: Some(NAME.to_owned()),
+        labels: Some(
+            labels
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into(),
+        ),
+        ..ObjectMeta::default()
+    }
+}
+
+/// What refuses, as it should be but for the certificates to trust.
+#[must_use]
+pub fn desired(endpoint: &Endpoint) -> ValidatingWebhookConfiguration {
     let webhook = ValidatingWebhook {
         name: WEBHOOK.to_owned(),
-        client_config,
-        rules: Some(vec![rule]),
+        client_config: endpoint.client_config(server::PATH),
+        rules: Some(rule(decide::resources(), &["CREATE", "UPDATE"])),
         // Only our own kinds ever wait for us, so a webhook that is down stops nothing else.
         failure_policy: Some("Fail".to_owned()),
         match_policy: Some("Equivalent".to_owned()),
@@ -76,35 +109,149 @@ pub fn desired(endpoint: &Endpoint) -> ValidatingWebhookConfiguration {
         }]),
         ..ValidatingWebhook::default()
     };
-    let labels = [
-        ("app.kubernetes.io/name", "sdm"),
-        ("app.kubernetes.io/component", "sdm-webhook"),
-    ];
     ValidatingWebhookConfiguration {
-        metadata: ObjectMeta {
-            name: Some(NAME.to_owned()),
-            labels: Some(
-                labels
-                    .map(|(key, value)| (key.to_owned(), value.to_owned()))
-                    .into(),
-            ),
-            ..ObjectMeta::default()
-        },
+        metadata: metadata(),
         webhooks: Some(vec![webhook]),
     }
 }
 
-/// The object at the API server.
+/// What fills in, as it should be but for the certificates to trust.
+#[must_use]
+pub fn desired_defaults(endpoint: &Endpoint) -> MutatingWebhookConfiguration {
+    let webhook = MutatingWebhook {
+        name: DEFAULTS.to_owned(),
+        client_config: endpoint.client_config(server::DEFAULTS_PATH),
+        rules: Some(rule(decide::with_defaults(), &["CREATE"])),
+        // An object without defaults is refused afterwards, if that matters to anybody.
+        failure_policy: Some("Ignore".to_owned()),
+        match_policy: Some("Equivalent".to_owned()),
+        reinvocation_policy: Some("IfNeeded".to_owned()),
+        side_effects: "None".to_owned(),
+        timeout_seconds: Some(3),
+        admission_review_versions: vec!["v1".to_owned()],
+        ..MutatingWebhook::default()
+    };
+    MutatingWebhookConfiguration {
+        metadata: metadata(),
+        webhooks: Some(vec![webhook]),
+    }
+}
+
+/// An object that registers one webhook.
+trait Configuration:
+    Resource<DynamicType = ()> + Clone + Debug + Serialize + DeserializeOwned + Send + Sync + 'static
+{
+    /// The names of the webhooks in it, and how API servers reach each.
+    fn clients(&mut self) -> Vec<(&str, &mut WebhookClientConfig)>;
+}
+
+impl Configuration for ValidatingWebhookConfiguration {
+    fn clients(&mut self) -> Vec<(&str, &mut WebhookClientConfig)> {
+        let webhooks = self.webhooks.iter_mut().flatten();
+        webhooks
+            .map(|w| (w.name.as_str(), &mut w.client_config))
+            .collect()
+    }
+}
+
+impl Configuration for MutatingWebhookConfiguration {
+    fn clients(&mut self) -> Vec<(&str, &mut WebhookClientConfig)> {
+        let webhooks = self.webhooks.iter_mut().flatten();
+        webhooks
+            .map(|w| (w.name.as_str(), &mut w.client_config))
+            .collect()
+    }
+}
+
+/// One of the objects at the API server.
+struct Object<K> {
+    api: Api<K>,
+    desired: K,
+    /// The webhook in it that is ours.
+    webhook: &'static str,
+}
+
+impl<K: Configuration> Object<K> {
+    fn new(client: Client, desired: K, webhook: &'static str) -> Self {
+        Self {
+            api: Api::all(client),
+            desired,
+            webhook,
+        }
+    }
+
+    /// Whether `observed` says all that it should, certificates aside.
+    fn is_current(&self, observed: &K) -> bool {
+        // Neither can fail: both are plain data.
+        match (
+            serde_json::to_value(&self.desired),
+            serde_json::to_value(observed),
+        ) {
+            (Ok(desired), Ok(observed)) => sdm_core::covers(&desired, &observed),
+            _ => false,
+        }
+    }
+
+    fn bundle(&self, mut observed: K) -> String {
+        let clients = observed.clients();
+        let ours = clients.into_iter().find(|(name, _)| *name == self.webhook);
+        let bundle = ours.and_then(|(_, client)| client.ca_bundle.as_ref());
+        bundle
+            .map(|bundle| String::from_utf8_lossy(&bundle.0).into_owned())
+            .unwrap_or_default()
+    }
+
+    /// The certificates it trusts; none if it is not there, or not as it should be although it is ours to write: that is
+    /// as good as none, for it is written anew. During an upgrade both versions do so for a minute, and the newer one
+    /// stays.
+    async fn observed(&self, managed: bool) -> Result<Option<String>, kube::Error> {
+        let observed = self.api.get_opt(NAME).await?;
+        let current = observed.filter(|observed| !managed || self.is_current(observed));
+        Ok(current.map(|observed| self.bundle(observed)))
+    }
+
+    /// Writes it where that is needed.
+    async fn publish(&self, pem: &str, managed: bool) -> Result<(), kube::Error> {
+        let observed = self.api.get_opt(NAME).await?;
+        let there = observed.is_some();
+        let current = observed
+            .is_some_and(|observed| self.is_current(&observed) && self.bundle(observed) == pem);
+        if current {
+            return Ok(());
+        }
+        let kind = K::kind(&());
+        if !managed {
+            if there {
+                tracing::warn!(
+                    object = NAME,
+                    %kind,
+                    "the registration does not trust the webhook's certificates yet"
+                );
+            }
+            return Ok(());
+        }
+        let mut object = self.desired.clone();
+        for (_, client) in object.clients() {
+            client.ca_bundle = Some(ByteString(pem.as_bytes().to_vec()));
+        }
+        apply::apply(&self.api, NAME, &object).await?;
+        tracing::info!(object = NAME, %kind, "registered");
+        Ok(())
+    }
+}
+
+/// The objects at the API server.
 pub struct Registration {
-    api: Api<ValidatingWebhookConfiguration>,
-    desired: ValidatingWebhookConfiguration,
+    validating: Object<ValidatingWebhookConfiguration>,
+    mutating: Object<MutatingWebhookConfiguration>,
     managed: bool,
     seen: CheckHandle,
 }
 
 impl Registration {
-    /// With `managed` false the object is only ever read: somebody else (GitOps, a certificate injector) writes it.
-    /// `seen` passes once API servers can know of us, or at once if that is not ours to bring about.
+    /// With `managed` false the objects are only ever read: somebody else (GitOps, a certificate injector) writes them,
+    /// or leaves the defaults away. `seen` passes once API servers can know of us, or at once if that is not ours to
+    /// bring about.
     #[must_use]
     pub fn new(client: Client, endpoint: &Endpoint, managed: bool, seen: CheckHandle) -> Self {
         if managed {
@@ -116,69 +263,31 @@ impl Registration {
             seen.set_ready(true, "");
         }
         Self {
-            api: Api::all(client),
-            desired: desired(endpoint),
+            validating: Object::new(client.clone(), desired(endpoint), WEBHOOK),
+            mutating: Object::new(client, desired_defaults(endpoint), DEFAULTS),
             managed,
             seen,
         }
     }
-
-    /// Whether `observed` says all that it should, certificates aside.
-    fn is_current(&self, observed: &ValidatingWebhookConfiguration) -> bool {
-        // Neither can fail: both are plain data.
-        match (
-            serde_json::to_value(&self.desired),
-            serde_json::to_value(observed),
-        ) {
-            (Ok(desired), Ok(observed)) => sdm_core::covers(&desired, &observed),
-            _ => false,
-        }
-    }
-}
-
-fn bundle(configuration: &ValidatingWebhookConfiguration) -> String {
-    let webhook = configuration
-        .webhooks
-        .iter()
-        .flatten()
-        .find(|webhook| webhook.name == WEBHOOK);
-    let bundle = webhook.and_then(|webhook| webhook.client_config.ca_bundle.as_ref());
-    bundle
-        .map(|bundle| String::from_utf8_lossy(&bundle.0).into_owned())
-        .unwrap_or_default()
 }
 
 impl webhook_ca::Registration for Registration {
     async fn observed(&self) -> Result<Option<Vec<String>>, kube::Error> {
-        let Some(observed) = self.api.get_opt(NAME).await? else {
-            return Ok(None);
-        };
-        if self.managed && !self.is_current(&observed) {
-            // As good as none: it is written anew. During an upgrade both versions do so for a minute, and the newer
-            // one stays.
-            return Ok(None);
-        }
-        self.seen.set_ready(true, "");
-        Ok(Some(vec![bundle(&observed)]))
+        let validating = self.validating.observed(self.managed).await?;
+        let mutating = self.mutating.observed(self.managed).await?;
+        Ok(match (validating, mutating) {
+            (Some(validating), Some(mutating)) => {
+                self.seen.set_ready(true, "");
+                Some(vec![validating, mutating])
+            }
+            (Some(validating), None) if !self.managed => Some(vec![validating]),
+            _ => None,
+        })
     }
 
     async fn publish(&self, pem: &str) -> Result<(), kube::Error> {
-        let observed = self.api.get_opt(NAME).await?;
-        let current =
-            observed.is_some_and(|observed| self.is_current(&observed) && bundle(&observed) == pem);
-        if !current && !self.managed {
-            tracing::warn!(
-                object = NAME,
-                "the registration does not trust the webhook's certificates yet"
-            );
-        } else if !current {
-            let mut object = self.desired.clone();
-            for webhook in object.webhooks.iter_mut().flatten() {
-                webhook.client_config.ca_bundle = Some(ByteString(pem.as_bytes().to_vec()));
-            }
-            apply::apply(&self.api, NAME, &object).await?;
-            tracing::info!(object = NAME, "registered");
-        }
+        self.validating.publish(pem, self.managed).await?;
+        self.mutating.publish(pem, self.managed).await?;
         self.seen.set_ready(true, "");
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! HTTP around the verdict: `POST /validate`, its limits, its metrics and its span.
+//! HTTP around the verdict: `POST /validate` and `POST /mutate`, their limits, their metrics and spans.
 //!
 //! Whatever has a readable uid is answered with 200 and a review; HTTP errors are for what cannot be a review. Objects
 //! are never logged: they may hold what their author keeps secret.
@@ -36,6 +36,8 @@ use crate::{
 
 /// Where API servers send reviews.
 pub const PATH: &str = "/validate";
+/// Where API servers ask for what is to be filled in.
+pub const DEFAULTS_PATH: &str = "/mutate";
 /// Reviews answered, by kind, operation and decision (exposed with the suffix `_total`).
 pub const METRIC_REQUESTS: &str = "sdm_webhook_requests";
 /// Time from the request's head to the answer, in seconds.
@@ -94,10 +96,13 @@ pub fn router(policies: Policies) -> Router {
             },
         )
     };
-    Router::new().route(PATH, with(review)).with_state(Shared {
-        budget: Budget::default(),
-        policies,
-    })
+    Router::new()
+        .route(PATH, with(review))
+        .route(DEFAULTS_PATH, with(fill_in))
+        .with_state(Shared {
+            budget: Budget::default(),
+            policies,
+        })
 }
 
 async fn respond(
@@ -207,6 +212,28 @@ fn review(request: &Request<'_>, policies: &Policies) -> (Labels, Response) {
         },
         response,
     )
+}
+
+/// Whatever goes wrong, the object goes on as it is: what is wrong with it is said when it is validated.
+fn fill_in(request: &Request<'_>, policies: &Policies) -> (Labels, Response) {
+    let change = catch_unwind(AssertUnwindSafe(|| decide::defaulted(request, policies)));
+    let decision = match &change {
+        Ok(Some(_)) => "defaulted",
+        Ok(None) => "allowed",
+        Err(_) => "error",
+    };
+    tracing::debug!(
+        uid = request.uid,
+        kind = request.kind.kind,
+        decision,
+        "filled in"
+    );
+    let labels = Labels {
+        kind: decide::kind_label(request),
+        op: operation(&request.operation),
+        decision,
+    };
+    (labels, verdict::patched(request, change.ok().flatten()))
 }
 
 fn object(request: &Request<'_>) -> String {

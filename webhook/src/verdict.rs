@@ -2,8 +2,10 @@
 //!
 //! Owns wording and size limits of answers. Nothing is decided here.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Status, StatusCause, StatusDetails};
 use sdm_core::{Violation, ViolationKind};
+use serde_json::Value;
 
 use crate::{
     decide::Verdict,
@@ -25,6 +27,22 @@ pub fn answer(request: &Request<'_>, verdict: &Verdict) -> Response {
         allowed: verdict.violations.is_empty(),
         status: (!verdict.violations.is_empty()).then(|| refusal(request, &verdict.violations)),
         warnings: warnings(&verdict.warnings),
+        ..Response::default()
+    }
+}
+
+/// The answer that lets `request` go on, with what is filled in, if anything.
+#[must_use]
+pub fn patched(request: &Request<'_>, change: Option<(Value, Value)>) -> Response {
+    let patch = change.map(|(before, after)| json_patch::diff(&before, &after));
+    // It cannot fail: a patch is plain data.
+    let patch = patch.and_then(|patch| serde_json::to_vec(&patch).ok());
+    Response {
+        uid: request.uid.clone(),
+        allowed: true,
+        patch_type: patch.is_some().then_some("JSONPatch"),
+        patch: patch.map(|patch| BASE64.encode(patch)),
+        ..Response::default()
     }
 }
 
@@ -42,7 +60,7 @@ pub fn failure(uid: &str, code: i32, reason: &str, message: String) -> Response 
         uid: uid.to_owned(),
         allowed: false,
         status: Some(status),
-        warnings: Vec::new(),
+        ..Response::default()
     }
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use axum::{body::Body, http::Request};
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use http_body_util::BodyExt;
 use sdm_webhook::{policies::Policies, server};
 use serde_json::{Value, json};
@@ -208,4 +209,55 @@ async fn nothing_is_let_in_while_policies_are_not_known() {
     let answer = validate(&Policies::default(), topic(json!({"replicas": 3})), None).await;
     assert_eq!(answer["allowed"], false);
     assert_eq!(answer["status"]["code"], 503);
+}
+
+/// What a patch makes of an object.
+fn patched(answer: &Value, mut object: Value) -> Value {
+    assert_eq!(
+        (&answer["allowed"], &answer["patchType"]),
+        (&json!(true), &json!("JSONPatch")),
+        "{answer}"
+    );
+    let text = BASE64.decode(answer["patch"].as_str().unwrap()).unwrap();
+    let patch: json_patch::Patch = serde_json::from_slice(&text).unwrap();
+    json_patch::patch(&mut object, &patch).unwrap();
+    object
+}
+
+#[tokio::test]
+async fn defaults_are_filled_in_once_when_an_object_is_created() {
+    let defaults =
+        json!({"defaults": {"topics": {"partitions": 6, "config": {"min.insync.replicas": "2"}}}});
+    let policies = known(&[policy("prod", defaults)], &[]);
+    let object = topic(json!({"replicas": 3}));
+    let answer = ask(&policies, "/mutate", object.clone(), None).await;
+    let once = patched(&answer, object.clone());
+    assert_eq!(
+        once["spec"],
+        topic(json!({"replicas": 3, "partitions": 6, "config": {"min.insync.replicas": "2"}}))["spec"]
+    );
+    for (new, old) in [(once.clone(), None), (object.clone(), Some(object))] {
+        let again = ask(&policies, "/mutate", new, old).await;
+        assert_eq!(
+            (&again["allowed"], &again["patch"]),
+            (&json!(true), &Value::Null)
+        );
+    }
+    assert_eq!(validate(&policies, once, None).await["allowed"], true);
+}
+
+#[tokio::test]
+async fn what_cannot_be_filled_in_goes_on_as_it_is() {
+    let one = policy("a", json!({"defaults": {"topics": {"partitions": 6}}}));
+    let other = policy("b", json!({"defaults": {"topics": {"partitions": 3}}}));
+    let object = topic(json!({"replicas": 3}));
+    for policies in [known(&[one, other], &[]), Policies::default()] {
+        let answer = ask(&policies, "/mutate", object.clone(), None).await;
+        assert_eq!(
+            (&answer["allowed"], &answer["patch"]),
+            (&json!(true), &Value::Null)
+        );
+        let refused = validate(&policies, object.clone(), None).await;
+        assert_eq!(refused["allowed"], false, "{refused}");
+    }
 }

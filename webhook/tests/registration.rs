@@ -2,21 +2,27 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use axum::http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use kube::client::Body;
 use sdm_runtime::{health::Health, webhook_ca::Registration as _};
-use sdm_webhook::registration::{Endpoint, Registration, WEBHOOK, desired};
+use sdm_webhook::registration::{
+    DEFAULTS, Endpoint, Registration, WEBHOOK, desired, desired_defaults,
+};
 use serde_json::{Value, json};
 
-const PATH: &str =
+const GROUP: &str = "/apis/admissionregistration.k8s.io/v1";
+const VALIDATING: &str =
     "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/sdm-webhook";
+const MUTATING: &str =
+    "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/sdm-webhook";
 
-/// An API server that holds one object, fills in defaults as the real one does, and counts writes.
+/// An API server that holds objects by their path, fills in defaults as the real one does, and counts writes.
 #[derive(Clone, Default)]
-struct Server(Arc<Mutex<(Option<Value>, usize)>>);
+struct Server(Arc<Mutex<(BTreeMap<String, Value>, usize)>>);
 
 impl Server {
     fn client(&self) -> kube::Client {
@@ -24,10 +30,11 @@ impl Server {
         let answer = move |request: Request<Body>| {
             let server = server.clone();
             async move {
-                assert_eq!(request.uri().path(), PATH);
+                let path = request.uri().path().to_owned();
+                assert!(path.starts_with(GROUP), "{path}");
                 let method = request.method().clone();
                 let body = request.into_body().collect().await.unwrap().to_bytes();
-                let (code, body) = server.handle(&method, &body);
+                let (code, body) = server.handle(&path, &method, &body);
                 Ok::<_, std::io::Error>(
                     Response::builder()
                         .status(code)
@@ -39,31 +46,29 @@ impl Server {
         kube::Client::new(tower::service_fn(answer), "default")
     }
 
-    fn handle(&self, method: &Method, body: &[u8]) -> (StatusCode, Value) {
+    fn handle(&self, path: &str, method: &Method, body: &[u8]) -> (StatusCode, Value) {
         let mut state = self.0.lock().unwrap();
         if method == Method::PATCH {
             let mut object: Value = serde_json::from_slice(body).unwrap();
             object["metadata"]["resourceVersion"] = json!("1");
             object["webhooks"][0]["namespaceSelector"] = json!({});
             object["webhooks"][0]["objectSelector"] = json!({});
-            state.0 = Some(object);
+            state.0.insert(path.to_owned(), object);
             state.1 += 1;
         }
         let gone = json!({"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404, "message": "gone"});
-        state
-            .0
-            .clone()
-            .map_or((StatusCode::NOT_FOUND, gone), |object| {
-                (StatusCode::OK, object)
-            })
+        let object = state.0.get(path).cloned();
+        object.map_or((StatusCode::NOT_FOUND, gone), |object| {
+            (StatusCode::OK, object)
+        })
     }
 
     fn writes(&self) -> usize {
         self.0.lock().unwrap().1
     }
 
-    fn edit(&self, edit: impl FnOnce(&mut Value)) {
-        edit(self.0.lock().unwrap().0.as_mut().unwrap());
+    fn edit(&self, path: &str, edit: impl FnOnce(&mut Value)) {
+        edit(self.0.lock().unwrap().0.get_mut(path).unwrap());
     }
 }
 
@@ -88,17 +93,17 @@ async fn it_is_written_once_and_again_when_certificates_change() {
     let (registration, health) = registration(&server, true);
     assert!(!health.is_ready());
     assert_eq!(registration.observed().await.unwrap(), None);
-    for (pem, writes) in [("one", 1), ("one", 1), ("one two", 2), ("one two", 2)] {
+    for (pem, writes) in [("one", 2), ("one", 2), ("one two", 4), ("one two", 4)] {
         registration.publish(pem).await.unwrap();
         assert_eq!(
             (server.writes(), registration.observed().await.unwrap()),
-            (writes, Some(vec![pem.to_owned()]))
+            (writes, Some(vec![pem.to_owned(); 2]))
         );
     }
     assert!(health.is_ready());
     let (after_restart, _) = self::registration(&server, true);
     after_restart.publish("one two").await.unwrap();
-    assert_eq!(server.writes(), 2);
+    assert_eq!(server.writes(), 4);
 }
 
 #[tokio::test]
@@ -106,18 +111,24 @@ async fn what_somebody_weakened_is_put_right() {
     let server = Server::default();
     let (registration, _) = registration(&server, true);
     registration.publish("pem").await.unwrap();
-    server.edit(|object| object["webhooks"][0]["failurePolicy"] = json!("Ignore"));
-    assert_eq!(
-        registration.observed().await.unwrap(),
-        None,
-        "it counts as missing, so it is published"
-    );
-    registration.publish("pem").await.unwrap();
-    assert_eq!(server.writes(), 2);
-    assert_eq!(
-        registration.observed().await.unwrap(),
-        Some(vec!["pem".to_owned()])
-    );
+    for (path, field, value) in [
+        (VALIDATING, "failurePolicy", "Ignore"),
+        (MUTATING, "failurePolicy", "Fail"),
+    ] {
+        server.edit(path, |object| object["webhooks"][0][field] = json!(value));
+        let before = server.writes();
+        assert_eq!(
+            registration.observed().await.unwrap(),
+            None,
+            "it counts as missing, so it is published"
+        );
+        registration.publish("pem").await.unwrap();
+        assert_eq!(server.writes(), before + 1);
+        assert_eq!(
+            registration.observed().await.unwrap(),
+            Some(vec!["pem".to_owned(); 2])
+        );
+    }
 }
 
 #[tokio::test]
@@ -156,4 +167,22 @@ fn nothing_but_our_own_kinds_ever_waits_for_us() {
         url["webhooks"][0]["clientConfig"],
         json!({"url": "https://127.0.0.1:9443/validate"})
     );
+}
+
+#[test]
+fn what_is_filled_in_keeps_nobody_waiting() {
+    let object = serde_json::to_value(desired_defaults(&service())).unwrap();
+    let webhook = &object["webhooks"][0];
+    assert_eq!(webhook["name"], DEFAULTS);
+    assert_eq!(webhook["failurePolicy"], "Ignore");
+    assert_eq!(webhook["reinvocationPolicy"], "IfNeeded");
+    assert_eq!(
+        webhook["rules"],
+        json!([{
+            "apiGroups": ["kafka.sdm.dev"], "apiVersions": ["v1beta1"],
+            "resources": ["kafkaclusters", "kafkatopics", "kafkausers"],
+            "operations": ["CREATE"], "scope": "*",
+        }])
+    );
+    assert_eq!(webhook["clientConfig"]["service"]["path"], "/mutate");
 }

@@ -416,7 +416,7 @@ async fn a_body_that_breaks_off_is_a_bad_request() {
 async fn other_paths_and_methods_are_not_there() {
     for (request, want) in [
         (Request::get("/validate"), StatusCode::METHOD_NOT_ALLOWED),
-        (Request::post("/mutate"), StatusCode::NOT_FOUND),
+        (Request::post("/other"), StatusCode::NOT_FOUND),
         (Request::get("/"), StatusCode::NOT_FOUND),
     ] {
         let response = server::router(Policies::fixed(&[], &[]))

@@ -133,6 +133,19 @@ pub const WEBHOOK: &[Permission] = &[
             &["get", "patch"],
         )
     },
+    cluster(
+        "admissionregistration.k8s.io",
+        "mutatingwebhookconfigurations",
+        &["create"],
+    ),
+    Permission {
+        names: &["sdm-webhook"],
+        ..cluster(
+            "admissionregistration.k8s.io",
+            "mutatingwebhookconfigurations",
+            &["get", "patch"],
+        )
+    },
     own("", "secrets", &[], &["create"]),
     own("", "secrets", &["sdm-webhook-ca"], &["get", "update"]),
 ];

@@ -3,15 +3,19 @@
 //! The webhook's registration goes first: a registration without a webhook behind it refuses every change. Kafka
 //! clusters keep running without an operator; their volumes are never touched.
 
+use std::fmt::Debug;
 use std::io;
 use std::time::Duration;
 
-use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+use k8s_openapi::api::admissionregistration::v1::{
+    MutatingWebhookConfiguration, ValidatingWebhookConfiguration,
+};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, ListParams};
-use kube::{Api, ResourceExt};
+use kube::{Api, Resource, ResourceExt};
 use sdm_api::{KafkaCluster, names};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep};
 
 use super::install::{REGISTRATION, api_of};
@@ -175,8 +179,16 @@ struct Removing<'a> {
 
 impl Removing<'_> {
     async fn registration(&mut self) -> Result<()> {
-        let api: Api<ValidatingWebhookConfiguration> = Api::all(self.session.client.clone());
-        let label = format!("validatingwebhookconfiguration/{REGISTRATION}");
+        self.registered::<ValidatingWebhookConfiguration>().await?;
+        self.registered::<MutatingWebhookConfiguration>().await
+    }
+
+    async fn registered<K>(&mut self) -> Result<()>
+    where
+        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+    {
+        let api: Api<K> = Api::all(self.session.client.clone());
+        let label = format!("{}/{REGISTRATION}", K::kind(&()).to_lowercase());
         let found = match self.dry {
             DryRun::Client => api
                 .get_metadata_opt(REGISTRATION)
