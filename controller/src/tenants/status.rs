@@ -102,7 +102,7 @@ where
 }
 
 /// What has to be merged into `object` for its status to be `wanted`; nothing if it is.
-fn patch<K>(object: &K, wanted: &K::Status) -> Option<Value>
+pub fn patch<K>(object: &K, wanted: &K::Status) -> Option<Value>
 where
     K: Resource + HasStatus<Status: Serialize + PartialEq>,
 {

@@ -85,6 +85,8 @@ pub const CONTROLLER: &[Permission] = &[
     cluster(KAFKA, "kafkaacls/status", &["patch"]),
     cluster(KAFKA, "kafkaaccessgrants", &["get", "list", "watch"]),
     cluster(KAFKA, "kafkaaccessgrants/status", &["patch"]),
+    cluster(KAFKA, "kafkapolicies", &["get", "list", "watch"]),
+    cluster(KAFKA, "kafkapolicies/status", &["patch"]),
     // Tenancy goes by the labels of namespaces.
     cluster("", "namespaces", &["list", "watch"]),
     cluster("", "pods", OWNED),

@@ -4,6 +4,7 @@
 //! an argument, other objects as numbers or as JSON. Who fetches those, and what is done about a finding, is the
 //! programs' business: the webhook refuses with [`Compiled::judge`], the plugin tests with it, the controller audits.
 
+pub mod audit;
 mod cel;
 mod check;
 mod compile;
@@ -19,6 +20,7 @@ mod subject;
 mod tests;
 mod world;
 
+pub use audit::Audit;
 pub use check::validate;
 pub use compile::Compiled;
 pub use findings::{Finding, Findings, Outcome};
