@@ -13,6 +13,7 @@ pub mod cluster;
 pub mod condition;
 pub mod config_keys;
 pub mod crd;
+pub mod inject;
 pub mod names;
 pub mod policy;
 pub mod reference;

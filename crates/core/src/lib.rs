@@ -10,6 +10,7 @@ pub mod config_catalog;
 pub mod drift;
 pub mod eviction;
 pub mod kinds;
+pub mod inject;
 pub mod outcome;
 pub mod plan;
 pub mod policy;
