@@ -14,6 +14,7 @@ mod link;
 mod listen;
 mod metrics;
 mod observe;
+mod pod_certificates;
 mod reconcile;
 mod report;
 mod store;
@@ -31,7 +32,7 @@ use sdm_runtime::events::Events;
 use sdm_runtime::health::{DEFAULT_ADDRESS, Health};
 use sdm_runtime::lease::{self, Lease};
 use sdm_runtime::{crypto, kube_client, shutdown, telemetry};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -129,6 +130,7 @@ async fn run(options: Options) -> anyhow::Result<()> {
         let mut watches = JoinSet::new();
         let hub = Arc::new(tenants::Hub::default());
         let shared = tenants::start(&client, &hub, &mut watches);
+        let (clusters_changed, changed) = watch::channel(());
         let stores = Stores::start(&client, &options.namespace, &mut watches, {
             let hub = Arc::clone(&hub);
             move |wake| {
@@ -136,6 +138,7 @@ async fn run(options: Options) -> anyhow::Result<()> {
                     store::Wake::One(key) => hub.poke(key),
                     store::Wake::All => hub.poke_all(),
                 }
+                clusters_changed.send_replace(());
                 // Nobody listens any more when the process is ending.
                 let _ = send.send(wake);
             }
@@ -154,8 +157,10 @@ async fn run(options: Options) -> anyhow::Result<()> {
             permits,
         };
         let context = Arc::new(context);
+        let namespaces = shared.namespaces.clone();
         tokio::join!(
             workers::run(Arc::clone(&context), wakes, stop.clone()),
+            pod_certificates::run(&context, &namespaces, changed, &stop),
             tenants::run(Arc::clone(&context), hub, shared, stop.clone()),
             audit::run(Arc::clone(&context), stop.clone()),
         );

@@ -37,6 +37,8 @@ pub struct Metrics {
     pub clusters: Gauge,
     /// Steps carried out, by the first part of their name.
     pub steps: Family<StepLabel, Counter>,
+    /// Certificates that Pods asked for: `issued`, `denied`.
+    pub pod_certificates: Family<ResultLabel, Counter>,
     /// Looks at Kafka. None of them changes anything there.
     pub polls: Arc<Counter<u64, AtomicU64>>,
     /// How often existing objects break each policy.
@@ -66,6 +68,7 @@ impl Metrics {
             duration: Histogram::new([0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0]),
             clusters: Gauge::default(),
             steps: Family::default(),
+            pod_certificates: Family::default(),
             polls: Arc::default(),
             policy_violations: Family::default(),
         };
@@ -90,6 +93,11 @@ impl Metrics {
             metrics.clusters.clone(),
         );
         registry.register("sdm_steps", "Steps carried out", metrics.steps.clone());
+        registry.register(
+            "sdm_pod_certificates",
+            "Certificates that Pods asked for, by what they got",
+            metrics.pod_certificates.clone(),
+        );
         registry.register(
             "sdm_kafka_polls",
             "Looks at Kafka, all of them reads",

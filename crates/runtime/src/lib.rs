@@ -12,6 +12,7 @@ pub mod kube_client;
 pub mod lease;
 pub mod permissions;
 pub mod pki;
+pub mod pod_certificates;
 mod server;
 pub mod shutdown;
 pub mod telemetry;

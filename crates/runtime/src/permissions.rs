@@ -64,6 +64,7 @@ const fn own(
 }
 
 const KAFKA: &str = "kafka.sdm.dev";
+const CERTIFICATES: &str = "certificates.k8s.io";
 /// Seen in a cache, and written by server-side apply. (An apply that creates needs `create` as well as `patch`.)
 const OWNED: &[&str] = &["get", "list", "watch", "create", "patch", "delete"];
 
@@ -88,7 +89,7 @@ pub const CONTROLLER: &[Permission] = &[
     cluster(KAFKA, "kafkapolicies", &["get", "list", "watch"]),
     cluster(KAFKA, "kafkapolicies/status", &["patch"]),
     // Tenancy goes by the labels of namespaces.
-    cluster("", "namespaces", &["list", "watch"]),
+    cluster("", "namespaces", &["get", "list", "watch"]),
     cluster("", "pods", OWNED),
     // The readiness gate.
     cluster("", "pods/status", &["patch"]),
@@ -106,6 +107,19 @@ pub const CONTROLLER: &[Permission] = &[
     // Racks are zones of nodes.
     cluster("", "nodes", &["get", "list", "watch"]),
     cluster("events.k8s.io", "events", &["create", "patch"]),
+    // Client certificates for Pods that ask for them: requests are answered, and what to trust is published.
+    cluster(CERTIFICATES, "podcertificaterequests", &["list", "watch"]),
+    cluster(CERTIFICATES, "podcertificaterequests/status", &["patch"]),
+    cluster(
+        CERTIFICATES,
+        "clustertrustbundles",
+        &["list", "watch", "create", "patch", "delete"],
+    ),
+    Permission {
+        // All signers of our domain: one for each cluster.
+        names: &["kafka.sdm.dev/*"],
+        ..cluster(CERTIFICATES, "signers", &["sign", "attest"])
+    },
     own("coordination.k8s.io", "leases", &[], &["create"]),
     own(
         "coordination.k8s.io",
@@ -141,7 +155,7 @@ pub const WEBHOOK: &[Permission] = &[
         &["create"],
     ),
     Permission {
-        names: &["sdm-webhook"],
+        names: &["sdm-webhook", "sdm-webhook-inject"],
         ..cluster(
             "admissionregistration.k8s.io",
             "mutatingwebhookconfigurations",

@@ -11,7 +11,7 @@ use std::{fmt, net::IpAddr};
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, SanType, SerialNumber,
+    Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, SanType, SerialNumber, SubjectPublicKeyInfo,
 };
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use time::OffsetDateTime;
@@ -232,6 +232,25 @@ impl CertificateAuthority {
     /// # Errors
     /// When a name cannot be encoded, or nothing of the validity is left.
     pub fn issue(&self, request: &LeafRequest) -> Result<IssuedPem, PkiError> {
+        let mut key = new_key()?;
+        let chain_pem = self.sign(request, &key)?;
+        let key_pem = KeyPem::new(key.serialize_pem());
+        key.zeroize();
+        Ok(IssuedPem { chain_pem, key_pem })
+    }
+
+    /// Issues a leaf to a public key (DER, as in X.509's `SubjectPublicKeyInfo`) whose private key somebody else has
+    /// and has proved to have. Otherwise as [`Self::issue`]; returns the chain.
+    ///
+    /// # Errors
+    /// Also when the key is of a kind that cannot be signed: [`PkiError::Unreadable`].
+    pub fn issue_to(&self, request: &LeafRequest, public_key: &[u8]) -> Result<String, PkiError> {
+        let key = SubjectPublicKeyInfo::from_der(public_key)
+            .map_err(|e| PkiError::unreadable("public key", e))?;
+        self.sign(request, &key)
+    }
+
+    fn sign(&self, request: &LeafRequest, key: &impl PublicKeyData) -> Result<String, PkiError> {
         let not_before = request.not_before.max(self.info.not_before);
         let not_after = request.not_after.min(self.info.not_after);
         if not_after <= not_before {
@@ -259,16 +278,12 @@ impl CertificateAuthority {
                 ExtendedKeyUsagePurpose::ClientAuth,
             ],
         };
-        let mut key = new_key()?;
         let issuer = Issuer::from_ca_cert_pem(&self.cert_pem, &self.key)
             .map_err(|e| PkiError::unreadable("certificate", e))?;
-        let chain_pem = params
-            .signed_by(&key, &issuer)
+        Ok(params
+            .signed_by(key, &issuer)
             .map_err(PkiError::request)?
-            .pem();
-        let key_pem = KeyPem::new(key.serialize_pem());
-        key.zeroize();
-        Ok(IssuedPem { chain_pem, key_pem })
+            .pem())
     }
 }
 

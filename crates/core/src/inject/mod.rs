@@ -1,10 +1,11 @@
 //! A Pod that asks for an identity in Kafka: what is added to it, or why not; and what its certificate may say.
 //!
 //! `ask` reads what a Pod wants, `decide` says what it gets, `volume` is what is added, `patch` how, `sign` judges the
-//! request for the certificate that follows. Identity is never in any of this: the API server vouches for the service
+//! request for the certificate that follows, `bundle` is what Pods trust. Identity is never in any of this: the API server vouches for the service
 //! account in that request, and nothing that a Pod says can name another one.
 
 mod ask;
+mod bundle;
 mod decide;
 mod patch;
 mod sign;
@@ -13,6 +14,7 @@ mod tests;
 mod volume;
 
 pub use ask::{Asked, asked};
+pub use bundle::trust_bundle;
 pub use decide::{Injection, World, decide};
 pub use patch::Operation;
-pub use sign::{Judgement, Order, judge};
+pub use sign::{Judgement, Order, denied, issued, judge};

@@ -6,13 +6,17 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::certificates::v1beta1::PodCertificateRequestSpec;
+use k8s_openapi::api::certificates::v1beta1::{
+    PodCertificateRequest, PodCertificateRequestSpec, PodCertificateRequestStatus,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use sdm_api::inject::{MIN_LIFETIME, cluster_of_signer};
 use sdm_api::{KafkaCluster, names};
 
 use super::decide::too_long;
 use crate::access::namespace_allowed;
 use crate::outcome::Refusal;
+use crate::status::cut;
 
 /// Certificates begin to be valid this long before they are issued, in seconds, for brokers whose clocks are late. The
 /// API server accepts less than five minutes, by its own clock.
@@ -112,4 +116,63 @@ pub fn judge(
         not_after: not_before + lifetime,
         refresh_at: not_before + lifetime / 3,
     })
+}
+
+/// The condition's message may have as much.
+const MESSAGE: usize = 1024;
+
+/// The status of a request whose certificate was issued. `chain` is the certificate with intermediate ones, PEM; `time`
+/// makes a time of seconds since 1970.
+#[must_use]
+pub fn issued(
+    request: &PodCertificateRequest,
+    order: &Order,
+    chain: &str,
+    now: &Time,
+    time: impl Fn(i64) -> Time,
+) -> PodCertificateRequestStatus {
+    let message = format!("for the principal User:{}", order.common_name);
+    PodCertificateRequestStatus {
+        conditions: Some(vec![condition(request, "Issued", "Issued", &message, now)]),
+        certificate_chain: Some(chain.to_owned()),
+        not_before: Some(time(order.not_before)),
+        not_after: Some(time(order.not_after)),
+        begin_refresh_at: Some(time(order.refresh_at)),
+    }
+}
+
+/// The status of a request that is denied.
+#[must_use]
+pub fn denied(
+    request: &PodCertificateRequest,
+    refusal: &Refusal,
+    now: &Time,
+) -> PodCertificateRequestStatus {
+    PodCertificateRequestStatus {
+        conditions: Some(vec![condition(
+            request,
+            "Denied",
+            refusal.reason,
+            &refusal.message,
+            now,
+        )]),
+        ..PodCertificateRequestStatus::default()
+    }
+}
+
+fn condition(
+    request: &PodCertificateRequest,
+    type_: &str,
+    reason: &str,
+    message: &str,
+    now: &Time,
+) -> Condition {
+    Condition {
+        type_: type_.to_owned(),
+        status: "True".to_owned(),
+        reason: reason.to_owned(),
+        message: cut(message, MESSAGE),
+        last_transition_time: now.clone(),
+        observed_generation: request.metadata.generation,
+    }
 }

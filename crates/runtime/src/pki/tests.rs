@@ -236,3 +236,40 @@ fn a_bundle_survives_a_bad_element() {
         format!("{}{}", a.cert_pem(), b.cert_pem())
     );
 }
+
+#[test]
+fn a_leaf_is_issued_to_a_key_that_stays_with_its_owner() {
+    let authority = authority();
+    let owner = new_key().unwrap();
+    let request = LeafRequest::valid_for("shop/orders", Usage::Client, now(), HOUR);
+    let chain_pem = authority
+        .issue_to(&request, &owner.subject_public_key_info())
+        .unwrap();
+    let info = inspect(&chain_pem).unwrap();
+    assert_eq!(info.subject_cn.as_deref(), Some("shop/orders"));
+    assert_eq!(info.public_key, owner.subject_public_key_info());
+    assert!(!info.is_ca && info.issuer_matches(authority.info()));
+    // It logs in, with the owner's key.
+    let request = LeafRequest::valid_for("server", Usage::Server, now(), HOUR).with_dns(["broker"]);
+    let server = authority.issue(&request).unwrap();
+    let client = IssuedPem {
+        chain_pem,
+        key_pem: KeyPem::new(owner.serialize_pem()),
+    };
+    let ca = authority.cert_pem();
+    handshake((ca, &server), (ca, &client), "broker").unwrap();
+
+    for wrong in [&b""[..], b"\x30\x03\x02\x01\x01", &[0x30; 64]] {
+        let result = authority.issue_to(&request, wrong);
+        assert!(
+            matches!(
+                result,
+                Err(PkiError::Unreadable {
+                    what: "public key",
+                    ..
+                })
+            ),
+            "{wrong:?}"
+        );
+    }
+}
