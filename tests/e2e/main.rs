@@ -10,6 +10,7 @@
 mod access;
 mod change;
 mod deletion;
+mod drain;
 mod faults;
 mod handshake;
 mod heterogeneous;

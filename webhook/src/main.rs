@@ -14,6 +14,7 @@ use sdm_runtime::{
     webhook_ca::{self, CaConfig, WebhookCa},
 };
 use sdm_webhook::{
+    evict,
     registration::{Endpoint, Registration},
     server, watch,
 };
@@ -131,7 +132,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
     tracing::info!(address = %args.address, "serving");
     let mut server = tokio::spawn(tls_server::serve(
         listener,
-        server::router(policies),
+        server::router(policies).merge(evict::router(client.clone(), &args.namespace)),
         std::sync::Arc::new(ca.resolver()),
         tls_server::ServerOptions::default(),
         stop_serving.clone(),

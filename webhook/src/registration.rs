@@ -6,6 +6,7 @@
 
 use std::fmt::Debug;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 use k8s_openapi::{
     ByteString,
     api::admissionregistration::v1::{
@@ -14,15 +15,18 @@ use k8s_openapi::{
     },
 };
 use kube::{Api, Client, Resource, api::ObjectMeta};
+use sdm_api::names::OPERATOR_NAMESPACE;
 use sdm_runtime::{apply, health::CheckHandle, webhook_ca};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{decide, server};
+use crate::{decide, evict, server};
 
 /// Name of both objects, and field manager of what is written into them.
 pub const NAME: &str = "sdm-webhook";
-/// Name of the one webhook that refuses, as users read it in refusals.
+/// Name of the webhook that refuses, as users read it in refusals.
 pub const WEBHOOK: &str = "validate.kafka.sdm.dev";
+/// Name of the webhook that judges evictions, as users read it in refusals.
+pub const EVICTIONS: &str = "evict.kafka.sdm.dev";
 /// Name of the one webhook that fills in.
 pub const DEFAULTS: &str = "default.kafka.sdm.dev";
 
@@ -39,6 +43,15 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
+    /// Namespaces in which no Kafka is, so that the evictions of what Kubernetes and the operator live by never wait for us.
+    fn without_kafka(&self) -> Vec<String> {
+        let own = match self {
+            Self::Service { namespace } => namespace.clone(),
+            Self::Url(_) => OPERATOR_NAMESPACE.to_owned(),
+        };
+        vec!["kube-system".to_owned(), own]
+    }
+
     fn client_config(&self, path: &str) -> WebhookClientConfig {
         match self {
             Self::Service { namespace } => WebhookClientConfig {
@@ -111,7 +124,40 @@ pub fn desired(endpoint: &Endpoint) -> ValidatingWebhookConfiguration {
     };
     ValidatingWebhookConfiguration {
         metadata: metadata(),
-        webhooks: Some(vec![webhook]),
+        webhooks: Some(vec![webhook, evictions(endpoint)]),
+    }
+}
+
+/// Evictions of Pods, ours or not: what a review of one says about the Pod is its name.
+fn evictions(endpoint: &Endpoint) -> ValidatingWebhook {
+    let one = |word: &str| Some(vec![word.to_owned()]);
+    let elsewhere = LabelSelectorRequirement {
+        key: "kubernetes.io/metadata.name".to_owned(),
+        operator: "NotIn".to_owned(),
+        values: Some(endpoint.without_kafka()),
+    };
+    ValidatingWebhook {
+        name: EVICTIONS.to_owned(),
+        client_config: endpoint.client_config(evict::PATH),
+        rules: Some(vec![RuleWithOperations {
+            api_groups: one(""),
+            api_versions: one("v1"),
+            resources: one("pods/eviction"),
+            operations: one("CREATE"),
+            scope: Some("Namespaced".to_owned()),
+        }]),
+        // Without it disruption budgets still hold, and no drain hangs on us.
+        failure_policy: Some("Ignore".to_owned()),
+        match_policy: Some("Equivalent".to_owned()),
+        namespace_selector: Some(LabelSelector {
+            match_expressions: Some(vec![elsewhere]),
+            ..LabelSelector::default()
+        }),
+        // A question to the controller.
+        side_effects: "NoneOnDryRun".to_owned(),
+        timeout_seconds: Some(3),
+        admission_review_versions: vec!["v1".to_owned()],
+        ..ValidatingWebhook::default()
     }
 }
 
@@ -194,9 +240,14 @@ impl<K: Configuration> Object<K> {
 
     fn bundle(&self, mut observed: K) -> String {
         let clients = observed.clients();
-        let ours = clients.into_iter().find(|(name, _)| *name == self.webhook);
+        let ours = clients.iter().find(|(name, _)| *name == self.webhook);
         let bundle = ours.and_then(|(_, client)| client.ca_bundle.as_ref());
+        // One that trusts something else is as good as nothing: all are written anew.
+        let agree = clients
+            .iter()
+            .all(|(_, client)| client.ca_bundle.as_ref() == bundle);
         bundle
+            .filter(|_| agree)
             .map(|bundle| String::from_utf8_lossy(&bundle.0).into_owned())
             .unwrap_or_default()
     }

@@ -27,7 +27,7 @@ use tokio::time::{Instant, timeout};
 use tracing::field::Empty;
 
 use crate::{
-    body::Budget,
+    body::{Budget, Counted},
     decide,
     policies::Policies,
     review::{self, Incoming, Outgoing, Request, Response},
@@ -50,10 +50,10 @@ const MAX_TIMEOUT: Duration = Duration::from_secs(30);
 const MARGIN: Duration = Duration::from_millis(500);
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Labels {
-    kind: &'static str,
-    op: &'static str,
-    decision: &'static str,
+pub(crate) struct Labels {
+    pub kind: &'static str,
+    pub op: &'static str,
+    pub decision: &'static str,
 }
 
 static REQUESTS: LazyLock<Family<Labels, Counter>> = LazyLock::new(Family::default);
@@ -113,35 +113,53 @@ async fn respond(
     answer: Answer,
 ) -> HttpResponse {
     let began = Instant::now();
+    let body = match receive(&shared.budget, query, headers, body).await {
+        Ok(body) => body,
+        Err(refused) => return refused,
+    };
+    let request = match asked(&body.bytes) {
+        Ok(request) => request,
+        Err(answer) => return answer,
+    };
+    shared.policies.meet(&request).await;
+    let (labels, response) = answer(&request, &shared.policies);
+    answered(&labels, began, response)
+}
+
+/// Reads a body within the limits of size and time. The error is the answer.
+pub(crate) async fn receive(
+    budget: &Budget,
+    query: Option<&str>,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Counted, HttpResponse> {
     if !is_json(headers) {
-        return (
+        return Err((
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "expected application/json\n",
         )
-            .into_response();
+            .into_response());
     }
-    let body = match timeout(patience(query), shared.budget.read(headers, body)).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(refused)) => return refused.into_response(),
-        Err(_) => {
-            return (
-                StatusCode::REQUEST_TIMEOUT,
-                "the body did not arrive in time\n",
-            )
-                .into_response();
-        }
-    };
-    let (labels, response) = match review::read(&body.bytes) {
-        Incoming::Request(request) => {
-            shared.policies.meet(&request).await;
-            answer(&request, &shared.policies)
-        }
+    match timeout(patience(query), budget.read(headers, body)).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(refused)) => Err(refused.into_response()),
+        Err(_) => Err((
+            StatusCode::REQUEST_TIMEOUT,
+            "the body did not arrive in time\n",
+        )
+            .into_response()),
+    }
+}
+
+/// The question in a body. The error is the answer to what is none.
+pub(crate) fn asked(body: &[u8]) -> Result<Box<Request<'_>>, HttpResponse> {
+    match review::read(body) {
+        Incoming::Request(request) => Ok(request),
         Incoming::Unreadable { uid, why } => {
+            REQUESTS.get_or_create(&Labels::unread()).inc();
             let message = format!("the admission review cannot be read: {why}");
-            (
-                Labels::unread(),
-                verdict::failure(&uid, 400, "BadRequest", message),
-            )
+            let response = verdict::failure(&uid, 400, "BadRequest", message);
+            Err(Json(Outgoing::from(response)).into_response())
         }
         Incoming::Garbage { why } => {
             REQUESTS.get_or_create(&Labels::unread()).inc();
@@ -150,10 +168,14 @@ async fn respond(
                 review::KIND,
                 review::API_VERSION
             );
-            return (StatusCode::BAD_REQUEST, message).into_response();
+            Err((StatusCode::BAD_REQUEST, message).into_response())
         }
-    };
-    REQUESTS.get_or_create(&labels).inc();
+    }
+}
+
+/// Counts an answer, and sends it.
+pub(crate) fn answered(labels: &Labels, began: Instant, response: Response) -> HttpResponse {
+    REQUESTS.get_or_create(labels).inc();
     DURATION.observe(began.elapsed().as_secs_f64());
     Json(Outgoing::from(response)).into_response()
 }

@@ -162,6 +162,10 @@ pub const WEBHOOK: &[Permission] = &[
             &["get", "patch"],
         )
     },
+    // Whose Pod is to be evicted, and what the controller says of it.
+    cluster("", "pods", &["get"]),
+    own("", "configmaps", &[], &["create"]),
+    own("", "configmaps", &["sdm-evictions"], &["get", "patch"]),
     own("", "secrets", &[], &["create"]),
     own("", "secrets", &["sdm-webhook-ca"], &["get", "update"]),
 ];

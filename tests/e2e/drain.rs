@@ -1,0 +1,124 @@
+//! A Kubernetes node is drained under load: the broker on it goes when Kafka can do without it, and not before.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use kube::ResourceExt;
+use kube::api::{EvictParams, ListParams};
+use sdm_api::names;
+use sdm_kafka::{Client, NewTopic};
+use sdm_tests::ledger::Load;
+use sdm_tests::node::Node;
+use sdm_tests::wait::until;
+
+use crate::{CLUSTER, NAMESPACE, PATIENCE, events};
+
+/// As long as a drain may take.
+const DRAIN: &str = "--timeout=120s";
+
+/// A Kubernetes node with one broker on it, and that broker's Pod.
+async fn lonely(node: &Node) -> Result<(String, String)> {
+    let ours = ListParams::default().labels(&format!("{}={CLUSTER}", names::LABEL_CLUSTER));
+    let mut by_node: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for pod in node.pods(NAMESPACE).list(&ours).await? {
+        let on = pod.spec.as_ref().and_then(|s| s.node_name.clone());
+        by_node
+            .entry(on.context("a Pod without a node")?)
+            .or_default()
+            .push(pod.name_any());
+    }
+    let found = by_node.into_iter().find(|(_, pods)| pods.len() == 1);
+    let (node, pods) = found.context("no node has just one broker")?;
+    Ok((node, pods.concat()))
+}
+
+/// What an eviction is told: `Ok` if it was carried out, else code and message.
+async fn evict(node: &Node, pod: &str) -> Result<std::result::Result<(), (u16, String)>> {
+    match node
+        .pods(NAMESPACE)
+        .evict(pod, &EvictParams::default())
+        .await
+    {
+        Ok(_) => Ok(Ok(())),
+        Err(kube::Error::Api(status)) => Ok(Err((status.code, status.message.clone()))),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn single_copy(client: &Client, broker: i32) -> Result<String> {
+    let topic = format!("alone-{:08x}", rand::random::<u32>());
+    let wanted = NewTopic {
+        name: topic.clone(),
+        assignments: vec![vec![broker]],
+        ..NewTopic::default()
+    };
+    for (name, verdict) in client.create_topics(&[wanted], false).await? {
+        if let Err(error) = verdict {
+            bail!("creating {name}: {error}");
+        }
+    }
+    Ok(topic)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_is_drained_under_load_and_the_others_wait_for_their_turn() -> Result<()> {
+    let node = events().await?;
+    let client = node.kafka(NAMESPACE, CLUSTER).await?;
+    let (machine, pod) = lonely(&node).await?;
+    let id: i32 = pod.rsplit('-').next().context("an id")?.parse()?;
+    let other = (0..3).find(|n| *n != id).context("another broker")?;
+
+    // Something that nobody else has keeps the broker where it is, and is named.
+    let alone = single_copy(&client, id).await?;
+    let (code, message) = until("the eviction to be refused", PATIENCE, || async {
+        match evict(&node, &pod).await? {
+            Err(said) if said.1.contains("min.insync.replicas") => Ok(Some(said)),
+            said => bail!("{said:?}"),
+        }
+    })
+    .await?;
+    println!("{code}: {message}");
+    ensure!(
+        code == 429 && message.contains(&format!("{alone}-0")),
+        "{code}: {message}"
+    );
+    client.delete_topics(&[&alone]).await?;
+
+    let topic = format!("drained-{:08x}", rand::random::<u32>());
+    let load = Load::start(client.clone(), &topic).await?;
+    load.progress(100).await?;
+    let before = node.pod_uids(NAMESPACE, CLUSTER).await?;
+    let selector = format!("--pod-selector={}={CLUSTER}", names::LABEL_CLUSTER);
+    let drain = [
+        "drain",
+        &machine,
+        &selector,
+        "--force",
+        "--ignore-daemonsets",
+        "--delete-emptydir-data",
+        DRAIN,
+    ];
+    let (drained, out, err) = node.kubectl_says(&drain).await?;
+    println!("{out}{err}");
+    let checked = async {
+        ensure!(drained, "{err}");
+        let after = node.pod_uids(NAMESPACE, CLUSTER).await?;
+        ensure!(after.get(&pod) != before.get(&pod), "{pod} is where it was");
+        // Its volume is on that machine: until it may return, nobody else goes.
+        for _ in 0..3 {
+            let said = evict(&node, &format!("{CLUSTER}-{other}")).await?;
+            println!("{said:?}");
+            let (code, message) = said.err().context("a second broker was evicted")?;
+            ensure!(code == 429, "{code}: {message}");
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        load.progress(100).await
+    };
+    let checked = checked.await;
+    node.kubectl(&["uncordon", &machine])?;
+    checked?;
+    node.ready(NAMESPACE, CLUSTER, PATIENCE).await?;
+    load.progress(100).await?;
+    load.conclude(client, &topic).await
+}
