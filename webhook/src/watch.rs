@@ -3,18 +3,18 @@
 //! Nothing else of any object is kept, so that what the webhook holds is bounded by what policies go by.
 
 use std::collections::BTreeSet;
-use std::fmt::Debug;
 use std::pin::pin;
 
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Namespace;
-use kube::core::{DeserializeGuard, PartialObjectMeta};
+use kube::api::{ApiResource, DynamicObject, TypeMeta};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{Config, Event, watcher};
-use kube::{Api, Client, Resource};
+use kube::{Api, Client};
 use sdm_api::{KafkaCluster, KafkaPolicy, KafkaTopic};
+use sdm_core::kinds;
 use sdm_runtime::health::CheckHandle;
-use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -30,54 +30,41 @@ pub fn start(client: &Client, check: &CheckHandle, tasks: &mut JoinSet<()>) -> P
     let policies = Policies::unknown(client.clone());
     check.set_ready(false, "policies are not listed yet");
     let (all, of) = (client, &policies);
-    tasks.spawn(follow::<DeserializeGuard<KafkaPolicy>>(
+    tasks.spawn(follow(
         all.clone(),
+        ApiResource::erase::<KafkaPolicy>(&()),
         of.clone(),
         check.clone(),
-        |known, _, policy| match policy.0 {
+        |known, (_, name), object| match kinds::parse::<KafkaPolicy>(object) {
             Ok(policy) => known.compiled.insert(&policy),
             Err(error) => {
-                tracing::error!(policy = ?error.metadata.name, "a policy cannot be read, so it holds as it was");
+                tracing::error!(policy = name, %error, "a policy cannot be read, so it holds as it was");
             }
         },
         |known, (_, name)| known.compiled.remove(name),
     ));
-    tasks.spawn(follow::<PartialObjectMeta<Namespace>>(
+    tasks.spawn(follow(
         all.clone(),
+        ApiResource::erase::<Namespace>(&()),
         of.clone(),
         check.clone(),
-        |known, (_, name), namespace| {
-            let labels = namespace.metadata.labels.unwrap_or_default();
-            known.world.set_namespace(name, &labels);
-        },
+        |known, _, object| known.world.take(object),
         |known, (_, name)| known.world.remove_namespace(name),
     ));
-    tasks.spawn(follow::<DeserializeGuard<KafkaCluster>>(
+    tasks.spawn(follow(
         all.clone(),
+        ApiResource::erase::<KafkaCluster>(&()),
         of.clone(),
         check.clone(),
-        |known, (namespace, name), cluster| {
-            let Ok(mut cluster) = cluster.0 else { return };
-            cluster.metadata.managed_fields = None;
-            cluster.status = None;
-            if let Ok(value) = serde_json::to_value(&cluster) {
-                known.world.set_cluster(namespace, name, value);
-            }
-        },
+        |known, _, object| known.world.take(object),
         |known, (namespace, name)| known.world.remove_cluster(namespace, name),
     ));
-    tasks.spawn(follow::<DeserializeGuard<KafkaTopic>>(
+    tasks.spawn(follow(
         all.clone(),
+        ApiResource::erase::<KafkaTopic>(&()),
         of.clone(),
         check.clone(),
-        |known, (namespace, name), topic| {
-            let Ok(topic) = topic.0 else { return };
-            let reference = &topic.spec.cluster_ref;
-            let cluster = (reference.namespace_from(namespace), reference.name.as_str());
-            known
-                .world
-                .set_topic(namespace, name, cluster, topic.spec.partitions);
-        },
+        |known, _, object| known.world.take(object),
         |known, (namespace, name)| known.world.remove_topic(namespace, name),
     ));
     policies
@@ -96,24 +83,27 @@ pub async fn ready(policies: &Policies, stop: &CancellationToken) -> bool {
     }
 }
 
-/// Watches all objects of a kind: `take` is told of each that is there, `lose` of each that is gone.
-async fn follow<K>(
+/// Watches all objects of a kind: `take` is told of each that is there, `lose` of each that is gone. Objects come as JSON:
+/// of most of them little is of use, and one such function will do for all kinds.
+async fn follow(
     client: Client,
+    resource: ApiResource,
     policies: Policies,
     check: CheckHandle,
-    take: fn(&mut Known, &Key, K),
+    take: fn(&mut Known, &Key, &Value),
     lose: fn(&mut Known, &Key),
-) where
-    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
-{
-    let mut stream = pin!(watcher(Api::<K>::all(client), Config::default()).default_backoff());
+) {
+    let api: Api<DynamicObject> = Api::all_with(client, &resource);
+    let mut stream = pin!(watcher(api, Config::default()).default_backoff());
     let (mut there, mut before, mut listed) = (BTreeSet::new(), BTreeSet::new(), false);
     while let Some(event) = stream.next().await {
         match event {
             Ok(Event::Init) => before = std::mem::take(&mut there),
             Ok(Event::InitApply(object) | Event::Apply(object)) => {
                 let key = key_of(&object);
-                take(&mut policies.write(), &key, object);
+                if let Some(object) = value(object, &resource) {
+                    take(&mut policies.write(), &key, &object);
+                }
                 before.remove(&key);
                 there.insert(key);
             }
@@ -145,10 +135,22 @@ async fn follow<K>(
     }
 }
 
-fn key_of<K: Resource<DynamicType = ()>>(object: &K) -> Key {
-    let meta = object.meta();
+/// The object without what nobody goes by. A list leaves away what each item is.
+fn value(mut object: DynamicObject, resource: &ApiResource) -> Option<Value> {
+    object.metadata.managed_fields = None;
+    if let Some(fields) = object.data.as_object_mut() {
+        fields.remove("status");
+    }
+    object.types = Some(TypeMeta {
+        api_version: resource.api_version.clone(),
+        kind: resource.kind.clone(),
+    });
+    serde_json::to_value(&object).ok()
+}
+
+fn key_of(object: &DynamicObject) -> Key {
     (
-        meta.namespace.clone().unwrap_or_default(),
-        meta.name.clone().unwrap_or_default(),
+        object.metadata.namespace.clone().unwrap_or_default(),
+        object.metadata.name.clone().unwrap_or_default(),
     )
 }

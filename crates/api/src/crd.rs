@@ -35,6 +35,43 @@ pub fn all() -> Result<Vec<CustomResourceDefinition>, serde_json::Error> {
     .collect()
 }
 
+/// The fields of every kind, as [`fields`] makes them of the definitions: committed, since making them takes the schemas
+/// of everything that a Pod template embeds, which is megabytes of program.
+pub const FIELDS: &str = include_str!("fields.json");
+
+/// What the objects of each kind look like, by kind: fields as an object, a list as a list of its item, `"text"`,
+/// `"number"`, `"truth"`, and null for a map, or what a definition leaves open.
+#[must_use]
+pub fn fields(definitions: &[CustomResourceDefinition]) -> Value {
+    let kinds = definitions.iter().map(|definition| {
+        let version = definition.spec.versions.first();
+        let schema = version.and_then(|v| v.schema.as_ref()?.open_api_v3_schema.as_ref());
+        let schema = schema.and_then(|schema| serde_json::to_value(schema).ok());
+        (
+            definition.spec.names.kind.clone(),
+            outline(&schema.unwrap_or_default()),
+        )
+    });
+    Value::Object(kinds.collect())
+}
+
+fn outline(schema: &Value) -> Value {
+    match schema.get("type").and_then(Value::as_str) {
+        Some("object") => match schema.get("properties").and_then(Value::as_object) {
+            Some(fields) => fields
+                .iter()
+                .map(|(name, schema)| (name.clone(), outline(schema)))
+                .collect(),
+            None => Value::Null,
+        },
+        Some("array") => json!([outline(schema.get("items").unwrap_or(&Value::Null))]),
+        Some("string") => json!("text"),
+        Some("integer" | "number") => json!("number"),
+        Some("boolean") => json!("truth"),
+        _ => Value::Null,
+    }
+}
+
 /// Fields of a Pod template whose schema is Kubernetes' own.
 const EMBEDDED: [&str; 9] = [
     "affinity",

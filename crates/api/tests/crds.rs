@@ -36,3 +36,19 @@ fn committed_definitions_are_current() {
         "all definitions together: {total} bytes"
     );
 }
+
+/// Stale files fail; `UPDATE_GENERATED=1` writes them anew.
+#[test]
+fn committed_fields_are_current() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/fields.json");
+    let fields = sdm_api::crd::fields(&sdm_api::crd::all().unwrap());
+    let text = serde_json::to_string(&fields).unwrap() + "\n";
+    if std::env::var_os("UPDATE_GENERATED").is_some() {
+        fs::write(&path, &text).unwrap();
+    }
+    let committed = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        committed == text,
+        "fields.json is stale: run `make generate`"
+    );
+}

@@ -4,6 +4,7 @@
 use sdm_api::{
     KafkaACL, KafkaAccessGrant, KafkaCluster, KafkaPolicy, KafkaRole, KafkaTopic, KafkaUser,
 };
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -113,10 +114,94 @@ fn review<K: DeserializeOwned>(
     review
 }
 
-fn parse<K: DeserializeOwned>(object: &Value) -> Result<K, Violation> {
+/// An object as its type. This is the one way from JSON to a type: each further one would add a megabyte of program, for
+/// what a Pod template embeds.
+///
+/// # Errors
+/// What does not fit, and where.
+pub fn parse<K: DeserializeOwned>(object: &Value) -> Result<K, Violation> {
     serde_path_to_error::deserialize(object).map_err(|error| {
         let path = error.path().to_string();
         let path = if path == "." { String::new() } else { path };
         Violation::invalid(path, format!("does not fit the schema: {}", error.inner()))
     })
+}
+
+/// An object as the API server makes it of what was written: with the defaults of its definition. One that does not fit
+/// its definition stays as it is.
+#[must_use]
+pub fn completed(object: &Value) -> Value {
+    match object.get("kind").and_then(Value::as_str) {
+        Some("KafkaCluster") => complete::<KafkaCluster>(object),
+        Some("KafkaTopic") => complete::<KafkaTopic>(object),
+        Some("KafkaUser") => complete::<KafkaUser>(object),
+        Some("KafkaRole") => complete::<KafkaRole>(object),
+        Some("KafkaACL") => complete::<KafkaACL>(object),
+        Some("KafkaAccessGrant") => complete::<KafkaAccessGrant>(object),
+        Some("KafkaPolicy") => complete::<KafkaPolicy>(object),
+        _ => object.clone(),
+    }
+}
+
+/// Types fill in just what definitions do: these are derived from them.
+fn complete<K: DeserializeOwned + Serialize>(object: &Value) -> Value {
+    let filled = parse::<K>(object)
+        .ok()
+        .and_then(|k| serde_json::to_value(k).ok());
+    match filled {
+        Some(mut filled) => {
+            lay(&mut filled, object);
+            filled
+        }
+        None => object.clone(),
+    }
+}
+
+/// Lays what was written over what was filled in.
+fn lay(below: &mut Value, above: &Value) {
+    match (below, above) {
+        (Value::Object(below), Value::Object(above)) => {
+            for (name, value) in above {
+                match below.get_mut(name) {
+                    Some(below) => lay(below, value),
+                    None => {
+                        below.insert(name.clone(), value.clone());
+                    }
+                }
+            }
+        }
+        (Value::Array(below), Value::Array(above)) if below.len() == above.len() => {
+            below.iter_mut().zip(above).for_each(|(b, a)| lay(b, a));
+        }
+        (below, above) => *below = above.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_was_written_stays_and_defaults_are_filled_in() {
+        let written = json!({
+            "apiVersion": "kafka.sdm.dev/v1beta1", "kind": "KafkaCluster", "metadata": {"name": "c"},
+            "spec": {
+                "unknown": 1,
+                "pools": [{"name": "p", "nodeIds": [0], "storage": {"volumes": [{"name": "d", "size": "1Gi"}]}}],
+            },
+        });
+        let completed = completed(&written);
+        assert_eq!(completed["spec"]["unknown"], 1);
+        assert_eq!(completed["spec"]["version"], sdm_api::DEFAULT_VERSION);
+        assert_eq!(
+            completed["spec"]["pools"][0]["roles"],
+            json!(["broker", "controller"])
+        );
+        assert_eq!(completed["spec"]["pools"][0]["nodeIds"], json!([0]));
+        assert_eq!(super::completed(&completed), completed);
+        let wrong = json!({"kind": "KafkaTopic", "spec": 3});
+        assert_eq!(super::completed(&wrong), wrong);
+    }
 }

@@ -6,6 +6,7 @@ use sdm_api::{KafkaACL, KafkaCluster, KafkaRole, KafkaTopic, KafkaUser};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::kinds::parse;
 use crate::resolve::{Resolved, merged};
 
 /// A question to the policies.
@@ -88,7 +89,7 @@ impl Typed {
 }
 
 fn read<K: DeserializeOwned>(object: &Value) -> Option<K> {
-    K::deserialize(object).ok()
+    parse(object).ok()
 }
 
 /// The namespace and name of the Kafka cluster that an object belongs to.

@@ -55,17 +55,8 @@ impl Unknown {
 
 /// The fields of objects of `kinds`.
 pub(super) fn of(kinds: &[PolicyKind]) -> Fields {
-    let definitions = sdm_api::crd::all().unwrap_or_default();
-    let node = |kind: PolicyKind| {
-        let definition = definitions
-            .iter()
-            .find(|d| d.spec.names.kind == kind.as_str());
-        let schema = definition
-            .and_then(|d| d.spec.versions.first())
-            .and_then(|v| v.schema.as_ref()?.open_api_v3_schema.as_ref())
-            .and_then(|schema| serde_json::to_value(schema).ok());
-        schema.map_or(Node::Any, |schema| root(&schema))
-    };
+    let all: Value = serde_json::from_str(sdm_api::crd::FIELDS).unwrap_or_default();
+    let node = |kind: PolicyKind| all.get(kind.as_str()).map_or(Node::Any, root);
     Fields {
         objects: kinds.iter().map(|kind| node(*kind)).collect(),
         cluster: node(PolicyKind::KafkaCluster),
@@ -95,8 +86,8 @@ fn fields<const N: usize>(fields: [(&str, Node); N]) -> Node {
 }
 
 /// A whole object: what every object has comes with it.
-fn root(schema: &Value) -> Node {
-    let mut node = tree(schema);
+fn root(outline: &Value) -> Node {
+    let mut node = tree(outline);
     if let Node::Fields(fields) = &mut node {
         fields.insert("metadata".to_owned(), Node::Any);
         for name in ["apiVersion", "kind"] {
@@ -106,25 +97,24 @@ fn root(schema: &Value) -> Node {
     node
 }
 
-fn tree(schema: &Value) -> Node {
-    let of = |name: &str| schema.get(name);
-    match of("type").and_then(Value::as_str) {
-        Some("object") => match of("properties").and_then(Value::as_object) {
-            Some(properties) => Node::Fields(
-                properties
-                    .iter()
-                    .map(|(name, schema)| (name.clone(), tree(schema)))
-                    .collect(),
-            ),
+fn tree(outline: &Value) -> Node {
+    match outline {
+        Value::Object(fields) => Node::Fields(
+            fields
+                .iter()
+                .map(|(name, outline)| (name.clone(), tree(outline)))
+                .collect(),
+        ),
+        Value::Array(items) => match items.first() {
+            Some(item) => Node::Items(Box::new(tree(item))),
             None => Node::Any,
         },
-        Some("array") => match of("items") {
-            Some(items) => Node::Items(Box::new(tree(items))),
-            None => Node::Any,
+        Value::String(leaf) => match leaf.as_str() {
+            "text" => Node::Leaf(Leaf::Text),
+            "number" => Node::Leaf(Leaf::Number),
+            "truth" => Node::Leaf(Leaf::Truth),
+            _ => Node::Any,
         },
-        Some("string") => Node::Leaf(Leaf::Text),
-        Some("integer" | "number") => Node::Leaf(Leaf::Number),
-        Some("boolean") => Node::Leaf(Leaf::Truth),
         _ => Node::Any,
     }
 }
