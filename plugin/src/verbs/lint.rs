@@ -179,8 +179,10 @@ pub fn look(global: &Global, paths: &[String], at: Option<Timestamp>, how: Look)
     }
 }
 
-/// As the API server would: what has a namespace is in one, and a namespace has its name as a label.
+/// As the API server would: what has a namespace is in one, a namespace has its name as a label, and what a definition has
+/// a default for has a value.
 fn settle(object: &mut Value, namespace: &str) {
+    *object = kinds::completed(object);
     let kind = object.get("kind").and_then(Value::as_str);
     let kind = kind.unwrap_or_default().to_owned();
     let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else {
@@ -382,6 +384,20 @@ spec: {clusterRef: {name: c}, replicas: 1}
                 new
             ]
         );
+    }
+
+    #[test]
+    fn rules_see_what_the_definition_fills_in() {
+        let rule = r"
+apiVersion: kafka.sdm.dev/v1beta1
+kind: KafkaPolicy
+metadata: {name: p}
+spec: {cel: [{name: d, rule: 'object.spec.deletionPolicy == \'Delete\''}]}
+"
+        .replace("\\'", "''");
+        let objects = read(&format!("{rule}{}", TOPIC.replace("NAME", "a")));
+        let lint = judge(&objects, &at("2026-06-01T00:00:00Z"), Look::Policies);
+        assert_eq!(lint.items, []);
     }
 
     #[test]
