@@ -86,6 +86,7 @@ fn an_exception_ends_by_itself() {
     let both = ["topics.partitions", "topics.replicas"];
     assert_eq!(rules("x1", "2026-06-01T11:59:59Z"), both[1..]);
     assert_eq!(rules("x1", "2026-06-01T12:00:00Z"), both);
+    assert_eq!(rules("x1", "2027-01-01T00:00:00Z"), both);
     assert_eq!(rules("y", "2026-06-01T11:00:00Z"), both);
 }
 
