@@ -1,7 +1,7 @@
 //! The admission webhook's process: arguments, and the order in which things start and stop.
 //!
-//! Start: certificate, policies, then serving, then registration, so that API servers are never sent to nobody, nor to
-//! somebody who does not know what is forbidden. Stop: not ready,
+//! Start: certificate, what is known of policies and clusters, then serving, then registration, so that API servers are
+//! never sent to nobody, nor to somebody who does not know what is forbidden. Stop: not ready,
 //! serve on until that is known everywhere, then drain.
 
 use std::{net::SocketAddr, process::ExitCode, time::Duration};
@@ -14,7 +14,7 @@ use sdm_runtime::{
     webhook_ca::{self, CaConfig, WebhookCa},
 };
 use sdm_webhook::{
-    evict,
+    evict, inject,
     registration::{Endpoint, Registration},
     server, watch,
 };
@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 /// How long API servers may still send reviews after readiness is gone.
 const LINGER: Duration = Duration::from_secs(5);
 
-/// Validates Kafka resources before Kubernetes stores them.
+/// Validates Kafka resources before Kubernetes stores them, and gives Pods that ask for it an identity in Kafka.
 #[derive(Parser)]
 #[command(name = "sdm-webhook", version)]
 struct Args {
@@ -37,7 +37,7 @@ struct Args {
     /// The namespace of the Secret `sdm-webhook-ca` and the Service `sdm-webhook`.
     #[arg(long, env = "POD_NAMESPACE", default_value = OPERATOR_NAMESPACE, value_name = "NAME")]
     namespace: String,
-    /// Write the ValidatingWebhookConfiguration; `false` leaves it to others, such as GitOps.
+    /// Write the webhook configurations, validating and mutating; `false` leaves it to others, such as GitOps.
     #[arg(long, default_value_t = true, action = ArgAction::Set, value_name = "BOOL")]
     manage_registration: bool,
     /// Register this address instead of the Service: for running outside the cluster.
@@ -101,6 +101,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let certificate = health.register("certificate");
     let policies_listed = health.register("policies");
     let registered = health.register("registration");
+    let (synced, injecting) = (health.register("stores"), health.register("injection"));
     let plain = TcpListener::bind(args.health_address)
         .await
         .with_context(|| format!("listening on {}", args.health_address))?;
@@ -119,8 +120,18 @@ async fn run(args: Args) -> anyhow::Result<()> {
         return Ok(());
     }
     certificate.set_ready(true, "");
-
     let mut watches = JoinSet::new();
+    let known = inject::Known::start(&client, &mut watches);
+    // Before that a cluster that exists would be refused as unknown.
+    if asked_to_stop
+        .run_until_cancelled(known.ready())
+        .await
+        .is_none()
+    {
+        return Ok(());
+    }
+    synced.set_ready(true, "");
+
     let policies = watch::start(&client, &policies_listed, &mut watches);
     if !watch::ready(&policies, &asked_to_stop).await {
         return Ok(());
@@ -132,18 +143,29 @@ async fn run(args: Args) -> anyhow::Result<()> {
     tracing::info!(address = %args.address, "serving");
     let mut server = tokio::spawn(tls_server::serve(
         listener,
-        server::router(policies).merge(evict::router(client.clone(), &args.namespace)),
+        server::router(policies)
+            .merge(evict::router(client.clone(), &args.namespace))
+            .merge(inject::router(known)),
         std::sync::Arc::new(ca.resolver()),
         tls_server::ServerOptions::default(),
         stop_serving.clone(),
     ));
-    let endpoint = match args.url {
+    let endpoint = match args.url.clone() {
         Some(url) => Endpoint::Url(url.text),
         None => Endpoint::Service {
-            namespace: args.namespace,
+            namespace: args.namespace.clone(),
         },
     };
-    let registration = Registration::new(client, &endpoint, args.manage_registration, registered);
+    let managed = args.manage_registration;
+    let registration = inject::registration::Both(
+        Registration::new(client.clone(), &endpoint, managed, registered),
+        inject::registration::Mutating::new(
+            client,
+            inject::registration::desired(&endpoint, &args.namespace),
+            managed,
+            injecting,
+        ),
+    );
     tokio::select! {
         () = ca.maintain(registration, asked_to_stop) => {}
         // It ends when told to, or when it could not begin; the latter must not go unnoticed.

@@ -52,7 +52,7 @@ impl Endpoint {
         vec!["kube-system".to_owned(), own]
     }
 
-    fn client_config(&self, path: &str) -> WebhookClientConfig {
+    pub(crate) fn client_config(&self, path: &str) -> WebhookClientConfig {
         match self {
             Self::Service { namespace } => WebhookClientConfig {
                 service: Some(ServiceReference {

@@ -181,6 +181,31 @@ pub(crate) fn answered(labels: &Labels, began: Instant, response: Response) -> H
 }
 
 fn review(request: &Request<'_>, policies: &Policies) -> (Labels, Response) {
+    watched(request, decide::kind_label(request), || {
+        let verdict = decide::decide(request, policies);
+        if verdict.too_early {
+            let message = "the webhook does not know all policies yet: try again".to_owned();
+            let failure = verdict::failure(&request.uid, 503, "ServiceUnavailable", message);
+            return ("error", failure);
+        }
+        let decision = match verdict.violations.is_empty() {
+            true => "allowed",
+            false => "denied",
+        };
+        if decision == "denied" {
+            tracing::info!(fields = paths(&verdict), "refused");
+        }
+        (decision, verdict::answer(request, &verdict))
+    })
+}
+
+/// Runs `judge` inside the span of its review. A fault in one rule must not take down other reviews, nor look like a
+/// network failure.
+pub(crate) fn watched(
+    request: &Request<'_>,
+    kind: &'static str,
+    judge: impl FnOnce() -> (&'static str, Response),
+) -> (Labels, Response) {
     let span = tracing::info_span!(
         "review",
         uid = request.uid,
@@ -192,48 +217,25 @@ fn review(request: &Request<'_>, policies: &Policies) -> (Labels, Response) {
         decision = Empty,
     );
     let _entered = span.enter();
-    // A fault in one rule must not take down other reviews, nor look like a network failure.
-    let (decision, response) =
-        match catch_unwind(AssertUnwindSafe(|| decide::decide(request, policies))) {
-            Ok(verdict) if verdict.too_early => {
-                span.record("decision", "error");
-                let message = "the webhook does not know all policies yet: try again".to_owned();
-                (
-                    "error",
-                    verdict::failure(&request.uid, 503, "ServiceUnavailable", message),
-                )
-            }
-            Ok(verdict) if verdict.violations.is_empty() => {
-                ("allowed", verdict::answer(request, &verdict))
-            }
-            Ok(verdict) => {
-                span.record("decision", "denied");
-                tracing::info!(fields = paths(&verdict), "refused");
-                ("denied", verdict::answer(request, &verdict))
-            }
-            Err(_) => {
-                span.record("decision", "error");
-                tracing::error!("the review failed inside the webhook");
-                let message = format!(
-                    "internal error in the webhook, review {}; its log says more",
-                    request.uid
-                );
-                (
-                    "error",
-                    verdict::failure(&request.uid, 500, "InternalError", message),
-                )
-            }
-        };
+    let (decision, response) = catch_unwind(AssertUnwindSafe(judge)).unwrap_or_else(|_| {
+        tracing::error!("the review failed inside the webhook");
+        let message = format!(
+            "internal error in the webhook, review {}; its log says more",
+            request.uid
+        );
+        (
+            "error",
+            verdict::failure(&request.uid, 500, "InternalError", message),
+        )
+    });
     span.record("decision", decision);
     tracing::debug!("answered");
-    (
-        Labels {
-            kind: decide::kind_label(request),
-            op: operation(&request.operation),
-            decision,
-        },
-        response,
-    )
+    let labels = Labels {
+        kind,
+        op: operation(&request.operation),
+        decision,
+    };
+    (labels, response)
 }
 
 /// Whatever goes wrong, the object goes on as it is: what is wrong with it is said when it is validated.
@@ -268,7 +270,7 @@ fn object(request: &Request<'_>) -> String {
 }
 
 /// Which fields were refused; their values are nobody's business.
-fn paths(verdict: &decide::Verdict) -> String {
+pub(crate) fn paths(verdict: &decide::Verdict) -> String {
     let mut paths = String::new();
     for violation in verdict.violations.iter().take(8) {
         let separator = if paths.is_empty() { "" } else { ", " };

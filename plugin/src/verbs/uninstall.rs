@@ -7,6 +7,7 @@ use std::fmt::Debug;
 use std::io;
 use std::time::Duration;
 
+use k8s_openapi::ClusterResourceScope;
 use k8s_openapi::api::admissionregistration::v1::{
     MutatingWebhookConfiguration, ValidatingWebhookConfiguration,
 };
@@ -48,6 +49,9 @@ pub struct Args {
     #[arg(long, value_parser = duration, default_value = "2m", value_name = "DURATION")]
     timeout: Duration,
 }
+
+/// Name of the registration for Pods.
+const INJECTION: &str = "sdm-webhook-inject";
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -179,22 +183,27 @@ struct Removing<'a> {
 
 impl Removing<'_> {
     async fn registration(&mut self) -> Result<()> {
-        self.registered::<ValidatingWebhookConfiguration>().await?;
-        self.registered::<MutatingWebhookConfiguration>().await
+        self.named::<ValidatingWebhookConfiguration>(REGISTRATION)
+            .await?;
+        self.named::<MutatingWebhookConfiguration>(INJECTION).await
     }
 
-    async fn registered<K>(&mut self) -> Result<()>
+    /// Deletes an object that is in no manifest.
+    async fn named<K>(&mut self, name: &str) -> Result<()>
     where
-        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+        K: Resource<DynamicType = (), Scope = ClusterResourceScope>
+            + Clone
+            + Debug
+            + DeserializeOwned,
     {
         let api: Api<K> = Api::all(self.session.client.clone());
-        let label = format!("{}/{REGISTRATION}", K::kind(&()).to_lowercase());
+        let label = format!("{}/{name}", K::kind(&()).to_lowercase());
         let found = match self.dry {
             DryRun::Client => api
-                .get_metadata_opt(REGISTRATION)
+                .get_metadata_opt(name)
                 .await
                 .map(|found| found.is_some()),
-            _ => there(api.delete(REGISTRATION, &self.params()).await.map(|_| ())),
+            _ => there(api.delete(name, &self.params()).await.map(|_| ())),
         };
         self.note(label, found)
     }
