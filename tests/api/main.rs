@@ -5,5 +5,6 @@ mod admission;
 mod bad_specs;
 mod cases;
 mod convergence;
+mod injection;
 mod leadership;
 mod property;

@@ -90,6 +90,10 @@ impl ControlPlane {
                 "--service-cluster-ip-range=10.77.0.0/16".to_owned(),
                 "--disable-admission-plugins=ServiceAccount".to_owned(),
                 "--endpoint-reconciler-type=none".to_owned(),
+                // Certificates for Pods, as the local node serves them.
+                "--feature-gates=PodCertificateRequest=true,ClusterTrustBundle=true,ClusterTrustBundleProjection=true"
+                    .to_owned(),
+                "--runtime-config=certificates.k8s.io/v1beta1=true".to_owned(),
             ],
             dir.join("apiserver.log"),
         )
