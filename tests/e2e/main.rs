@@ -14,6 +14,7 @@ mod drain;
 mod faults;
 mod handshake;
 mod heterogeneous;
+mod injection;
 mod logins;
 mod namespaces;
 mod operator;

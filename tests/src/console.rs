@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::node::Node;
 use crate::wait::until;
@@ -52,51 +52,86 @@ impl Said {
     }
 }
 
+/// A Pod with Kafka's image that meets the restricted Pod Security Standard, and writes in `/tmp` only.
+fn pod(name: &str, image: &str) -> Value {
+    json!({
+        "metadata": {"name": name},
+        "spec": {
+            "restartPolicy": "Never",
+            "enableServiceLinks": false,
+            "terminationGracePeriodSeconds": 0,
+            "securityContext": {
+                "runAsNonRoot": true, "runAsUser": 1000, "runAsGroup": 1000, "fsGroup": 1000,
+                "seccompProfile": {"type": "RuntimeDefault"}
+            },
+            "containers": [{
+                "name": "console",
+                "image": image,
+                "imagePullPolicy": "IfNotPresent",
+                // A first process that buries what others leave behind.
+                "command": ["bash", "-c", "sleep 86400 & wait"],
+                "env": [
+                    {"name": "PATH", "value": "/opt/kafka/bin:/opt/java/openjdk/bin:/usr/local/bin:/usr/bin:/bin"},
+                    {"name": "LOG_DIR", "value": "/tmp"},
+                    {"name": "KAFKA_HEAP_OPTS", "value": "-Xmx128m"}
+                ],
+                "securityContext": {
+                    "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true,
+                    "capabilities": {"drop": ["ALL"]}
+                },
+                "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}]
+            }],
+            "volumes": [{"name": "tmp", "emptyDir": {}}]
+        }
+    })
+}
+
 impl Console {
     /// Starts one with `secret` mounted; `image` is the brokers'. Pods meet the restricted Pod Security Standard.
     pub async fn start(node: &Node, namespace: &str, secret: &str, image: &str) -> Result<Self> {
         let name = format!("console-{secret}-{:08x}", rand::random::<u32>());
-        let pod: Pod = serde_json::from_value(json!({
-            "metadata": {"name": name},
-            "spec": {
-                "restartPolicy": "Never",
-                "automountServiceAccountToken": false,
-                "enableServiceLinks": false,
-                "terminationGracePeriodSeconds": 0,
-                "securityContext": {
-                    "runAsNonRoot": true, "runAsUser": 1000, "runAsGroup": 1000, "fsGroup": 1000,
-                    "seccompProfile": {"type": "RuntimeDefault"}
-                },
-                "containers": [{
-                    "name": "console",
-                    "image": image,
-                    "imagePullPolicy": "IfNotPresent",
-                    // A first process that buries what others leave behind.
-                    "command": ["bash", "-c", "sleep 86400 & wait"],
-                    "env": [
-                        {"name": "PATH", "value": "/opt/kafka/bin:/opt/java/openjdk/bin:/usr/local/bin:/usr/bin:/bin"},
-                        {"name": "LOG_DIR", "value": "/tmp"},
-                        {"name": "KAFKA_HEAP_OPTS", "value": "-Xmx128m"}
-                    ],
-                    "securityContext": {
-                        "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true,
-                        "capabilities": {"drop": ["ALL"]}
-                    },
-                    "volumeMounts": [
-                        {"name": "client", "mountPath": MOUNT, "readOnly": true},
-                        {"name": "tmp", "mountPath": "/tmp"}
-                    ]
-                }],
-                "volumes": [
-                    {"name": "client", "secret": {"secretName": secret, "defaultMode": 0o440}},
-                    {"name": "tmp", "emptyDir": {}}
-                ]
-            }
-        }))?;
+        let mut pod = pod(&name, image);
+        pod["spec"]["automountServiceAccountToken"] = json!(false);
+        pod["spec"]["containers"][0]["volumeMounts"] = json!([
+            {"name": "client", "mountPath": MOUNT, "readOnly": true},
+            {"name": "tmp", "mountPath": "/tmp"}
+        ]);
+        pod["spec"]["volumes"] = json!([
+            {"name": "client", "secret": {"secretName": secret, "defaultMode": 0o440}},
+            {"name": "tmp", "emptyDir": {}}
+        ]);
+        Self::run_pod(node, namespace, &name, pod).await
+    }
+
+    /// Starts one that asks for the identity of the service account `account`, by annotations; with an init container and
+    /// a sidecar, which have it as well.
+    pub async fn asking(
+        node: &Node,
+        namespace: &str,
+        account: &str,
+        annotations: Value,
+        image: &str,
+    ) -> Result<Self> {
+        let name = format!("console-{account}-{:08x}", rand::random::<u32>());
+        let mut pod = pod(&name, image);
+        pod["metadata"]["annotations"] = annotations;
+        pod["spec"]["serviceAccountName"] = json!(account);
+        let mut init = pod["spec"]["containers"][0].clone();
+        let mut sidecar = init.clone();
+        init["name"] = json!("init");
+        init["command"] = json!(["test", "-s", format!("{MOUNT}/keystore.pem")]);
+        sidecar["name"] = json!("sidecar");
+        sidecar["restartPolicy"] = json!("Always");
+        pod["spec"]["initContainers"] = json!([init, sidecar]);
+        Self::run_pod(node, namespace, &name, pod).await
+    }
+
+    async fn run_pod(node: &Node, namespace: &str, name: &str, pod: Value) -> Result<Self> {
+        let pod: Pod = serde_json::from_value(pod)?;
         let pods = node.pods(namespace);
         pods.create(&PostParams::default(), &pod).await?;
         until("the console's Pod to run", PATIENCE, || async {
-            let status = pods.get(&name).await?.status.unwrap_or_default();
+            let status = pods.get(name).await?.status.unwrap_or_default();
             match status.phase.as_deref() {
                 Some("Running") => Ok(Some(())),
                 _ => bail!("{:?} {:?}", status.phase, status.container_statuses),
@@ -106,8 +141,14 @@ impl Console {
         Ok(Self {
             node: node.clone(),
             namespace: namespace.to_owned(),
-            name,
+            name: name.to_owned(),
         })
+    }
+
+    /// The Kubernetes node that it runs on.
+    pub async fn node_name(&self) -> Result<String> {
+        let pod = self.node.pods(&self.namespace).get(&self.name).await?;
+        pod.spec.and_then(|s| s.node_name).context("a node")
     }
 
     /// Runs a shell script in it.
@@ -117,6 +158,8 @@ impl Console {
             "-n",
             &self.namespace,
             &self.name,
+            "-c",
+            "console",
             "--",
             "bash",
             "-c",
