@@ -19,8 +19,16 @@ use serde_json::{Value, json};
 const PATIENCE: Duration = Duration::from_secs(40);
 const SIGNER: &str = "kafka.sdm.dev/streaming.events";
 
+/// Where the operator is installed.
+const OWN: &str = "sdm-system";
+
+/// Starts a program with the rights of its service account, and no others.
 fn start(plane: &ControlPlane, program: &str, more: &[String]) -> Result<Process> {
     let [health] = free_ports()?;
+    let account = format!("as: 'system:serviceaccount:{OWN}:{program}', token: ");
+    let text = std::fs::read_to_string(&plane.kubeconfig)?.replace("token: ", &account);
+    let kubeconfig = plane.dir.join(format!("{program}.kubeconfig"));
+    std::fs::write(&kubeconfig, text)?;
     let mut arguments = vec![format!("--health-address=127.0.0.1:{health}")];
     arguments.extend_from_slice(more);
     Spawn::new(
@@ -28,9 +36,24 @@ fn start(plane: &ControlPlane, program: &str, more: &[String]) -> Result<Process
         arguments,
         plane.dir.join(format!("{program}.log")),
     )
-    .env("KUBECONFIG", &plane.kubeconfig)
-    .env("POD_NAMESPACE", "default")
+    .env("KUBECONFIG", &kubeconfig)
+    .env("POD_NAMESPACE", OWN)
     .start()
+}
+
+/// Applies the committed roles.
+fn install_roles(plane: &ControlPlane) -> Result<()> {
+    for file in ["00-namespace", "sdm-controller", "sdm-webhook"] {
+        let path = sdm_tests::paths::repository().join(format!("deploy/rbac/{file}.yaml"));
+        let output = std::process::Command::new(sdm_tests::paths::kubernetes("kubectl"))
+            .args(["apply", "-f"])
+            .arg(&path)
+            .env("KUBECONFIG", &plane.kubeconfig)
+            .output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{file}: {said}");
+    }
+    Ok(())
 }
 
 async fn namespace(plane: &ControlPlane, name: &str, team: &str) -> Result<()> {
@@ -142,6 +165,7 @@ fn said(request: &PodCertificateRequest) -> (String, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pod_that_asks_is_taken_as_it_is_patched_and_its_certificate_is_signed() -> Result<()> {
     let plane = ControlPlane::start("injection").await?;
+    install_roles(&plane)?;
     for (name, team) in [("streaming", "kafka"), ("shop", "shop"), ("bank", "bank")] {
         namespace(&plane, name, team).await?;
     }

@@ -2,7 +2,8 @@
 //!
 //! The API server has proved that the requester has the key, and admits such a request only from the kubelet on whose
 //! node the Pod runs, with the Pod's own service account (KEP-4317). So a request is judged by its namespace and service
-//! account, and by nothing that a Pod's author writes.
+//! account, and by nothing that a Pod's author writes. Whoever else is given the right to create such requests can name
+//! other accounts of that namespace only, as whoever may create Pods there can: the namespace is the API server's word.
 
 use std::collections::BTreeMap;
 
