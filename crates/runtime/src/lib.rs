@@ -5,6 +5,7 @@
 //! programs decide; those live in `sdm-core`, `sdm-kafka` and the programs themselves.
 
 pub mod apply;
+mod brisk;
 pub mod crypto;
 pub mod events;
 pub mod health;

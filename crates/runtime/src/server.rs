@@ -2,9 +2,15 @@
 //!
 //! Owns connections; knows neither certificates nor routes.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
+use crate::brisk::Brisk;
 use axum::Router;
+use hyper::service::{Service, service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -22,8 +28,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub struct ServerOptions {
     /// Time for the TLS handshake.
     pub handshake_timeout: Duration,
-    /// Time to the first byte of a connection, and for the head of each HTTP/1 request.
+    /// Time to the first byte of a connection, and for the head of each HTTP/1 request from its first byte on.
     pub header_timeout: Duration,
+    /// How long an HTTP/1 connection may be idle between two requests. Longer than any client keeps one: of two that let
+    /// go at the same moment the client finds its request on a connection that is gone, and API servers do not repeat it.
+    pub idle_timeout: Duration,
     /// Connections served at once; further ones wait in the kernel's queue.
     pub max_connections: usize,
     /// Time for open requests to finish after shutdown was asked for.
@@ -35,6 +44,8 @@ impl Default for ServerOptions {
         Self {
             handshake_timeout: Duration::from_secs(5),
             header_timeout: Duration::from_secs(5),
+            // Go's clients, API servers among them, let go after 90 s.
+            idle_timeout: Duration::from_secs(120),
             max_connections: 512,
             drain: Duration::from_secs(10),
         }
@@ -130,14 +141,25 @@ where
         () = shutdown.cancelled() => return Ok(()),
         first = timeout(options.header_timeout, stream.fill_buf()) => if first??.is_empty() { return Ok(()) },
     }
-    let io = TokioIo::new(stream);
     let service = TowerToHyperService::new(router);
     // Two arms of the same shape: hyper's two connection types share no trait.
     match protocol {
         Protocol::H1 => {
+            let (stream, serving) = Brisk::new(stream, options.header_timeout);
+            let io = TokioIo::new(stream);
+            let service = service_fn(move |request| {
+                let (serving, answer) = (Arc::clone(&serving), service.call(request));
+                serving.store(true, Ordering::Relaxed);
+                async move {
+                    let answer = answer.await;
+                    serving.store(false, Ordering::Relaxed);
+                    answer
+                }
+            });
             let mut http = hyper::server::conn::http1::Builder::new();
+            // It begins to count when the answer before is out.
             http.timer(TokioTimer::new())
-                .header_read_timeout(options.header_timeout);
+                .header_read_timeout(options.idle_timeout);
             let mut connection = std::pin::pin!(http.serve_connection(io, service));
             tokio::select! {
                 result = connection.as_mut() => result,
@@ -148,6 +170,7 @@ where
             }
         }
         Protocol::H2 => {
+            let io = TokioIo::new(stream);
             let mut http = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
             // A peer that vanished without a word is noticed by unanswered pings.
             http.timer(TokioTimer::new())

@@ -234,6 +234,55 @@ async fn silent_connections_are_closed() {
     finish(server).await;
 }
 
+/// API servers keep connections, and do not repeat a request that met one that was just closed.
+#[tokio::test]
+async fn an_idle_connection_is_kept_and_a_slow_head_on_it_is_not() {
+    let ca = authority();
+    let quick = Duration::from_millis(50);
+    let options = ServerOptions {
+        header_timeout: quick,
+        ..ServerOptions::default()
+    };
+    let server = start(&ca, options).await;
+    let mut tls = connect(&server, &ca, HTTP_1_1).await.unwrap();
+    for _ in 0..3 {
+        tls.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+            .await
+            .unwrap();
+        let mut heard = Vec::new();
+        while !heard.ends_with(b"hello") {
+            let mut some = [0; 512];
+            let n = tls.read(&mut some).await.unwrap();
+            assert!(n > 0, "closed after {:?}", String::from_utf8_lossy(&heard));
+            heard.extend_from_slice(&some[..n]);
+        }
+        tokio::time::sleep(4 * quick).await;
+    }
+    tls.write_all(b"GET / HTTP/1.1\r\nhost:").await.unwrap();
+    let mut heard = Vec::new();
+    let _ = tokio::time::timeout(PATIENCE, tls.read_to_end(&mut heard))
+        .await
+        .unwrap();
+    assert!(!heard.ends_with(b"hello"));
+    finish(server).await;
+
+    let options = ServerOptions {
+        idle_timeout: quick,
+        ..ServerOptions::default()
+    };
+    let server = start(&ca, options).await;
+    let mut tls = connect(&server, &ca, HTTP_1_1).await.unwrap();
+    tls.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
+    let mut heard = Vec::new();
+    let _ = tokio::time::timeout(PATIENCE, tls.read_to_end(&mut heard))
+        .await
+        .unwrap();
+    assert!(heard.ends_with(b"hello"));
+    finish(server).await;
+}
+
 #[tokio::test]
 async fn connections_beyond_the_cap_wait_for_their_turn() {
     let ca = authority();
