@@ -2,10 +2,9 @@
 //!
 //! Decisions are made in `sdm-core`; here is what they need to see and what carries them out.
 //! `store` and `observe` read, `act` writes, `report` tells, `reconcile` is the order of these,
-//! `workers` when and for whom; `audit` looks at everything by policies. Only the holder of the lease does anything.
+//! `workers` when and for whom. Only the holder of the lease does anything.
 
 mod act;
-mod audit;
 mod authority;
 mod context;
 mod error;
@@ -162,7 +161,6 @@ async fn run(options: Options) -> anyhow::Result<()> {
             workers::run(Arc::clone(&context), wakes, stop.clone()),
             pod_certificates::run(&context, &namespaces, changed, &stop),
             tenants::run(Arc::clone(&context), hub, shared, stop.clone()),
-            audit::run(Arc::clone(&context), stop.clone()),
         );
         watches.shutdown().await;
     };

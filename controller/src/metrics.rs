@@ -41,15 +41,6 @@ pub struct Metrics {
     pub pod_certificates: Family<ResultLabel, Counter>,
     /// Looks at Kafka. None of them changes anything there.
     pub polls: Arc<Counter<u64, AtomicU64>>,
-    /// How often existing objects break each policy.
-    pub policy_violations: Family<PolicyLabel, Gauge>,
-}
-
-/// A policy. Only administrators make policies, so there are few.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct PolicyLabel {
-    /// Its name.
-    pub policy: String,
 }
 
 /// A kind of step.
@@ -70,7 +61,6 @@ impl Metrics {
             steps: Family::default(),
             pod_certificates: Family::default(),
             polls: Arc::default(),
-            policy_violations: Family::default(),
         };
         registry.register(
             "sdm_reconcile",
@@ -103,11 +93,6 @@ impl Metrics {
             "Looks at Kafka, all of them reads",
             Counter::clone(&metrics.polls),
         );
-        registry.register(
-            "sdm_policy_violations",
-            "How often existing objects break each policy",
-            metrics.policy_violations.clone(),
-        );
         metrics
     }
 }
@@ -125,14 +110,6 @@ impl Metrics {
                 reason: reason.to_owned(),
             })
             .inc();
-    }
-
-    /// Says how often a policy is broken.
-    pub fn policy_violations(&self, policy: &str, count: i32) {
-        let policy = policy.to_owned();
-        self.policy_violations
-            .get_or_create(&PolicyLabel { policy })
-            .set(i64::from(count));
     }
 
     /// Counts a step that was carried out.

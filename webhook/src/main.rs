@@ -14,7 +14,7 @@ use sdm_runtime::{
     webhook_ca::{self, CaConfig, WebhookCa},
 };
 use sdm_webhook::{
-    evict, inject,
+    audit, evict, inject,
     registration::{Endpoint, Registration},
     server, watch,
 };
@@ -37,6 +37,14 @@ struct Args {
     /// The namespace of the Secret `sdm-webhook-ca` and the Service `sdm-webhook`.
     #[arg(long, env = "POD_NAMESPACE", default_value = OPERATOR_NAMESPACE, value_name = "NAME")]
     namespace: String,
+    /// This replica's name, part of its identity as a candidate for the lease of whoever audits.
+    #[arg(
+        long,
+        env = "POD_NAME",
+        default_value = "sdm-webhook",
+        value_name = "NAME"
+    )]
+    pod_name: String,
     /// Write the webhook configurations, validating and mutating; `false` leaves it to others, such as GitOps.
     #[arg(long, default_value_t = true, action = ArgAction::Set, value_name = "BOOL")]
     manage_registration: bool,
@@ -97,6 +105,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         telemetry::register_metrics(registry, "sdm-webhook");
         webhook_ca::register_metrics(registry);
         server::register_metrics(registry);
+        audit::register_metrics(registry);
     });
     let certificate = health.register("certificate");
     let policies_listed = health.register("policies");
@@ -136,6 +145,13 @@ async fn run(args: Args) -> anyhow::Result<()> {
     if !watch::ready(&policies, &asked_to_stop).await {
         return Ok(());
     }
+
+    watches.spawn(audit::run(
+        client.clone(),
+        args.namespace.clone(),
+        args.pod_name.clone(),
+        asked_to_stop.clone(),
+    ));
 
     let listener = TcpListener::bind(args.address)
         .await

@@ -37,7 +37,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::context::Context;
 pub use hub::Hub;
-pub use status::patch as status_patch;
 pub use watch::Shared;
 
 /// Starts the watches; the tasks end with `tasks`.

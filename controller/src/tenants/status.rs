@@ -11,9 +11,8 @@ use kube::api::{Patch, PatchParams};
 use kube::core::object::HasStatus;
 use kube::{Api, Resource, ResourceExt};
 use sdm_api::names::STATUS_MANAGER;
-use sdm_runtime::apply::count_write;
+use sdm_runtime::apply::{count_write, status_patch};
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::{Map, Value, json};
 
 use super::gate::Closed;
 use super::hub::Kind;
@@ -53,7 +52,7 @@ where
 {
     let wanted: Vec<_> = wanted
         .into_iter()
-        .filter_map(|(object, status)| Some((patch(&*object, &status)?, object)))
+        .filter_map(|(object, status)| Some((status_patch(&*object, &status)?, object)))
         .collect();
     if wanted.is_empty() {
         return Ok(Stored {
@@ -99,33 +98,6 @@ where
         stored: stored.into_iter().flatten().collect(),
         failed: failed.into_iter().filter_map(Result::err).collect(),
     })
-}
-
-/// What has to be merged into `object` for its status to be `wanted`; nothing if it is.
-pub fn patch<K>(object: &K, wanted: &K::Status) -> Option<Value>
-where
-    K: Resource + HasStatus<Status: Serialize + PartialEq>,
-{
-    if object.status() == Some(wanted) {
-        return None;
-    }
-    let fields = |status: &K::Status| match serde_json::to_value(status) {
-        Ok(Value::Object(fields)) => fields,
-        _ => Map::new(),
-    };
-    let before = object.status().map(fields).unwrap_or_default();
-    let after = fields(wanted);
-    let mut changed = Map::new();
-    for key in before.keys().filter(|k| !after.contains_key(*k)) {
-        changed.insert(key.clone(), Value::Null);
-    }
-    for (key, value) in after {
-        if before.get(&key) != Some(&value) {
-            changed.insert(key, value);
-        }
-    }
-    // With the uid in it the patch is refused when the object is another one by now.
-    Some(json!({ "metadata": { "uid": object.meta().uid }, "status": changed }))
 }
 
 impl Worker {

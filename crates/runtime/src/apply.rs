@@ -8,6 +8,7 @@ use std::{fmt::Debug, sync::LazyLock};
 use kube::{
     Api, Resource,
     api::{DeleteParams, Patch, PatchParams, Preconditions},
+    core::object::HasStatus,
 };
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -15,6 +16,7 @@ use prometheus_client::{
     registry::Registry,
 };
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value, json};
 
 /// Writes sent to the API server, by kind, verb and result (exposed with the suffix `_total`).
 pub const METRIC_WRITES: &str = "sdm_api_writes";
@@ -125,6 +127,34 @@ where
 
 fn params(manager: &str) -> PatchParams {
     PatchParams::apply(manager).force()
+}
+
+/// What has to be merged into `object` for its status to be `wanted`; nothing if it is.
+#[must_use]
+pub fn status_patch<K>(object: &K, wanted: &K::Status) -> Option<Value>
+where
+    K: Resource + HasStatus<Status: Serialize + PartialEq>,
+{
+    if object.status() == Some(wanted) {
+        return None;
+    }
+    let fields = |status: &K::Status| match serde_json::to_value(status) {
+        Ok(Value::Object(fields)) => fields,
+        _ => Map::new(),
+    };
+    let before = object.status().map(fields).unwrap_or_default();
+    let after = fields(wanted);
+    let mut changed = Map::new();
+    for key in before.keys().filter(|k| !after.contains_key(*k)) {
+        changed.insert(key.clone(), Value::Null);
+    }
+    for (key, value) in after {
+        if before.get(&key) != Some(&value) {
+            changed.insert(key, value);
+        }
+    }
+    // With the uid in it the patch is refused when the object is another one by now.
+    Some(json!({ "metadata": { "uid": object.meta().uid }, "status": changed }))
 }
 
 #[cfg(test)]

@@ -86,8 +86,6 @@ pub const CONTROLLER: &[Permission] = &[
     cluster(KAFKA, "kafkaacls/status", &["patch"]),
     cluster(KAFKA, "kafkaaccessgrants", &["get", "list", "watch"]),
     cluster(KAFKA, "kafkaaccessgrants/status", &["patch"]),
-    cluster(KAFKA, "kafkapolicies", &["get", "list", "watch"]),
-    cluster(KAFKA, "kafkapolicies/status", &["patch"]),
     // Tenancy goes by the labels of namespaces.
     cluster("", "namespaces", &["get", "list", "watch"]),
     cluster("", "pods", OWNED),
@@ -132,6 +130,19 @@ pub const CONTROLLER: &[Permission] = &[
 /// What the webhook does. A review brings what is judged; besides it reads policies, and what policies go by.
 pub const WEBHOOK: &[Permission] = &[
     cluster(KAFKA, "kafkapolicies", &["list", "watch"]),
+    // The audit reads whatever a policy can be about, and says what it found.
+    cluster(KAFKA, "kafkapolicies/status", &["patch"]),
+    cluster(KAFKA, "kafkausers", &["list"]),
+    cluster(KAFKA, "kafkaroles", &["list"]),
+    cluster(KAFKA, "kafkaacls", &["list"]),
+    cluster(KAFKA, "kafkaaccessgrants", &["list"]),
+    own("coordination.k8s.io", "leases", &[], &["create"]),
+    own(
+        "coordination.k8s.io",
+        "leases",
+        &["sdm-policy-audit"],
+        &["get", "update"],
+    ),
     cluster(KAFKA, "kafkaclusters", &["list", "watch"]),
     cluster(KAFKA, "kafkatopics", &["list", "watch"]),
     // One that was made a moment ago may not have been told of yet, so it is asked for.

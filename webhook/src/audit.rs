@@ -1,11 +1,12 @@
-//! The audit: what exists already and breaks a policy goes into that policy's status, and into a metric.
+//! The audit: what exists already and breaks a policy goes into that policy's status, and into a metric. Here, where
+//! policies are at home, so that the controller can do without them; one replica does it, the one with the lease.
 //!
 //! Owns when it is looked and reading what there is, page by page: nothing of it is kept, and where there is no policy
 //! nothing is read. What breaks a policy is `sdm-core`'s to say.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -17,24 +18,50 @@ use kube::runtime::WatchStreamExt;
 use kube::runtime::reflector::{Store, store};
 use kube::runtime::watcher::{Config, Event, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
-use sdm_api::names::STATUS_MANAGER;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
 use sdm_api::policy::PolicyKind;
 use sdm_api::{
     KafkaACL, KafkaAccessGrant, KafkaCluster, KafkaPolicy, KafkaRole, KafkaTopic, KafkaUser,
 };
 use sdm_core::Review;
 use sdm_core::policy::{Audit, Compiled, World, validate};
-use sdm_runtime::apply::count_write;
+use sdm_runtime::apply::{count_write, status_patch};
+use sdm_runtime::lease::{self, Leadership, Lease};
 use serde_json::Value;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::context::Context;
-use crate::error::Error;
-use crate::tenants::status_patch;
+/// Name of the lease of whoever audits.
+pub const LEASE: &str = "sdm-policy-audit";
+/// How often existing objects break each policy.
+pub const METRIC_VIOLATIONS: &str = "sdm_policy_violations";
+
+/// A policy. Only administrators make policies, so there are few.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Label {
+    policy: String,
+}
+
+static VIOLATIONS: LazyLock<Family<Label, Gauge>> = LazyLock::new(Family::default);
+
+/// Makes the audit's metric part of `registry`.
+pub fn register_metrics(registry: &mut Registry) {
+    registry.register(
+        METRIC_VIOLATIONS,
+        "How often existing objects break each policy",
+        VIOLATIONS.clone(),
+    );
+}
 
 /// How old a report may get.
 const EVERY: Duration = Duration::from_secs(60);
+/// Field manager of what it says.
+const MANAGER: &str = "sdm-webhook-status";
+/// Before it stands for the lease again.
+const PAUSE: Duration = Duration::from_secs(5);
 /// Changes of policies come in bursts.
 const GATHER: Duration = Duration::from_millis(500);
 /// Objects read at a time.
@@ -42,10 +69,31 @@ const PAGE: u32 = 500;
 
 type Policies = Store<DeserializeGuard<KafkaPolicy>>;
 
-/// Looks when policies change, and now and then, until `stop`.
-pub async fn run(context: Arc<Context>, stop: CancellationToken) {
+/// Stands for the lease of `namespace` under the name of this Pod, and audits while it is held, until `stop`.
+pub async fn run(client: Client, namespace: String, pod: String, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        let config = lease::Config::new(&namespace, LEASE, lease::candidate_id(&pod));
+        let (election, leadership) = Lease::new(client.clone(), config);
+        let work = async {
+            leadership.acquired().await;
+            audits(&client, &leadership).await;
+        };
+        tokio::select! {
+            lost = election.run(stop.clone()) => if let Err(lost) = lost {
+                tracing::info!(%lost, "another replica audits");
+            },
+            () = work => {}
+        }
+        // Another replica counts from now on.
+        VIOLATIONS.clear();
+        stop.run_until_cancelled(sleep(PAUSE)).await;
+    }
+}
+
+/// Looks when policies change, and now and then, while `leadership` lasts.
+async fn audits(client: &Client, leadership: &Leadership) {
     let (policies, writer) = store();
-    let api = Api::<DeserializeGuard<KafkaPolicy>>::all(context.client.clone());
+    let api = Api::<DeserializeGuard<KafkaPolicy>>::all(client.clone());
     let stream = watcher(api, Config::default())
         .default_backoff()
         .modify(|o| o.managed_fields_mut().clear())
@@ -57,7 +105,6 @@ pub async fn run(context: Arc<Context>, stop: CancellationToken) {
     loop {
         let at = due.unwrap_or_else(|| Instant::now() + EVERY);
         tokio::select! {
-            () = stop.cancelled() => return,
             event = stream.next() => match event {
                 None => return,
                 Some(Ok(event)) => {
@@ -69,13 +116,11 @@ pub async fn run(context: Arc<Context>, stop: CancellationToken) {
                 Some(Err(error)) => tracing::warn!(%error, "watch interrupted, will be resumed"),
             },
             () = sleep_until(at), if due.is_some() => {
-                match pass(&context, &policies, &mut checked).await {
-                    Ok(()) => {}
-                    Err(Error::NotLeader) => return,
-                    Err(error) => {
-                        tracing::warn!(%error, "what exists could not be audited");
-                        context.metrics.error("AuditFailed");
-                    }
+                if !leadership.holds() {
+                    return;
+                }
+                if let Err(error) = pass(client, leadership, &policies, &mut checked).await {
+                    tracing::warn!(%error, "what exists could not be audited, will be repeated");
                 }
                 due = Some(Instant::now() + EVERY);
             }
@@ -117,39 +162,48 @@ impl Checked {
     }
 }
 
-async fn pass(context: &Context, policies: &Policies, checked: &mut Checked) -> Result<(), Error> {
+async fn pass(
+    client: &Client,
+    leadership: &Leadership,
+    policies: &Policies,
+    checked: &mut Checked,
+) -> Result<(), kube::Error> {
     let state = policies.state();
     let policies: Vec<&KafkaPolicy> = state.iter().filter_map(|p| p.0.as_ref().ok()).collect();
     checked
         .0
         .retain(|name, _| policies.iter().any(|p| p.name_any() == *name));
     if policies.is_empty() {
-        context.metrics.policy_violations.clear();
+        VIOLATIONS.clear();
         return Ok(());
     }
     let compiled = Compiled::new(policies.iter().copied());
-    let audit = look(&context.client, &compiled).await?;
-    let now = Time(jiff::Timestamp::now());
+    let audit = look(client, &compiled).await?;
+    let now = Time(k8s_openapi::jiff::Timestamp::now());
     // Those of policies that are gone go with them.
-    context.metrics.policy_violations.clear();
+    VIOLATIONS.clear();
     for policy in policies {
         let name = policy.name_any();
-        context.metrics.policy_violations(&name, audit.count(&name));
+        let label = Label {
+            policy: name.clone(),
+        };
+        VIOLATIONS
+            .get_or_create(&label)
+            .set(i64::from(audit.count(&name)));
         let status = audit.status(policy, checked.review(policy), &now);
         if let Some(patch) = status_patch(policy, &status) {
-            write(context, &name, &patch).await?;
+            if leadership.holds() {
+                write(client, &name, &patch).await?;
+            }
         }
     }
     Ok(())
 }
 
-async fn write(context: &Context, name: &str, patch: &Value) -> Result<(), Error> {
-    if !context.leadership.holds() {
-        return Err(Error::NotLeader);
-    }
-    let api: Api<KafkaPolicy> = Api::all(context.client.clone());
+async fn write(client: &Client, name: &str, patch: &Value) -> Result<(), kube::Error> {
+    let api: Api<KafkaPolicy> = Api::all(client.clone());
     let params = PatchParams {
-        field_manager: Some(STATUS_MANAGER.to_owned()),
+        field_manager: Some(MANAGER.to_owned()),
         ..PatchParams::default()
     };
     let result = api.patch_status(name, &params, &Patch::Merge(patch)).await;
@@ -158,7 +212,7 @@ async fn write(context: &Context, name: &str, patch: &Value) -> Result<(), Error
         Ok(_) => Ok(()),
         // It is gone, or another one by now: that is heard of.
         Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(()),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     }
 }
 
@@ -184,7 +238,7 @@ async fn look(client: &Client, compiled: &Compiled) -> Result<Audit, kube::Error
             let (namespace, name) = (text("namespace"), text("name"));
             // A namespace that came since is looked at the next time.
             if world.knows_namespace(namespace) {
-                let now = Time(jiff::Timestamp::now());
+                let now = Time(k8s_openapi::jiff::Timestamp::now());
                 let asked = world.ask(kind, (namespace, name), object, &now);
                 audit.add(kind, namespace, name, &compiled.judge(&asked));
             }
