@@ -33,8 +33,23 @@ pub struct Policies {
 pub(crate) struct Known {
     pub compiled: Compiled,
     pub world: World,
-    /// How many watches have listed everything once.
+    /// How many watches have listed everything once, that of topics aside.
     pub listed: usize,
+    /// Whether topics were listed.
+    pub topics: bool,
+}
+
+impl Known {
+    /// Whether a policy goes by how many topics there are: else nobody follows them.
+    pub(crate) fn wants_topics(&self) -> bool {
+        self.compiled.wants_totals(PolicyKind::KafkaTopic)
+    }
+
+    /// Whether all is known that an object of this kind is judged by.
+    fn suffices(&self, kind: PolicyKind) -> bool {
+        let topics = kind != PolicyKind::KafkaTopic || self.topics || !self.wants_topics();
+        self.listed >= crate::watch::WATCHES && topics
+    }
 }
 
 impl Policies {
@@ -44,6 +59,7 @@ impl Policies {
         let mut known = Known {
             compiled: Compiled::new(policies),
             listed: crate::watch::WATCHES,
+            topics: true,
             ..Known::default()
         };
         objects.iter().for_each(|object| known.world.take(object));
@@ -61,7 +77,7 @@ impl Policies {
         }
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, Known> {
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, Known> {
         self.known.read().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -72,7 +88,7 @@ impl Policies {
     /// Whether every policy is known: before that nothing can be let in.
     #[must_use]
     pub fn listed(&self) -> bool {
-        self.read().listed >= crate::watch::WATCHES
+        self.read().suffices(PolicyKind::KafkaTopic)
     }
 
     /// Makes sure that the namespace of a request is known: one that was made a moment ago may be ahead of the watch.
@@ -130,10 +146,10 @@ impl Policies {
         old: Option<&Value>,
         ask: impl FnOnce(&Compiled, &Asked<'_>) -> T,
     ) -> Option<T> {
-        if !self.listed() {
+        let known = self.read();
+        if !known.suffices(kind) {
             return None;
         }
-        let known = self.read();
         let key = (
             request.namespace.as_deref().unwrap_or_default(),
             request.name.as_deref().unwrap_or_default(),

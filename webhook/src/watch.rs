@@ -4,24 +4,28 @@
 
 use std::collections::BTreeSet;
 use std::pin::pin;
+use std::time::Duration;
 
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{ApiResource, DynamicObject, TypeMeta};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{Config, Event, watcher};
-use kube::{Api, Client};
+use kube::{Api, Client, Resource};
 use sdm_api::{KafkaCluster, KafkaPolicy, KafkaTopic};
 use sdm_core::kinds;
 use sdm_runtime::health::CheckHandle;
 use serde_json::Value;
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::policies::{Known, Policies};
 
-/// How many there are.
-pub(crate) const WATCHES: usize = 4;
+/// How many there always are.
+pub(crate) const WATCHES: usize = 3;
+/// How often it is looked whether a policy goes by topics.
+const LOOK: Duration = Duration::from_millis(200);
 
 type Key = (String, String);
 
@@ -59,15 +63,25 @@ pub fn start(client: &Client, check: &CheckHandle, tasks: &mut JoinSet<()>) -> P
         |known, _, object| known.world.take(object),
         |known, (namespace, name)| known.world.remove_cluster(namespace, name),
     ));
-    tasks.spawn(follow(
-        all.clone(),
+    tasks.spawn(topics(all.clone(), of.clone(), check.clone()));
+    policies
+}
+
+/// Topics change more often than anything else, and there are thousands: they are followed from the day on which a policy
+/// goes by how many there are.
+async fn topics(client: Client, policies: Policies, check: CheckHandle) {
+    while !policies.read().wants_topics() {
+        sleep(LOOK).await;
+    }
+    follow(
+        client,
         ApiResource::erase::<KafkaTopic>(&()),
-        of.clone(),
-        check.clone(),
+        policies,
+        check,
         |known, _, object| known.world.take(object),
         |known, (namespace, name)| known.world.remove_topic(namespace, name),
-    ));
-    policies
+    )
+    .await;
 }
 
 /// Resolves when policies are known, or it was asked to stop; then it is false.
@@ -119,7 +133,10 @@ async fn follow(
                     lose(&mut known, &key);
                 }
                 if !std::mem::replace(&mut listed, true) {
-                    known.listed += 1;
+                    match resource.plural == KafkaTopic::plural(&()) {
+                        true => known.topics = true,
+                        false => known.listed += 1,
+                    }
                     if known.listed == WATCHES {
                         check.set_ready(true, "");
                     }
