@@ -19,6 +19,7 @@ mod logins;
 mod namespaces;
 mod operator;
 mod plugin;
+mod policies;
 mod quiet;
 mod tenancy;
 mod topics;
