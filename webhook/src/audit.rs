@@ -191,10 +191,10 @@ async fn pass(
             .get_or_create(&label)
             .set(i64::from(audit.count(&name)));
         let status = audit.status(policy, checked.review(policy), &now);
-        if let Some(patch) = status_patch(policy, &status) {
-            if leadership.holds() {
-                write(client, &name, &patch).await?;
-            }
+        if let Some(patch) = status_patch(policy, &status)
+            && leadership.holds()
+        {
+            write(client, &name, &patch).await?;
         }
     }
     Ok(())

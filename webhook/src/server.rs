@@ -152,6 +152,10 @@ pub(crate) async fn receive(
 }
 
 /// The question in a body. The error is the answer to what is none.
+#[allow(
+    clippy::result_large_err,
+    reason = "the error is the answer, made once a request"
+)]
 pub(crate) fn asked(body: &[u8]) -> Result<Box<Request<'_>>, HttpResponse> {
     match review::read(body) {
         Incoming::Request(request) => Ok(request),

@@ -1,7 +1,7 @@
 //! Policies come from the API server: nothing is ready before all is listed, and a namespace that the watch has not told
 //! of is asked for.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use axum::http::{Request, Response};
 use http_body_util::BodyExt;
