@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::body::Budget;
+use crate::decide;
 use crate::review::{Request, Response};
 use crate::server::{self, Labels};
 use crate::verdict;
@@ -77,7 +78,7 @@ async fn evict(
     };
     tracing::info!(uid = request.uid, namespace, pod, decision, took = ?began.elapsed(), "eviction");
     let response = match verdict {
-        Verdict::Allow => allowed(&request),
+        Verdict::Allow => verdict::answer(&request, &decide::Verdict::default()),
         Verdict::Deny(wait) => denied(&request, &namespace, &pod, &wait),
         Verdict::Ask => denied(&request, &namespace, &pod, "the controller to answer"),
     };
@@ -103,13 +104,10 @@ impl Asking {
             let Some(pod) = pods.get_opt(name).await? else {
                 return Ok(Verdict::Allow);
             };
-            let verdict = eviction::judge(&pod, now());
             // A rehearsal has no effects, so nobody is asked.
-            if verdict != Verdict::Ask || request.dry_run.unwrap_or_default() {
-                return Ok(match verdict {
-                    Verdict::Ask => Verdict::Allow,
-                    verdict => verdict,
-                });
+            let rehearsal = request.dry_run.unwrap_or_default();
+            if rehearsal || eviction::judge(&pod, now()) == Verdict::Allow {
+                return Ok(Verdict::Allow);
             }
             self.ask(namespace, name, &request.uid).await?;
             loop {
@@ -117,7 +115,7 @@ impl Asking {
                 let Some(pod) = pods.get_opt(name).await? else {
                     return Ok(Verdict::Allow);
                 };
-                if let Some(verdict) = eviction::answered(&pod, &request.uid, now()) {
+                if let Some(verdict) = eviction::answered(&pod, &request.uid) {
                     return Ok(verdict);
                 }
             }
@@ -170,17 +168,6 @@ fn forgotten(data: &BTreeMap<String, String>, now: i64) -> BTreeMap<String, Valu
         .filter(|(_, text)| old(text))
         .map(|(key, _)| (key.clone(), Value::Null))
         .collect()
-}
-
-fn allowed(request: &Request<'_>) -> Response {
-    Response {
-        uid: request.uid.clone(),
-        allowed: true,
-        status: None,
-        patch_type: None,
-        patch: None,
-        warnings: Vec::new(),
-    }
 }
 
 /// `kubectl drain` and others try again after 429.
