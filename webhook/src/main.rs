@@ -110,7 +110,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let certificate = health.register("certificate");
     let policies_listed = health.register("policies");
     let registered = health.register("registration");
-    let (synced, injecting) = (health.register("stores"), health.register("injection"));
+    let synced = health.register("stores");
     let plain = TcpListener::bind(args.health_address)
         .await
         .with_context(|| format!("listening on {}", args.health_address))?;
@@ -173,15 +173,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         },
     };
     let managed = args.manage_registration;
-    let registration = inject::registration::Both(
-        Registration::new(client.clone(), &endpoint, managed, registered),
-        inject::registration::Mutating::new(
-            client,
-            inject::registration::desired(&endpoint, &args.namespace),
-            managed,
-            injecting,
-        ),
-    );
+    let registration = Registration::new(client, &endpoint, managed, registered);
     tokio::select! {
         () = ca.maintain(registration, asked_to_stop) => {}
         // It ends when told to, or when it could not begin; the latter must not go unnoticed.

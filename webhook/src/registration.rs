@@ -19,7 +19,7 @@ use sdm_api::names::OPERATOR_NAMESPACE;
 use sdm_runtime::{apply, health::CheckHandle, webhook_ca};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{decide, evict, server};
+use crate::{decide, evict, inject, server};
 
 /// Name of both objects, and field manager of what is written into them.
 pub const NAME: &str = "sdm-webhook";
@@ -27,7 +27,7 @@ pub const NAME: &str = "sdm-webhook";
 pub const WEBHOOK: &str = "validate.kafka.sdm.dev";
 /// Name of the webhook that judges evictions, as users read it in refusals.
 pub const EVICTIONS: &str = "evict.kafka.sdm.dev";
-/// Name of the one webhook that fills in.
+/// Name of the webhook that fills in.
 pub const DEFAULTS: &str = "default.kafka.sdm.dev";
 
 /// Where API servers reach the webhook.
@@ -43,13 +43,21 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    /// Namespaces in which no Kafka is, so that the evictions of what Kubernetes and the operator live by never wait for us.
-    fn without_kafka(&self) -> Vec<String> {
+    /// All namespaces but those that Kubernetes and the operator live by: no Kafka and no client is there, and what runs
+    /// in them never waits for us.
+    pub(crate) fn elsewhere(&self) -> LabelSelector {
         let own = match self {
             Self::Service { namespace } => namespace.clone(),
             Self::Url(_) => OPERATOR_NAMESPACE.to_owned(),
         };
-        vec!["kube-system".to_owned(), own]
+        LabelSelector {
+            match_expressions: Some(vec![LabelSelectorRequirement {
+                key: "kubernetes.io/metadata.name".to_owned(),
+                operator: "NotIn".to_owned(),
+                values: Some(vec!["kube-system".to_owned(), own]),
+            }]),
+            ..LabelSelector::default()
+        }
     }
 
     pub(crate) fn client_config(&self, path: &str) -> WebhookClientConfig {
@@ -131,11 +139,6 @@ pub fn desired(endpoint: &Endpoint) -> ValidatingWebhookConfiguration {
 /// Evictions of Pods, ours or not: what a review of one says about the Pod is its name.
 fn evictions(endpoint: &Endpoint) -> ValidatingWebhook {
     let one = |word: &str| Some(vec![word.to_owned()]);
-    let elsewhere = LabelSelectorRequirement {
-        key: "kubernetes.io/metadata.name".to_owned(),
-        operator: "NotIn".to_owned(),
-        values: Some(endpoint.without_kafka()),
-    };
     ValidatingWebhook {
         name: EVICTIONS.to_owned(),
         client_config: endpoint.client_config(evict::PATH),
@@ -149,10 +152,7 @@ fn evictions(endpoint: &Endpoint) -> ValidatingWebhook {
         // Without it disruption budgets still hold, and no drain hangs on us.
         failure_policy: Some("Ignore".to_owned()),
         match_policy: Some("Equivalent".to_owned()),
-        namespace_selector: Some(LabelSelector {
-            match_expressions: Some(vec![elsewhere]),
-            ..LabelSelector::default()
-        }),
+        namespace_selector: Some(endpoint.elsewhere()),
         // A question to the controller.
         side_effects: "NoneOnDryRun".to_owned(),
         timeout_seconds: Some(3),
@@ -161,9 +161,9 @@ fn evictions(endpoint: &Endpoint) -> ValidatingWebhook {
     }
 }
 
-/// What fills in, as it should be but for the certificates to trust.
+/// What fills in and what gives Pods an identity, as it should be but for the certificates to trust.
 #[must_use]
-pub fn desired_defaults(endpoint: &Endpoint) -> MutatingWebhookConfiguration {
+pub fn desired_mutating(endpoint: &Endpoint) -> MutatingWebhookConfiguration {
     let webhook = MutatingWebhook {
         name: DEFAULTS.to_owned(),
         client_config: endpoint.client_config(server::DEFAULTS_PATH),
@@ -179,7 +179,7 @@ pub fn desired_defaults(endpoint: &Endpoint) -> MutatingWebhookConfiguration {
     };
     MutatingWebhookConfiguration {
         metadata: metadata(),
-        webhooks: Some(vec![webhook]),
+        webhooks: Some(vec![webhook, inject::registration::webhook(endpoint)]),
     }
 }
 
@@ -315,7 +315,7 @@ impl Registration {
         }
         Self {
             validating: Object::new(client.clone(), desired(endpoint), WEBHOOK),
-            mutating: Object::new(client, desired_defaults(endpoint), DEFAULTS),
+            mutating: Object::new(client, desired_mutating(endpoint), DEFAULTS),
             managed,
             seen,
         }

@@ -10,7 +10,7 @@ use http_body_util::BodyExt;
 use kube::client::Body;
 use sdm_runtime::{health::Health, webhook_ca::Registration as _};
 use sdm_webhook::registration::{
-    DEFAULTS, Endpoint, Registration, WEBHOOK, desired, desired_defaults,
+    DEFAULTS, EVICTIONS, Endpoint, Registration, WEBHOOK, desired, desired_mutating,
 };
 use serde_json::{Value, json};
 
@@ -171,7 +171,7 @@ fn nothing_but_our_own_kinds_ever_waits_for_us() {
 
 #[test]
 fn what_is_filled_in_keeps_nobody_waiting() {
-    let object = serde_json::to_value(desired_defaults(&service())).unwrap();
+    let object = serde_json::to_value(desired_mutating(&service())).unwrap();
     let webhook = &object["webhooks"][0];
     assert_eq!(webhook["name"], DEFAULTS);
     assert_eq!(webhook["failurePolicy"], "Ignore");
@@ -185,4 +185,26 @@ fn what_is_filled_in_keeps_nobody_waiting() {
         }])
     );
     assert_eq!(webhook["clientConfig"]["service"]["path"], "/mutate");
+}
+
+/// Evictions of everybody's Pods come here: none may hang on us, nor those of Kubernetes itself wait for us.
+#[test]
+fn evictions_wait_for_nobody_who_is_not_there() {
+    let object = serde_json::to_value(desired(&service())).unwrap();
+    let webhooks = object["webhooks"].as_array().unwrap();
+    let evictions = webhooks.iter().find(|w| w["name"] == EVICTIONS).unwrap();
+    assert_eq!(evictions["failurePolicy"], "Ignore");
+    assert_eq!(evictions["sideEffects"], "NoneOnDryRun");
+    assert_eq!(evictions["clientConfig"]["service"]["path"], "/evict");
+    assert_eq!(
+        evictions["rules"],
+        json!([{
+            "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods/eviction"], "operations": ["CREATE"],
+            "scope": "Namespaced",
+        }])
+    );
+    assert_eq!(
+        evictions["namespaceSelector"]["matchExpressions"],
+        json!([{"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["kube-system", "sdm-system"]}])
+    );
 }

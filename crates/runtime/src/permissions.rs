@@ -166,7 +166,7 @@ pub const WEBHOOK: &[Permission] = &[
         &["create"],
     ),
     Permission {
-        names: &["sdm-webhook", "sdm-webhook-inject"],
+        names: &["sdm-webhook"],
         ..cluster(
             "admissionregistration.k8s.io",
             "mutatingwebhookconfigurations",

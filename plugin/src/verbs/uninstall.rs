@@ -50,9 +50,6 @@ pub struct Args {
     timeout: Duration,
 }
 
-/// Name of the registration for Pods.
-const INJECTION: &str = "sdm-webhook-inject";
-
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Removal {
@@ -183,13 +180,12 @@ struct Removing<'a> {
 
 impl Removing<'_> {
     async fn registration(&mut self) -> Result<()> {
-        self.named::<ValidatingWebhookConfiguration>(REGISTRATION)
-            .await?;
-        self.named::<MutatingWebhookConfiguration>(INJECTION).await
+        self.registered::<ValidatingWebhookConfiguration>().await?;
+        self.registered::<MutatingWebhookConfiguration>().await
     }
 
-    /// Deletes an object that is in no manifest.
-    async fn named<K>(&mut self, name: &str) -> Result<()>
+    /// Deletes an object that is in no manifest: the webhook wrote it itself.
+    async fn registered<K>(&mut self) -> Result<()>
     where
         K: Resource<DynamicType = (), Scope = ClusterResourceScope>
             + Clone
@@ -197,13 +193,13 @@ impl Removing<'_> {
             + DeserializeOwned,
     {
         let api: Api<K> = Api::all(self.session.client.clone());
-        let label = format!("{}/{name}", K::kind(&()).to_lowercase());
+        let label = format!("{}/{REGISTRATION}", K::kind(&()).to_lowercase());
         let found = match self.dry {
             DryRun::Client => api
-                .get_metadata_opt(name)
+                .get_metadata_opt(REGISTRATION)
                 .await
                 .map(|found| found.is_some()),
-            _ => there(api.delete(name, &self.params()).await.map(|_| ())),
+            _ => there(api.delete(REGISTRATION, &self.params()).await.map(|_| ())),
         };
         self.note(label, found)
     }
