@@ -23,6 +23,8 @@ pub struct Verdict {
     pub warnings: Vec<String>,
     /// Nothing can be said yet, and it has to be asked again.
     pub too_early: bool,
+    /// It is refused for what others say or do not say, of which news may be under way.
+    pub by_others: bool,
 }
 
 impl From<Review> for Verdict {
@@ -35,7 +37,7 @@ impl From<Review> for Verdict {
         Self {
             violations,
             warnings,
-            too_early: false,
+            ..Self::default()
         }
     }
 }
@@ -98,7 +100,9 @@ pub fn decide(request: &Request<'_>, policies: &Policies) -> Verdict {
     };
     let old = request.old_object.filter(|_| request.operation == "UPDATE");
     let old = old.and_then(value);
-    let mut verdict = Verdict::from(known.review(&object, old.as_ref()));
+    let (review, by_others) = policies.review(known, &object, old.as_ref());
+    let mut verdict = Verdict::from(review);
+    verdict.by_others = by_others;
     // What is invalid in itself is said first: of what makes no sense, policies would say more of the same.
     if !verdict.violations.is_empty() {
         return verdict;

@@ -13,6 +13,7 @@ pub mod inject;
 pub mod policies;
 pub mod registration;
 pub mod review;
+mod seen;
 pub mod server;
 mod verdict;
 pub mod watch;

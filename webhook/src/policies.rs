@@ -12,6 +12,9 @@ use k8s_openapi::jiff::Timestamp;
 use kube::{Api, Client};
 use sdm_api::KafkaPolicy;
 use sdm_api::policy::PolicyKind;
+use sdm_core::Review;
+use sdm_core::around::Around;
+use sdm_core::kinds::{self, Kind};
 use sdm_core::policy::{Asked, Compiled, Findings, World};
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -28,41 +31,71 @@ pub struct Policies {
     client: Option<Client>,
 }
 
-/// Policies, compiled, and the world they go by.
-#[derive(Default)]
+/// Policies, compiled, and the world that they and validators go by.
 pub(crate) struct Known {
     pub compiled: Compiled,
-    pub world: World,
-    /// How many watches have listed everything once, that of topics aside.
+    world: World,
+    around: Around,
+    /// How many watches have listed everything once.
     pub listed: usize,
-    /// Whether topics were listed.
-    pub topics: bool,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self {
+            compiled: Compiled::default(),
+            world: World::default(),
+            around: Around::complete(),
+            listed: 0,
+        }
+    }
 }
 
 impl Known {
-    /// Whether a policy goes by how many topics there are: else nobody follows them.
-    pub(crate) fn wants_topics(&self) -> bool {
-        self.compiled.wants_totals(PolicyKind::KafkaTopic)
+    /// Takes up an object as it is now.
+    pub(crate) fn take(&mut self, object: &Value) {
+        if object["kind"] == "KafkaPolicy" {
+            match kinds::parse::<KafkaPolicy>(object) {
+                Ok(policy) => self.compiled.insert(&policy),
+                Err(error) => {
+                    let policy = &object["metadata"]["name"];
+                    tracing::error!(%policy, %error, "a policy cannot be read, so it holds as it was");
+                }
+            }
+        }
+        self.world.take(object);
+        self.around.take(object);
     }
 
-    /// Whether all is known that an object of this kind is judged by.
-    fn suffices(&self, kind: PolicyKind) -> bool {
-        let topics = kind != PolicyKind::KafkaTopic || self.topics || !self.wants_topics();
-        self.listed >= crate::watch::WATCHES && topics
+    /// An object of that kind is gone.
+    pub(crate) fn forget(&mut self, kind: &str, (namespace, name): &(String, String)) {
+        match kind {
+            "KafkaPolicy" => self.compiled.remove(name),
+            "Namespace" => self.world.remove_namespace(name),
+            "KafkaCluster" => self.world.remove_cluster(namespace, name),
+            "KafkaTopic" => self.world.remove_topic(namespace, name),
+            _ => {}
+        }
+        self.around.forget(kind, namespace, name);
+    }
+
+    /// Whether everything is known that objects are judged by.
+    fn suffices(&self) -> bool {
+        self.listed >= crate::watch::WATCHES
     }
 }
 
 impl Policies {
-    /// These policies, for good, around these objects: for tests, and where there is no API server.
+    /// These policies, for good, around these objects, which need not be all there are: for tests.
     #[must_use]
     pub fn fixed(policies: &[KafkaPolicy], objects: &[Value]) -> Self {
         let mut known = Known {
             compiled: Compiled::new(policies),
             listed: crate::watch::WATCHES,
-            topics: true,
+            around: Around::default(),
             ..Known::default()
         };
-        objects.iter().for_each(|object| known.world.take(object));
+        objects.iter().for_each(|object| known.take(object));
         Self {
             known: Arc::new(RwLock::new(known)),
             client: None,
@@ -88,7 +121,7 @@ impl Policies {
     /// Whether every policy is known: before that nothing can be let in.
     #[must_use]
     pub fn listed(&self) -> bool {
-        self.read().suffices(PolicyKind::KafkaTopic)
+        self.read().suffices()
     }
 
     /// Makes sure that the namespace of a request is known: one that was made a moment ago may be ahead of the watch.
@@ -98,7 +131,7 @@ impl Policies {
         };
         {
             let known = self.read();
-            if name.is_empty() || known.compiled.is_empty() || known.world.knows_namespace(name) {
+            if name.is_empty() || known.world.knows_namespace(name) {
                 return;
             }
         }
@@ -106,12 +139,26 @@ impl Policies {
         match timeout(PATIENCE, api.get_metadata_opt(name)).await {
             Ok(Ok(Some(found))) => {
                 let labels = found.metadata.labels.unwrap_or_default();
-                self.write().world.set_namespace(name, &labels);
+                let mut known = self.write();
+                known.world.set_namespace(name, &labels);
+                known.around.set_namespace(name, labels);
             }
-            // Policies that go by its labels say that they are not known.
+            // Whoever goes by its labels says that they are not known.
             Ok(Ok(None)) | Err(_) => {}
             Ok(Err(error)) => tracing::warn!(%error, "a namespace could not be read"),
         }
+    }
+
+    /// What is wrong with an object in itself and because of others. The second part: whether it is only the others.
+    #[must_use]
+    pub fn review(&self, kind: &Kind, object: &Value, old: Option<&Value>) -> (Review, bool) {
+        let review = kind.review(object, old, &self.read().around);
+        let by_others = !review.violations.is_empty()
+            && kind
+                .review(object, old, &Around::default())
+                .violations
+                .is_empty();
+        (review, by_others)
     }
 
     /// What policies find wrong with the object of a request; none while they are not known.
@@ -147,7 +194,7 @@ impl Policies {
         ask: impl FnOnce(&Compiled, &Asked<'_>) -> T,
     ) -> Option<T> {
         let known = self.read();
-        if !known.suffices(kind) {
+        if !known.suffices() {
             return None;
         }
         let key = (

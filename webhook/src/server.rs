@@ -49,6 +49,12 @@ const MAX_TIMEOUT: Duration = Duration::from_secs(30);
 /// What is left of the caller's patience for the answer to travel.
 const MARGIN: Duration = Duration::from_millis(500);
 
+/// How long a refusal for what others say waits for news of them: a watch tells of what was written a moment ago a little
+/// after its author was told that it is.
+const NEWS: Duration = Duration::from_millis(400);
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(20);
+
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(crate) struct Labels {
     pub kind: &'static str,
@@ -84,8 +90,8 @@ struct Shared {
     policies: Policies,
 }
 
-/// How a question is answered.
-type Answer = fn(&Request<'_>, &Policies) -> (Labels, Response);
+/// How a question is answered; none if it is better asked again, unless this is the last time.
+type Answer = fn(&Request<'_>, &Policies, bool) -> Option<(Labels, Response)>;
 
 /// The routes.
 pub fn router(policies: Policies) -> Router {
@@ -122,8 +128,13 @@ async fn respond(
         Err(answer) => return answer,
     };
     shared.policies.meet(&request).await;
-    let (labels, response) = answer(&request, &shared.policies);
-    answered(&labels, began, response)
+    loop {
+        let last = began.elapsed() > NEWS;
+        if let Some((labels, response)) = answer(&request, &shared.policies, last) {
+            return answered(&labels, began, response);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 /// Reads a body within the limits of size and time. The error is the answer.
@@ -184,9 +195,14 @@ pub(crate) fn answered(labels: &Labels, began: Instant, response: Response) -> H
     Json(Outgoing::from(response)).into_response()
 }
 
-fn review(request: &Request<'_>, policies: &Policies) -> (Labels, Response) {
-    watched(request, decide::kind_label(request), || {
+fn review(request: &Request<'_>, policies: &Policies, last: bool) -> Option<(Labels, Response)> {
+    let mut again = false;
+    let answer = watched(request, decide::kind_label(request), || {
         let verdict = decide::decide(request, policies);
+        if verdict.by_others && !last {
+            again = true;
+            return ("error", Response::default());
+        }
         if verdict.too_early {
             let message = "the webhook does not know all policies yet: try again".to_owned();
             let failure = verdict::failure(&request.uid, 503, "ServiceUnavailable", message);
@@ -200,7 +216,8 @@ fn review(request: &Request<'_>, policies: &Policies) -> (Labels, Response) {
             tracing::info!(fields = paths(&verdict), "refused");
         }
         (decision, verdict::answer(request, &verdict))
-    })
+    });
+    (!again).then_some(answer)
 }
 
 /// Runs `judge` inside the span of its review. A fault in one rule must not take down other reviews, nor look like a
@@ -243,7 +260,7 @@ pub(crate) fn watched(
 }
 
 /// Whatever goes wrong, the object goes on as it is: what is wrong with it is said when it is validated.
-fn fill_in(request: &Request<'_>, policies: &Policies) -> (Labels, Response) {
+fn fill_in(request: &Request<'_>, policies: &Policies, _: bool) -> Option<(Labels, Response)> {
     let change = catch_unwind(AssertUnwindSafe(|| decide::defaulted(request, policies)));
     let decision = match &change {
         Ok(Some(_)) => "defaulted",
@@ -261,7 +278,7 @@ fn fill_in(request: &Request<'_>, policies: &Policies) -> (Labels, Response) {
         op: operation(&request.operation),
         decision,
     };
-    (labels, verdict::patched(request, change.ok().flatten()))
+    Some((labels, verdict::patched(request, change.ok().flatten())))
 }
 
 fn object(request: &Request<'_>) -> String {

@@ -40,7 +40,13 @@ fn client() -> kube::Client {
                 {"metadata": {"name": "one", "namespace": "pay"}, "spec": {"clusterRef": {"name": "c"}}},
                 {"metadata": {"name": "two", "namespace": "pay"}, "spec": {"clusterRef": {"name": "c"}}},
             ])),
-            Some("/kafkaclusters") => list(json!([])),
+            Some("/kafkaclusters") => list(json!([{
+                "metadata": {"name": "c", "namespace": "pay"},
+                "spec": {"version": "4.3.1", "pools": [{
+                    "name": "n", "nodeIds": [0, 1, 2], "storage": {"volumes": [{"name": "d", "size": "1Gi"}]},
+                }]},
+            }])),
+            Some("/kafkausers" | "/kafkaroles" | "/kafkaaccessgrants") => list(json!([])),
             _ if path == "/api/v1/namespaces" => list(json!([])),
             _ if path == "/api/v1/namespaces/pay" => json!({
                 "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",

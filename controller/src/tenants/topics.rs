@@ -9,10 +9,9 @@ use std::time::Duration;
 use kube::ResourceExt;
 use sdm_api::{KafkaAccessGrant, KafkaTopic, TopicDeletionPolicy};
 use sdm_core::access::{may_adopt, namespace_allowed};
-use sdm_core::config_catalog::Line;
 use sdm_core::outcome::Refusal;
 use sdm_core::topic::{
-    self, Claim, Facts, Observed, Outcome, Situation, TopicPlan, keys_of_interest, plan,
+    self, Claim, Facts, Observed, Outcome, Place, Situation, TopicPlan, keys_of_interest, plan,
     validate_in, winner,
 };
 use sdm_kafka::{Client, ConfigResource, ConfigSource, ItemError, KafkaError};
@@ -131,7 +130,8 @@ impl Worker {
     /// What can be said without asking Kafka.
     fn admit(&self, open: &Open, key: &Key, topic: &KafkaTopic) -> Result<(), Refusal> {
         self.allowed(open, &key.namespace)?;
-        let review = validate_in(topic, None, Line::of(&open.resolved.version));
+        let place = Place::of(&open.resolved, &open.cluster.spec.config);
+        let review = validate_in(topic, None, Some(&place));
         if !review.violations.is_empty() {
             let all: Vec<_> = review.violations.iter().map(ToString::to_string).collect();
             return Err(Refusal {

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::around::Around;
 use crate::violation::{Review, Violation};
 use crate::{access, policy, topic, user};
 
@@ -18,7 +19,7 @@ pub struct Kind {
     pub name: &'static str,
     /// As the API names its resource.
     pub plural: &'static str,
-    review: fn(&Value, Option<&Value>) -> Review,
+    review: fn(&Value, Option<&Value>, &Around) -> Review,
 }
 
 /// Every kind there is.
@@ -26,45 +27,53 @@ pub const KINDS: &[Kind] = &[
     Kind {
         name: "KafkaCluster",
         plural: "kafkaclusters",
-        review: |new, old| {
+        review: |new, old, _| {
             review::<KafkaCluster>(new, old, crate::validate, |a, b| a.spec == b.spec)
         },
     },
     Kind {
         name: "KafkaTopic",
         plural: "kafkatopics",
-        review: |new, old| review::<KafkaTopic>(new, old, topic::validate, |a, b| a.spec == b.spec),
+        review: |new, old, around| {
+            let validate = |new: &_, old: Option<&_>| topic::review(new, old, around);
+            review::<KafkaTopic>(new, old, validate, |a, b| a.spec == b.spec)
+        },
     },
     Kind {
         name: "KafkaUser",
         plural: "kafkausers",
-        review: |new, old| review::<KafkaUser>(new, old, user::validate, |a, b| a.spec == b.spec),
+        review: |new, old, around| {
+            let validate = |new: &_, old: Option<&_>| user::review(new, old, around);
+            review::<KafkaUser>(new, old, validate, |a, b| a.spec == b.spec)
+        },
     },
     Kind {
         name: "KafkaRole",
         plural: "kafkaroles",
-        review: |new, old| {
+        review: |new, old, _| {
             review::<KafkaRole>(new, old, access::validate_role, |a, b| a.spec == b.spec)
         },
     },
     Kind {
         name: "KafkaACL",
         plural: "kafkaacls",
-        review: |new, old| {
-            review::<KafkaACL>(new, old, access::validate_acl, |a, b| a.spec == b.spec)
+        review: |new, old, around| {
+            let validate = |new: &_, old: Option<&_>| access::review_acl(new, old, around);
+            review::<KafkaACL>(new, old, validate, |a, b| a.spec == b.spec)
         },
     },
     Kind {
         name: "KafkaAccessGrant",
         plural: "kafkaaccessgrants",
-        review: |new, old| {
-            review::<KafkaAccessGrant>(new, old, access::validate_grant, |a, b| a.spec == b.spec)
+        review: |new, old, around| {
+            let validate = |new: &_, old: Option<&_>| access::review_grant(new, old, around);
+            review::<KafkaAccessGrant>(new, old, validate, |a, b| a.spec == b.spec)
         },
     },
     Kind {
         name: "KafkaPolicy",
         plural: "kafkapolicies",
-        review: |new, old| {
+        review: |new, old, _| {
             review::<KafkaPolicy>(new, old, policy::validate, |a, b| a.spec == b.spec)
         },
     },
@@ -77,10 +86,11 @@ pub fn find(name: &str) -> Option<&'static Kind> {
 }
 
 impl Kind {
-    /// What there is to say about `new`; `old` is the object before the change, where there is one.
+    /// What there is to say about `new`; `old` is the object before the change, where there is one, and `around` what is
+    /// known of others.
     #[must_use]
-    pub fn review(&self, new: &Value, old: Option<&Value>) -> Review {
-        (self.review)(new, old)
+    pub fn review(&self, new: &Value, old: Option<&Value>, around: &Around) -> Review {
+        (self.review)(new, old, around)
     }
 }
 
@@ -88,7 +98,7 @@ impl Kind {
 fn review<K: DeserializeOwned>(
     new: &Value,
     old: Option<&Value>,
-    validate: fn(&K, Option<&K>) -> Review,
+    validate: impl FnOnce(&K, Option<&K>) -> Review,
     same: fn(&K, &K) -> bool,
 ) -> Review {
     let new: K = match parse(new) {

@@ -6,6 +6,7 @@
 //! plugin prints them, so the three agree by construction.
 
 pub mod access;
+pub mod around;
 pub mod config_catalog;
 pub mod drift;
 pub mod eviction;

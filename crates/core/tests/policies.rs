@@ -101,7 +101,11 @@ fn what_is_to_be_accepted_is() {
             for (object, findings) in judge(&policy, &file) {
                 assert!(findings.is_empty(), "{object}\n{findings:?}");
                 let kind = sdm_core::kinds::find(text(&object, "/kind")).unwrap();
-                assert_eq!(kind.review(&object, None).violations, [], "{object}");
+                assert_eq!(
+                    kind.review(&object, None, &Default::default()).violations,
+                    [],
+                    "{object}"
+                );
             }
         }
     }
@@ -122,7 +126,7 @@ fn what_is_to_be_refused_is_for_its_reason() {
                 );
                 // What is invalid in itself would be refused for that.
                 let kind = sdm_core::kinds::find(text(&object, "/kind")).unwrap();
-                let review = kind.review(&object, None);
+                let review = kind.review(&object, None, &Default::default());
                 let mut kinds = review.violations.iter().map(|v| v.kind);
                 assert!(
                     kinds.all(|k| k == ViolationKind::Forbidden),

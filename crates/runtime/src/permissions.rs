@@ -132,10 +132,7 @@ pub const WEBHOOK: &[Permission] = &[
     cluster(KAFKA, "kafkapolicies", &["list", "watch"]),
     // The audit reads whatever a policy can be about, and says what it found.
     cluster(KAFKA, "kafkapolicies/status", &["patch"]),
-    cluster(KAFKA, "kafkausers", &["list"]),
-    cluster(KAFKA, "kafkaroles", &["list"]),
     cluster(KAFKA, "kafkaacls", &["list"]),
-    cluster(KAFKA, "kafkaaccessgrants", &["list"]),
     own("coordination.k8s.io", "leases", &[], &["create"]),
     own(
         "coordination.k8s.io",
@@ -143,8 +140,12 @@ pub const WEBHOOK: &[Permission] = &[
         &["sdm-policy-audit"],
         &["get", "update"],
     ),
+    // What objects are judged by: the cluster, whose a topic is, what was granted, which users and roles there are.
     cluster(KAFKA, "kafkaclusters", &["list", "watch"]),
     cluster(KAFKA, "kafkatopics", &["list", "watch"]),
+    cluster(KAFKA, "kafkausers", &["list", "watch"]),
+    cluster(KAFKA, "kafkaroles", &["list", "watch"]),
+    cluster(KAFKA, "kafkaaccessgrants", &["list", "watch"]),
     // One that was made a moment ago may not have been told of yet, so it is asked for.
     cluster("", "namespaces", &["get", "list", "watch"]),
     cluster(

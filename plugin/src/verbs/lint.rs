@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use sdm_api::KafkaPolicy;
 use sdm_api::policy::PolicyKind;
+use sdm_core::around::Around;
 use sdm_core::kinds;
 use sdm_core::policy::{Compiled, Findings, Outcome, World};
 use serde::Serialize;
@@ -202,10 +203,11 @@ fn settle(object: &mut Value, namespace: &str) {
 }
 
 fn judge(objects: &[(Value, String)], now: &Time, how: Look) -> Lint {
-    let mut world = World::default();
+    let (mut world, mut around) = (World::default(), Around::default());
     let mut policies: Vec<KafkaPolicy> = Vec::new();
     for (object, _) in objects {
         world.take(object);
+        around.take(object);
         if is(object, "KafkaPolicy")
             && let Ok(policy) = serde_json::from_value(object.clone())
         {
@@ -231,7 +233,7 @@ fn judge(objects: &[(Value, String)], now: &Time, how: Look) -> Lint {
         };
         let of_policy = is(object, "KafkaPolicy");
         if how == Look::Everything || of_policy {
-            let review = kind.review(object, None);
+            let review = kind.review(object, None, &around);
             let problem = |severity, path: &str, message: &str| Problem {
                 severity,
                 path: path.to_owned(),

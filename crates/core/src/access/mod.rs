@@ -70,7 +70,7 @@ pub use rule::{Acl, ObjectKey, kafka_host, operations_of, resource_name};
 pub use status::{acl_status, grant_status, role_status};
 pub use suggest::suggestion;
 pub use tenancy::{may_adopt, namespace_allowed, selects};
-pub use validate::{validate_acl, validate_grant, validate_role};
+pub use validate::{review_acl, review_grant, validate_acl, validate_grant, validate_role};
 pub use world::{Expansion, UserIdentity, Verdict, World};
 
 pub use crate::outcome::Refusal;

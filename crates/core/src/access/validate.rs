@@ -14,6 +14,7 @@ use sdm_api::{KafkaACL, KafkaAccessGrant, KafkaRole, KafkaRoleSpec};
 use super::reason;
 use super::roles::built_in;
 use super::rule::ObjectKey;
+use crate::around::{self, Around, Relation};
 use crate::outcome::Refusal;
 use crate::violation::Review;
 
@@ -61,6 +62,33 @@ pub fn validate_grant(new: &KafkaAccessGrant, old: Option<&KafkaAccessGrant>) ->
     grant::check(&new.spec, &mut review);
     grant::forbid(new, &mut review);
     grant::advise(new, &mut review);
+    review
+}
+
+/// What there is to say about `new`, with what is known of others.
+#[must_use]
+pub fn review_acl(new: &KafkaACL, old: Option<&KafkaACL>, around: &Around) -> Review {
+    let mut review = validate_acl(new, old);
+    let namespace = new.metadata.namespace.as_deref().unwrap_or_default();
+    let relation = around.relation(namespace, &new.spec.cluster_ref);
+    relation.tell(&mut review);
+    if let Relation::In(Some(known)) = relation {
+        around::check_acl(new, known, around, &mut review);
+    }
+    review
+}
+
+/// What there is to say about `new`, with what is known of others.
+#[must_use]
+pub fn review_grant(
+    new: &KafkaAccessGrant,
+    old: Option<&KafkaAccessGrant>,
+    around: &Around,
+) -> Review {
+    let mut review = validate_grant(new, old);
+    let namespace = new.metadata.namespace.as_deref().unwrap_or_default();
+    let relation = around.relation(namespace, &new.spec.cluster_ref);
+    relation.tell(&mut review);
     review
 }
 

@@ -2,10 +2,15 @@
 //!
 //! What the CEL rules of the definition say is said here again: an object may have been stored before a rule existed.
 
+use std::collections::BTreeMap;
+
 use sdm_api::{KafkaTopic, KafkaTopicSpec};
 
 use super::{MIN_ISR, RESERVED};
+use crate::around::Around;
 use crate::config_catalog::{Line, Scope, opinion};
+use crate::render;
+use crate::resolve::Resolved;
 use crate::violation::Review;
 
 /// What Kafka takes as a topic's name.
@@ -14,23 +19,62 @@ const NAME_AT_MOST: usize = 249;
 const PARTITIONS_AT_MOST: i32 = 100_000;
 const REPLICAS_AT_MOST: i32 = 32;
 
-/// What there is to say about `new`; `old` is the object before the change, where there is one. Which version its cluster
-/// runs is not known: see [`validate_in`].
+/// What a cluster lets a topic be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The line of Kafka that it runs.
+    pub line: Option<Line>,
+    /// How many brokers it is meant to have.
+    pub brokers: usize,
+    /// Copies of a topic that does not say how many.
+    pub copies: usize,
+}
+
+impl Place {
+    /// In this cluster.
+    #[must_use]
+    pub fn of(cluster: &Resolved, config: &BTreeMap<String, String>) -> Self {
+        let brokers = cluster.brokers().count();
+        let copies = render::number(config, "default.replication.factor");
+        Self {
+            line: Line::of(&cluster.version),
+            brokers,
+            copies: copies.unwrap_or_else(|| render::default_replication_factor(brokers)),
+        }
+    }
+}
+
+/// What there is to say about `new`; `old` is the object before the change, where there is one. Its cluster is not known:
+/// see [`validate_in`].
 #[must_use]
 pub fn validate(new: &KafkaTopic, old: Option<&KafkaTopic>) -> Review {
     validate_in(new, old, None)
 }
 
-/// The same, in a cluster of Kafka `line`.
+/// The same, with what is known of others: whether the cluster is there and lets its namespace in, and what it lets a
+/// topic be.
 #[must_use]
-pub fn validate_in(new: &KafkaTopic, old: Option<&KafkaTopic>, line: Option<Line>) -> Review {
+pub fn review(new: &KafkaTopic, old: Option<&KafkaTopic>, around: &Around) -> Review {
+    let namespace = new.metadata.namespace.as_deref().unwrap_or_default();
+    let relation = around.relation(namespace, &new.spec.cluster_ref);
+    let mut review = validate_in(new, old, relation.place());
+    relation.tell(&mut review);
+    review
+}
+
+/// The same, in a cluster.
+#[must_use]
+pub fn validate_in(new: &KafkaTopic, old: Option<&KafkaTopic>, place: Option<&Place>) -> Review {
     let mut review = Review::default();
     name(new, &mut review);
     numbers(&new.spec, &mut review);
-    for (key, value) in &new.spec.config {
-        setting(line, key, value, &mut review);
+    if let Some(place) = place {
+        copies(&new.spec, place, &mut review);
     }
-    confirmations(&new.spec, &mut review);
+    for (key, value) in &new.spec.config {
+        setting(place.and_then(|p| p.line), key, value, &mut review);
+    }
+    confirmations(&new.spec, place, &mut review);
     compaction(&new.spec, &mut review);
     if let Some(old) = old {
         change(&new.spec, &old.spec, &mut review);
@@ -102,6 +146,18 @@ fn numbers(spec: &KafkaTopicSpec, review: &mut Review) {
     }
 }
 
+/// A copy is on a broker of its own.
+fn copies(spec: &KafkaTopicSpec, place: &Place, review: &mut Review) {
+    let wanted = spec.replicas.and_then(|n| usize::try_from(n).ok());
+    if let Some(wanted) = wanted.filter(|n| *n > place.brokers) {
+        let brokers = place.brokers;
+        review.invalid(
+            "spec.replicas",
+            format!("{wanted} replicas need {wanted} brokers, and the cluster has {brokers}: use at most {brokers}, or add brokers to it first"),
+        );
+    }
+}
+
 fn setting(line: Option<Line>, key: &str, value: &str, review: &mut Review) {
     let path = format!("spec.config[{key}]");
     if RESERVED.contains(&key) {
@@ -121,8 +177,10 @@ fn setting(line: Option<Line>, key: &str, value: &str, review: &mut Review) {
 }
 
 /// How many copies must confirm, of how many.
-fn confirmations(spec: &KafkaTopicSpec, review: &mut Review) {
-    let (Some(confirm), Some(all)) = (number(spec, MIN_ISR), spec.replicas.map(i64::from)) else {
+fn confirmations(spec: &KafkaTopicSpec, place: Option<&Place>, review: &mut Review) {
+    let all = spec.replicas.map(i64::from);
+    let all = all.or_else(|| i64::try_from(place?.copies).ok());
+    let (Some(confirm), Some(all)) = (number(spec, MIN_ISR), all) else {
         return;
     };
     let path = format!("spec.config[{MIN_ISR}]");

@@ -34,7 +34,7 @@ pub use secret::{
     secret_type, shape_hash, wants_pkcs12,
 };
 pub use status::{Facts, Outcome, status};
-pub use validate::validate;
+pub use validate::{review, validate};
 pub use view::{CredentialAction, CredentialPlan, Issued, Login, SecretView};
 
 /// Why a user is refused, or waits: reasons of conditions.

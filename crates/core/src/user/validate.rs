@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use sdm_api::{Authentication, KafkaUser, QuotaSpec, SecretTemplate, names};
 
 use super::duration::{DAY, parse_duration};
-use super::principal;
+use super::{choose_listener, principal};
+use crate::around::{Around, Relation};
 use crate::validate::syntax;
 use crate::violation::Review;
 
@@ -40,6 +41,24 @@ pub fn validate(new: &KafkaUser, old: Option<&KafkaUser>) -> Review {
             "spec.clusterRef",
             "clusterRef cannot change: create another object for the other cluster",
         );
+    }
+    review
+}
+
+/// The same, with what is known of others: whether the cluster is there and lets its namespace in, and has a listener
+/// where such users can log in.
+#[must_use]
+pub fn review(new: &KafkaUser, old: Option<&KafkaUser>, around: &Around) -> Review {
+    let mut review = validate(new, old);
+    let relation = around.relation(super::namespace(new), &new.spec.cluster_ref);
+    relation.tell(&mut review);
+    let authentication = new.spec.authentication;
+    // Of credentials that somebody else gives out nothing is expected.
+    if let Relation::In(Some(known)) = relation
+        && authentication != Authentication::External
+        && let Err(refusal) = choose_listener(&known.cluster, authentication)
+    {
+        review.warn("spec.authentication", refusal.message);
     }
     review
 }

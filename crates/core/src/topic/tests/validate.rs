@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use super::topic;
 use crate::config_catalog::Line;
-use crate::topic::{validate, validate_in};
+use crate::topic::{Place, validate, validate_in};
 
 fn violations(new: &KafkaTopic, old: Option<&KafkaTopic>) -> Vec<String> {
     let review = validate(new, old);
@@ -240,12 +240,17 @@ fn what_only_one_version_has() {
             "spec.config[max.decompressed.message.bytes]: only Kafka 4.2 has it, it is refused elsewhere"
         ]
     );
+    let place = |line| Place {
+        line: Some(line),
+        brokers: 3,
+        copies: 3,
+    };
     assert_eq!(
-        validate_in(&topic, None, Some(Line::V4_2)),
+        validate_in(&topic, None, Some(&place(Line::V4_2))),
         Default::default()
     );
     assert_eq!(
-        validate_in(&topic, None, Some(Line::V4_3)).violations[0].to_string(),
+        validate_in(&topic, None, Some(&place(Line::V4_3))).violations[0].to_string(),
         "spec.config[max.decompressed.message.bytes]: Kafka 4.3 does not have max.decompressed.message.bytes, which was in 4.2: remove it"
     );
     assert_eq!(
