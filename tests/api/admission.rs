@@ -18,21 +18,27 @@ use sdm_tests::wait::until;
 use crate::bad_specs::{clusters, refusal};
 use crate::cases::{BY_VALIDATION, good};
 
-/// The webhook on this machine, registered by address.
-async fn start_webhook(plane: &ControlPlane) -> Result<Process> {
+/// The webhook on this machine.
+pub fn spawn_webhook(plane: &ControlPlane, further: &[String]) -> Result<Process> {
     let [port, health] = free_ports()?;
-    let process = Spawn::new(
+    let arguments = [
+        format!("--address=127.0.0.1:{port}"),
+        format!("--health-address=127.0.0.1:{health}"),
+        format!("--url=https://127.0.0.1:{port}"),
+    ];
+    Spawn::new(
         &sdm_tests::paths::program("sdm-webhook"),
-        [
-            format!("--address=127.0.0.1:{port}"),
-            format!("--health-address=127.0.0.1:{health}"),
-            format!("--url=https://127.0.0.1:{port}"),
-        ],
+        arguments.into_iter().chain(further.iter().cloned()),
         plane.dir.join("webhook.log"),
     )
     .env("KUBECONFIG", &plane.kubeconfig)
     .env("POD_NAMESPACE", "default")
-    .start()?;
+    .start()
+}
+
+/// The webhook on this machine, registered by address.
+pub async fn start_webhook(plane: &ControlPlane) -> Result<Process> {
+    let process = spawn_webhook(plane, &[])?;
     let api = clusters(plane.client.clone());
     until("the webhook to refuse", Duration::from_secs(30), || async {
         let message = refusal(&api, &BY_VALIDATION[0]).await?;
@@ -42,7 +48,8 @@ async fn start_webhook(plane: &ControlPlane) -> Result<Process> {
     Ok(process)
 }
 
-async fn unregister(client: &Client) -> Result<()> {
+/// Nobody is asked any more.
+pub async fn unregister(client: &Client) -> Result<()> {
     let api: Api<ValidatingWebhookConfiguration> = Api::all(client.clone());
     api.delete("sdm-webhook", &DeleteParams::default()).await?;
     Ok(())

@@ -8,3 +8,4 @@ mod convergence;
 mod injection;
 mod leadership;
 mod property;
+mod verdicts;

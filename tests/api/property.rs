@@ -6,7 +6,7 @@
 
 mod objects;
 mod ops;
-mod place;
+pub mod place;
 mod run;
 mod window;
 

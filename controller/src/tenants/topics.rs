@@ -9,7 +9,7 @@ use std::time::Duration;
 use kube::ResourceExt;
 use sdm_api::{KafkaAccessGrant, KafkaTopic, TopicDeletionPolicy};
 use sdm_core::access::{may_adopt, namespace_allowed};
-use sdm_core::outcome::Refusal;
+use sdm_core::outcome::{Refusal, admit};
 use sdm_core::topic::{
     self, Claim, Facts, Observed, Outcome, Place, Situation, TopicPlan, keys_of_interest, plan,
     validate_in, winner,
@@ -129,17 +129,10 @@ impl Worker {
 
     /// What can be said without asking Kafka.
     fn admit(&self, open: &Open, key: &Key, topic: &KafkaTopic) -> Result<(), Refusal> {
-        self.allowed(open, &key.namespace)?;
+        let out = self.allowed(open, &key.namespace).err();
         let place = Place::of(&open.resolved, &open.cluster.spec.config);
-        let review = validate_in(topic, None, Some(&place));
-        if !review.violations.is_empty() {
-            let all: Vec<_> = review.violations.iter().map(ToString::to_string).collect();
-            return Err(Refusal {
-                reason: "InvalidSpec",
-                message: all.join("; "),
-                waits: false,
-            });
-        }
+        let review = validate_in(topic, None, out.is_none().then_some(&place));
+        admit(out, &review)?;
         let name = topic.topic_name();
         let recorded = self.ledger.as_ref().and_then(|l| l.topics().get(name));
         match winner(self.claims(open, name), recorded.map(|r| r.uid.as_str())) {

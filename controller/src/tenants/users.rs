@@ -13,7 +13,7 @@ use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Resource, ResourceExt};
 use sdm_api::KafkaUser;
 use sdm_api::condition::STALLED;
-use sdm_core::outcome::Refusal;
+use sdm_core::outcome::{Refusal, admit};
 use sdm_core::user::{
     self, CredentialAction, CredentialPlan, Delivery, Facts, ListenerChoice, Outcome, SecretView,
     choose_listener, plan_credential, shape_hash, validate,
@@ -239,12 +239,10 @@ impl Worker {
         key: &Key,
         user: &KafkaUser,
     ) -> Result<Option<ListenerChoice>, Refusal> {
-        self.allowed(open, &key.namespace)?;
-        let review = validate(user, None);
-        if !review.violations.is_empty() {
-            let all: Vec<_> = review.violations.iter().map(ToString::to_string).collect();
-            return Err(Refusal::stands("InvalidSpec", all.join("; ")));
-        }
+        admit(
+            self.allowed(open, &key.namespace).err(),
+            &validate(user, None),
+        )?;
         let authentication = user.spec.authentication;
         if authentication == sdm_api::Authentication::External {
             return Ok(choose_listener(&open.cluster, authentication).ok());

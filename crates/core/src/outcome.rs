@@ -4,6 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use sdm_api::condition::{Draft, READY, RECONCILING, STALLED, merge};
 
 use crate::status::cut;
+use crate::violation::Review;
 
 /// The API server's bound on a condition's message.
 const MESSAGE: usize = 32_768;
@@ -36,6 +37,24 @@ impl Refusal {
             waits: true,
         }
     }
+}
+
+/// Whether an object is taken up: `out` is why its namespace may not use the cluster, if so, `review` what is wrong with
+/// it. Everything is said at once, as it is at apply.
+///
+/// # Errors
+/// What keeps it out.
+pub fn admit(out: Option<Refusal>, review: &Review) -> Result<(), Refusal> {
+    if let Some(refusal) = out.as_ref().filter(|r| r.waits) {
+        return Err(refusal.clone());
+    }
+    let reason = out.as_ref().map_or("InvalidSpec", |r| r.reason);
+    let mut all: Vec<String> = out.into_iter().map(|r| r.message).collect();
+    all.extend(review.violations.iter().map(ToString::to_string));
+    if all.is_empty() {
+        return Ok(());
+    }
+    Err(Refusal::stands(reason, all.join("; ")))
 }
 
 /// Where an object stands, in the terms of kstatus.

@@ -96,6 +96,10 @@ pub fn review_grant(
 pub(super) fn sound_acl(acl: &KafkaACL) -> Result<(), Refusal> {
     let mut review = Review::default();
     acl::check(&acl.spec, &mut review);
+    if !review.violations.is_empty() {
+        // Everything at once, as at apply.
+        acl::forbid(acl, &mut review);
+    }
     sound(reason::INVALID_SPEC, "", &review)
 }
 
