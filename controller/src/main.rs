@@ -26,6 +26,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Parser;
+use sdm_api::inject::MIN_SECRET_LIFETIME;
 use sdm_api::names::OPERATOR_NAMESPACE;
 use sdm_runtime::events::Events;
 use sdm_runtime::health::{DEFAULT_ADDRESS, Health};
@@ -58,6 +59,9 @@ struct Options {
     /// Whether to act only while holding the lease; `false` where there is one process only.
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
     leader_elect: bool,
+    /// The shortest lifetime of a certificate in a Secret, in seconds: for tests, which cannot wait for renewals.
+    #[arg(long, hide = true, default_value_t = MIN_SECRET_LIFETIME)]
+    least_secret_lifetime: i64,
 }
 
 fn main() -> ExitCode {
@@ -159,7 +163,13 @@ async fn run(options: Options) -> anyhow::Result<()> {
         let namespaces = shared.namespaces.clone();
         tokio::join!(
             workers::run(Arc::clone(&context), wakes, stop.clone()),
-            pod_certificates::run(&context, &namespaces, changed, &stop),
+            pod_certificates::run(
+                &context,
+                &namespaces,
+                changed,
+                options.least_secret_lifetime,
+                &stop
+            ),
             tenants::run(Arc::clone(&context), hub, shared, stop.clone()),
         );
         watches.shutdown().await;

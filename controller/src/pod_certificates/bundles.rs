@@ -13,10 +13,10 @@ use kube::{Api, Resource, ResourceExt};
 use sdm_api::{inject, names};
 use sdm_core::inject::trust_bundle;
 use sdm_runtime::apply;
-use sdm_runtime::pki::{CertInfo, certificates, to_pem};
 use tokio::sync::watch as flag;
 use tokio::time::{Instant, sleep_until};
 
+use super::authorities_of;
 use crate::context::Context;
 use crate::error::Error;
 use crate::store::Key;
@@ -108,18 +108,4 @@ fn lead(context: &Context) -> Result<(), Error> {
         true => Ok(()),
         false => Err(Error::NotLeader),
     }
-}
-
-/// The authorities of a cluster, as the API server takes them: certificates of authorities only, each once.
-fn authorities_of(context: &Context, key: &Key) -> Option<String> {
-    let secret = context.stores.secret(key, &names::ca_secret(&key.name))?;
-    let pem = secret.data.as_ref()?.get("tls.crt")?;
-    let mut all: Vec<CertInfo> = Vec::new();
-    for certificate in certificates(&String::from_utf8_lossy(&pem.0)) {
-        if certificate.is_ca && !all.contains(&certificate) {
-            all.push(certificate);
-        }
-    }
-    let all: Vec<_> = all.iter().map(CertInfo::der).collect();
-    (!all.is_empty()).then(|| to_pem(&all))
 }

@@ -1,39 +1,53 @@
-//! The signer of client certificates for Pods: one for each cluster, `kafka.sdm.dev/<namespace>.<cluster>`.
+//! Client certificates for Pods that ask for them.
 //!
-//! `requests` answers what kubelets ask for Pods, `bundles` publishes what these Pods have to trust. Who gets what is
-//! decided in `sdm_core::inject`; the keys never leave the nodes.
+//! Where Kubernetes serves pod certificates there is a signer for each cluster, `kafka.sdm.dev/<namespace>.<cluster>`:
+//! `requests` answers what kubelets ask for Pods, `bundles` publishes what these Pods have to trust, and the keys never
+//! leave the nodes. Elsewhere, or where a cluster says so, `secrets` writes a Secret for each service account. Who gets
+//! what is decided in `sdm_core::inject`.
 
 mod bundles;
 mod requests;
+mod secrets;
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::core::PartialObjectMeta;
 use kube::runtime::reflector::Store;
+use sdm_api::names;
+use sdm_runtime::pki::{CertInfo, certificates, inspect, to_pem};
 use sdm_runtime::pod_certificates::{LOOK_AGAIN, served};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::context::Context;
+use crate::store::Key;
 
 /// Namespaces with their labels.
 pub type Namespaces = Store<PartialObjectMeta<Namespace>>;
 
-/// Signs until `stop`, where the API server serves such certificates. `changed` is told of changes of clusters.
+/// Issues until `stop`. `changed` is told of changes of clusters; `least` is the shortest lifetime of a certificate in a
+/// Secret, in seconds.
 pub async fn run(
     context: &Context,
     namespaces: &Namespaces,
     changed: watch::Receiver<()>,
+    least: i64,
     stop: &CancellationToken,
 ) {
     let work = async {
-        wait_until_served(context).await;
         // What is not known yet must not be taken for something that is not there.
         if namespaces.wait_until_ready().await.is_err() {
             return;
         }
+        let signer = async {
+            wait_until_served(context).await;
+            tokio::join!(
+                requests::run(context, namespaces, changed.clone()),
+                bundles::run(context, changed.clone()),
+            );
+        };
         tokio::join!(
-            requests::run(context, namespaces, changed.clone()),
-            bundles::run(context, changed.clone()),
+            signer,
+            secrets::run(context, namespaces, changed.clone(), least),
         );
     };
     stop.run_until_cancelled(work).await;
@@ -47,10 +61,36 @@ async fn wait_until_served(context: &Context) {
             Ok(false) if told => {}
             Ok(false) => {
                 told = true;
-                tracing::info!("no pod certificates are served: Pods cannot be given an identity");
+                tracing::info!(
+                    "no pod certificates are served: Pods are given an identity by Secrets"
+                );
             }
             Err(error) => tracing::warn!(%error, "cannot tell whether pod certificates are served"),
         }
         tokio::time::sleep(LOOK_AGAIN).await;
     }
+}
+
+/// The certificates in the Secret of a cluster's authority.
+fn pem_of(context: &Context, key: &Key) -> Option<String> {
+    let secret = context.stores.secret(key, &names::ca_secret(&key.name))?;
+    let pem = secret.data.as_ref()?.get("tls.crt")?;
+    Some(String::from_utf8_lossy(&pem.0).into_owned())
+}
+
+/// The authority that signs for a cluster.
+fn authority_of(context: &Context, key: &Key) -> Option<CertInfo> {
+    inspect(&pem_of(context, key)?).ok()
+}
+
+/// The authorities of a cluster, as the API server takes them: certificates of authorities only, each once.
+fn authorities_of(context: &Context, key: &Key) -> Option<String> {
+    let mut all: Vec<CertInfo> = Vec::new();
+    for certificate in certificates(&pem_of(context, key)?) {
+        if certificate.is_ca && !all.contains(&certificate) {
+            all.push(certificate);
+        }
+    }
+    let all: Vec<_> = all.iter().map(CertInfo::der).collect();
+    (!all.is_empty()).then(|| to_pem(&all))
 }

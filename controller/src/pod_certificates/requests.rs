@@ -24,7 +24,7 @@ use sdm_runtime::pki::{CertificateAuthority, LeafRequest, PkiError, Usage, inspe
 use tokio::sync::watch as flag;
 use tokio::time::{Instant, sleep_until};
 
-use super::Namespaces;
+use super::{Namespaces, authority_of};
 use crate::authority;
 use crate::context::Context;
 use crate::error::Error;
@@ -190,7 +190,7 @@ impl Desk<'_> {
                 return Judgement::Wait(Refusal::waits("ClusterInvalid", message));
             }
         };
-        let end = self.authority_end();
+        let end = authority_of(self.context, self.cluster).map(|a| a.not_after.as_second());
         if let (Some(_), None) = (cluster, end) {
             let message = format!(
                 "KafkaCluster {} has no authority yet: it is being set up",
@@ -200,15 +200,6 @@ impl Desk<'_> {
         }
         let (end, now) = (end.unwrap_or_default(), Timestamp::now().as_second());
         judge(&key.namespace, &request.spec, cluster, labels, end, now)
-    }
-
-    /// The end of the authority's validity, in seconds.
-    fn authority_end(&self) -> Option<i64> {
-        let name = names::ca_secret(&self.cluster.name);
-        let secret = self.context.stores.secret(self.cluster, &name)?;
-        let pem = secret.data.as_ref()?.get("tls.crt")?;
-        let info = inspect(&String::from_utf8_lossy(&pem.0)).ok()?;
-        Some(info.not_after.as_second())
     }
 
     /// The cluster and the labels of a namespace, as they are now.

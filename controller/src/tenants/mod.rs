@@ -16,7 +16,7 @@ mod hub;
 mod ledger;
 mod roles;
 mod salvage;
-mod secrets;
+pub mod secrets;
 mod state;
 mod status;
 #[cfg(test)]

@@ -110,6 +110,10 @@ pub struct KafkaClusterSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenancy: Option<Tenancy>,
 
+    /// How Pods get the identity they ask for with the annotation `kafka.sdm.dev/inject`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub injection: Option<Injection>,
+
     /// What happens to volumes when the cluster is deleted. `Retain` keeps them: a cluster
     /// created again under the same name goes on with its data. A volume can say otherwise.
     #[serde(default)]
@@ -172,6 +176,27 @@ pub struct Tenancy {
     /// cluster's own namespace may; an empty selector lets all in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_namespaces: Option<LabelSelector>,
+}
+
+/// How Pods get an identity.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Injection {
+    /// Where the keys come from.
+    #[serde(default)]
+    pub mode: InjectionMode,
+}
+
+/// Where the keys of Pods that ask for an identity come from.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum InjectionMode {
+    /// Kubelets make them, where the API server serves pod certificates; else a Secret for each service account.
+    #[default]
+    Auto,
+    /// Kubelets make them, or a Pod that asks is refused: no Secret is ever written.
+    PodCertificates,
+    /// A Secret for each service account, everywhere: for kubelets that do not have what their API server serves.
+    Secret,
 }
 
 /// What a listener demands of the transport.

@@ -14,6 +14,16 @@ pub const ANNOTATION_JAVA: &str = "kafka.sdm.dev/client.properties";
 /// Annotation that is added: the content of [`FILE_LIBRDKAFKA`].
 pub const ANNOTATION_LIBRDKAFKA: &str = "kafka.sdm.dev/librdkafka.properties";
 
+/// Label that is added: where the Pod's key comes from, [`BY_POD_CERTIFICATE`] or [`BY_SECRET`]. It only helps to find
+/// such Pods.
+pub const LABEL: &str = "kafka.sdm.dev/injected";
+/// Value of [`LABEL`]: the kubelet makes the key.
+pub const BY_POD_CERTIFICATE: &str = "pod-certificate";
+/// Value of [`LABEL`]: the key is in the Secret of the service account.
+pub const BY_SECRET: &str = "secret";
+/// Label of such Secrets: the service account.
+pub const LABEL_ACCOUNT: &str = "kafka.sdm.dev/service-account";
+
 /// The volume that is added.
 pub const VOLUME: &str = "kafka-sdm-dev-client";
 /// Where it is mounted in every container; where Secrets of a `KafkaUser` expect to be mounted, too.
@@ -37,6 +47,9 @@ pub const SIGNER_DOMAIN: &str = crate::GROUP;
 pub const DEFAULT_LIFETIME: i64 = 7 * 24 * 3600;
 /// The shortest validity that Kubernetes lets a signer give, in seconds.
 pub const MIN_LIFETIME: i64 = 3600;
+/// The shortest validity in a Secret, in seconds. The next one is there after a third, and a kubelet may take one and a
+/// half minutes to mount it.
+pub const MIN_SECRET_LIFETIME: i64 = 300;
 /// The longest one: 91 days.
 pub const MAX_LIFETIME: i64 = 91 * 24 * 3600;
 
@@ -60,9 +73,27 @@ pub fn trust_bundle(namespace: &str, cluster: &str) -> String {
     format!("{SIGNER_DOMAIN}:{namespace}.{cluster}:ca")
 }
 
+/// The Secret with a service account's certificate for a cluster, in the account's namespace. Neither a namespace nor a
+/// cluster has a dot in its name, so it is no other account's and no other cluster's.
+#[must_use]
+pub fn secret(cluster_namespace: &str, cluster: &str, account: &str) -> String {
+    format!("kafka-client.{cluster_namespace}.{cluster}.{account}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_belongs_to_one_account_and_one_cluster() {
+        assert_eq!(
+            secret("streaming", "events", "shop.orders"),
+            "kafka-client.streaming.events.shop.orders"
+        );
+        // The longest: a principal has 64 characters, so an account 62 at most.
+        let longest = secret(&"n".repeat(63), &"c".repeat(63), &"a".repeat(62));
+        assert!(longest.len() <= 253);
+    }
 
     #[test]
     fn a_signer_names_one_cluster() {

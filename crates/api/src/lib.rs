@@ -29,8 +29,8 @@ pub use access::{
     ResourceType, RoleRule, SubjectKind,
 };
 pub use cluster::{
-    DeletionPolicy, JvmSpec, KafkaCluster, KafkaClusterSpec, Listener, ListenerTls, NodeOverride,
-    NodePool, NodeRole, RackAwareness, SaslMechanism, Tenancy, TlsSpec,
+    DeletionPolicy, Injection, InjectionMode, JvmSpec, KafkaCluster, KafkaClusterSpec, Listener,
+    ListenerTls, NodeOverride, NodePool, NodeRole, RackAwareness, SaslMechanism, Tenancy, TlsSpec,
 };
 pub use policy::{
     Enforcement, KafkaPolicy, KafkaPolicySpec, KafkaPolicyStatus, PolicyKind, PolicyViolation,

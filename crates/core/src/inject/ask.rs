@@ -2,14 +2,63 @@
 
 use k8s_openapi::api::core::v1::Pod;
 use sdm_api::inject::{
-    ANNOTATION, ANNOTATION_LIFETIME, DEFAULT_LIFETIME, MAX_LIFETIME, MIN_LIFETIME, OPT_OUT,
+    ANNOTATION, ANNOTATION_LIFETIME, BY_POD_CERTIFICATE, BY_SECRET, DEFAULT_LIFETIME, MAX_LIFETIME,
+    MIN_LIFETIME, MIN_SECRET_LIFETIME, OPT_OUT,
 };
+use sdm_api::{InjectionMode, KafkaCluster};
 
 use crate::user::parse_duration;
 use crate::violation::Violation;
 
 /// Annotation of Pods that a kubelet runs from a file and only mirrors to the API server.
 const MIRROR: &str = "kubernetes.io/config.mirror";
+
+/// Whose identity a Pod has that names no service account.
+const DEFAULT_ACCOUNT: &str = "default";
+
+/// Where a Pod's key comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The kubelet makes it, and asks for a certificate.
+    PodCertificate,
+    /// It is in the Secret of the service account.
+    Secret,
+}
+
+impl Source {
+    /// Where keys of a cluster's clients come from; none if it wants pod certificates and they are not `served`.
+    pub(super) fn of(cluster: &KafkaCluster, served: bool) -> Option<Self> {
+        match (mode(cluster), served) {
+            (InjectionMode::Secret, _) | (InjectionMode::Auto, false) => Some(Self::Secret),
+            (_, true) => Some(Self::PodCertificate),
+            (InjectionMode::PodCertificates, false) => None,
+        }
+    }
+
+    /// As the label of Pods has it.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::PodCertificate => BY_POD_CERTIFICATE,
+            Self::Secret => BY_SECRET,
+        }
+    }
+}
+
+/// How the cluster's clients get their keys.
+pub(super) fn mode(cluster: &KafkaCluster) -> InjectionMode {
+    let injection = cluster.spec.injection.as_ref();
+    injection.map(|i| i.mode).unwrap_or_default()
+}
+
+/// The service account whose identity a Pod has.
+#[must_use]
+pub fn account(pod: &Pod) -> &str {
+    let spec = pod.spec.as_ref();
+    let named = spec.and_then(|s| s.service_account_name.as_deref());
+    named
+        .filter(|name| !name.is_empty())
+        .unwrap_or(DEFAULT_ACCOUNT)
+}
 
 /// What a Pod asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,15 +113,39 @@ fn lifetime(given: Option<&str>) -> Result<i64, Violation> {
         return Ok(DEFAULT_LIFETIME);
     };
     let wrong = |message: String| Violation::invalid(path(ANNOTATION_LIFETIME), message);
-    let seconds = parse_duration(given).map_err(wrong)?;
-    if !(MIN_LIFETIME..=MAX_LIFETIME).contains(&seconds) {
-        let bounds = format!(
-            "{given} is out of bounds: Kubernetes allows certificates of Pods from 1h to {}h",
-            MAX_LIFETIME / 3600
-        );
-        return Err(wrong(bounds));
+    parse_duration(given).map_err(wrong)
+}
+
+/// Whether certificates from this source may be valid for so long.
+pub(super) fn check_lifetime(seconds: i64, source: Source) -> Result<(), Violation> {
+    let hours = MAX_LIFETIME / 3600;
+    let (least, bounds) = match source {
+        Source::PodCertificate => (
+            MIN_LIFETIME,
+            format!("Kubernetes allows certificates of Pods from 1h to {hours}h"),
+        ),
+        Source::Secret => (
+            MIN_SECRET_LIFETIME,
+            format!(
+                "certificates in Secrets are valid from {}m to {hours}h, so that kubelets mount each in time",
+                MIN_SECRET_LIFETIME / 60
+            ),
+        ),
+    };
+    if (least..=MAX_LIFETIME).contains(&seconds) {
+        return Ok(());
     }
-    Ok(seconds)
+    let message = format!("{} is out of bounds: {bounds}", written(seconds));
+    Err(Violation::invalid(path(ANNOTATION_LIFETIME), message))
+}
+
+/// Seconds as a person would write them.
+pub(crate) fn written(seconds: i64) -> String {
+    match seconds {
+        s if s % 3600 == 0 => format!("{}h", s / 3600),
+        s if s % 60 == 0 => format!("{}m", s / 60),
+        s => format!("{s}s"),
+    }
 }
 
 /// Whether `text` is a DNS label: names of namespaces and clusters are.

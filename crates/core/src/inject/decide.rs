@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::Pod;
 use sdm_api::inject::ANNOTATION;
 use sdm_api::{Authentication, KafkaCluster, names};
 
-use super::ask::{Asked, path};
+use super::ask::{Asked, Source, account, check_lifetime, path};
 use super::patch::{self, Operation};
 use super::volume::Added;
 use crate::access::namespace_allowed;
@@ -15,8 +15,6 @@ use crate::violation::Violation;
 
 /// The longest common name (X.520); `/` between namespace and service account counts.
 pub(super) const COMMON_NAME: usize = 64;
-/// Whose identity a Pod has that names no service account.
-const DEFAULT_ACCOUNT: &str = "default";
 
 /// What is known of what a Pod asks for.
 #[derive(Clone, Copy, Debug)]
@@ -47,13 +45,14 @@ pub enum Injection {
 #[must_use]
 pub fn decide(pod: &Pod, namespace: &str, asked: &Asked, world: &World<'_>) -> Injection {
     let refused = |violation: Violation| Injection::Refused(vec![violation]);
-    let listener = match admit(pod, namespace, asked, world) {
-        Ok(cluster) => choose_listener(cluster, Authentication::Tls)
-            .map_err(|refusal| Violation::invalid(path(ANNOTATION), refusal.message)),
-        Err(violation) => Err(violation),
-    };
-    match listener {
-        Ok(listener) => match patch::patch(pod, &Added::new(asked, &listener)) {
+    let admitted = admit(pod, namespace, asked, world).and_then(|(cluster, source)| {
+        check_lifetime(asked.lifetime, source)?;
+        let listener = choose_listener(cluster, Authentication::Tls);
+        let listener = listener.map_err(|no| Violation::invalid(path(ANNOTATION), no.message))?;
+        Ok(Added::new(asked, account(pod), source, &listener))
+    });
+    match admitted {
+        Ok(added) => match patch::patch(pod, &added) {
             Ok((operations, warnings)) => Injection::Patch {
                 operations,
                 warnings,
@@ -64,21 +63,14 @@ pub fn decide(pod: &Pod, namespace: &str, asked: &Asked, world: &World<'_>) -> I
     }
 }
 
-/// Whether the Pod may be a client of the cluster it asks for.
+/// Whether the Pod may be a client of the cluster it asks for, and where its key comes from.
 fn admit<'a>(
     pod: &Pod,
     namespace: &str,
     asked: &Asked,
     world: &World<'a>,
-) -> Result<&'a KafkaCluster, Violation> {
+) -> Result<(&'a KafkaCluster, Source), Violation> {
     let (of, name) = (&asked.namespace, &asked.cluster);
-    if !world.served {
-        return Err(Violation::invalid(
-            path(ANNOTATION),
-            "this Kubernetes serves no pod certificates (certificates.k8s.io/v1beta1, feature gates PodCertificateRequest, ClusterTrustBundle and ClusterTrustBundleProjection): \
-             remove the annotation and mount the Secret of a KafkaUser",
-        ));
-    }
     let cluster = world.cluster.ok_or_else(|| {
         Violation::invalid(
             path(ANNOTATION),
@@ -95,16 +87,18 @@ fn admit<'a>(
         let message = format!("KafkaCluster {of}/{name}: {}{try_again}", refusal.message);
         Violation::forbidden(path(ANNOTATION), message)
     })?;
-    let account = pod
-        .spec
-        .as_ref()
-        .and_then(|s| s.service_account_name.as_deref());
-    let account = account
-        .filter(|account| !account.is_empty())
-        .unwrap_or(DEFAULT_ACCOUNT);
-    too_long(namespace, account).map_or(Ok(cluster), |message| {
-        Err(Violation::invalid("spec.serviceAccountName", message))
-    })
+    let source = Source::of(cluster, world.served).ok_or_else(|| {
+        let message = format!(
+            "KafkaCluster {of}/{name} gives identities by pod certificates only (spec.injection.mode), and this Kubernetes serves none \
+             (certificates.k8s.io/v1beta1, feature gates PodCertificateRequest, ClusterTrustBundle and ClusterTrustBundleProjection): \
+             remove the annotation and mount the Secret of a KafkaUser, or have the cluster's mode changed to Auto"
+        );
+        Violation::invalid(path(ANNOTATION), message)
+    })?;
+    match too_long(namespace, account(pod)) {
+        None => Ok((cluster, source)),
+        Some(message) => Err(Violation::invalid("spec.serviceAccountName", message)),
+    }
 }
 
 /// Why a service account's principal fits into no certificate.

@@ -4,7 +4,7 @@
 //! again, and then adds what is still missing.
 
 use k8s_openapi::api::core::v1::{Container, Pod, Volume, VolumeMount};
-use sdm_api::inject::{MOUNT_PATH, VOLUME};
+use sdm_api::inject::{LABEL, MOUNT_PATH, VOLUME};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -43,6 +43,7 @@ pub(super) fn patch(
         violations: Vec::new(),
     };
     build.annotations(pod);
+    build.label(pod);
     let Some(spec) = &pod.spec else {
         return Err(vec![Violation::invalid("spec", "the Pod has none")]);
     };
@@ -73,8 +74,7 @@ impl Build<'_> {
         for (&key, value) in &self.added.annotations {
             match there.get(key) {
                 None => {
-                    let pointer = key.replace('~', "~0").replace('/', "~1");
-                    let pointer = format!("/metadata/annotations/{pointer}");
+                    let pointer = format!("/metadata/annotations/{}", escaped(key));
                     self.operations.push(add(pointer, value));
                 }
                 Some(there) if there == value => {}
@@ -83,6 +83,28 @@ impl Build<'_> {
                     "is added by injection, and this one says something else: remove it",
                 )),
             }
+        }
+    }
+
+    fn label(&mut self, pod: &Pod) {
+        let ours = self.added.label;
+        let there = pod.metadata.labels.as_ref();
+        match there.map(|labels| labels.get(LABEL)) {
+            None => {
+                let labels = json!({ LABEL: ours });
+                self.operations.push(add("/metadata/labels", labels));
+            }
+            Some(None) => {
+                let pointer = format!("/metadata/labels/{}", escaped(LABEL));
+                self.operations.push(add(pointer, ours));
+            }
+            Some(Some(there)) if there == ours => {}
+            Some(Some(_)) => self.violations.push(Violation::invalid(
+                format!("metadata.labels[{LABEL}]"),
+                format!(
+                    "is added by injection as {ours:?}, and this one says something else: remove it"
+                ),
+            )),
         }
     }
 
@@ -153,6 +175,11 @@ impl Build<'_> {
             self.operations.push(add(pointer, json!(items)));
         }
     }
+}
+
+/// A key as a part of a JSON pointer.
+fn escaped(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
 }
 
 /// Whether `path` is `parent` or below it, however it is spelled.

@@ -21,7 +21,7 @@ use crate::status::cut;
 
 /// Certificates begin to be valid this long before they are issued, in seconds, for brokers whose clocks are late. The
 /// API server accepts less than five minutes, by its own clock.
-const BACKDATE: i64 = 120;
+pub(super) const BACKDATE: i64 = 120;
 
 /// A certificate to be issued. All times in seconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq)]

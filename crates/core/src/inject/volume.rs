@@ -6,16 +6,16 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{
-    ClusterTrustBundleProjection, DownwardAPIProjection, DownwardAPIVolumeFile, EnvVar,
-    ObjectFieldSelector, PodCertificateProjection, ProjectedVolumeSource, Volume, VolumeMount,
-    VolumeProjection,
+    ClusterTrustBundleProjection, DownwardAPIProjection, DownwardAPIVolumeFile, EnvVar, KeyToPath,
+    ObjectFieldSelector, PodCertificateProjection, ProjectedVolumeSource, SecretProjection, Volume,
+    VolumeMount, VolumeProjection,
 };
 use sdm_api::inject::{
     ANNOTATION_JAVA, ANNOTATION_LIBRDKAFKA, FILE_AUTHORITIES, FILE_CERTIFICATE, FILE_JAVA,
-    FILE_KEY, FILE_KEYSTORE, FILE_LIBRDKAFKA, MOUNT_PATH, VOLUME, signer, trust_bundle,
+    FILE_KEY, FILE_KEYSTORE, FILE_LIBRDKAFKA, MOUNT_PATH, VOLUME, secret, signer, trust_bundle,
 };
 
-use super::Asked;
+use super::ask::{Asked, Source};
 use crate::render::properties;
 use crate::user::ListenerChoice;
 
@@ -29,13 +29,18 @@ pub(super) struct Added {
     pub volume: Volume,
     pub mount: VolumeMount,
     pub annotations: BTreeMap<&'static str, String>,
+    pub label: &'static str,
     pub env: Vec<EnvVar>,
 }
 
 impl Added {
-    pub fn new(asked: &Asked, listener: &ListenerChoice) -> Self {
+    pub fn new(asked: &Asked, account: &str, source: Source, listener: &ListenerChoice) -> Self {
         Self {
-            volume: volume(asked),
+            volume: volume(match source {
+                Source::PodCertificate => by_pod_certificate(asked),
+                Source::Secret => vec![by_secret(asked, account)],
+            }),
+            label: source.as_str(),
             mount: VolumeMount {
                 name: VOLUME.to_owned(),
                 mount_path: MOUNT_PATH.to_owned(),
@@ -51,7 +56,8 @@ impl Added {
     }
 }
 
-fn volume(asked: &Asked) -> Volume {
+/// The key, the certificate and the authorities, as the kubelet gets them by itself.
+fn by_pod_certificate(asked: &Asked) -> Vec<VolumeProjection> {
     let certificate = PodCertificateProjection {
         signer_name: signer(&asked.namespace, &asked.cluster),
         key_type: KEY_TYPE.to_owned(),
@@ -68,6 +74,38 @@ fn volume(asked: &Asked) -> Volume {
         optional: Some(false),
         ..ClusterTrustBundleProjection::default()
     };
+    vec![
+        VolumeProjection {
+            pod_certificate: Some(certificate),
+            ..VolumeProjection::default()
+        },
+        VolumeProjection {
+            cluster_trust_bundle: Some(authorities),
+            ..VolumeProjection::default()
+        },
+    ]
+}
+
+/// The same from the Secret of the service account. The Pod waits for it.
+fn by_secret(asked: &Asked, account: &str) -> VolumeProjection {
+    let item = |file: &str| KeyToPath {
+        key: file.to_owned(),
+        path: file.to_owned(),
+        mode: None,
+    };
+    let files = [FILE_KEYSTORE, FILE_KEY, FILE_CERTIFICATE, FILE_AUTHORITIES];
+    let projection = SecretProjection {
+        name: secret(&asked.namespace, &asked.cluster, account),
+        items: Some(files.map(item).into()),
+        optional: Some(false),
+    };
+    VolumeProjection {
+        secret: Some(projection),
+        ..VolumeProjection::default()
+    }
+}
+
+fn volume(mut sources: Vec<VolumeProjection>) -> Volume {
     // Configuration comes from annotations of the Pod itself: there is no object beside it that could be missing,
     // outlive it or be somebody else's.
     let file = |path: &str, annotation: &str| DownwardAPIVolumeFile {
@@ -84,20 +122,10 @@ fn volume(asked: &Asked) -> Volume {
             file(FILE_LIBRDKAFKA, ANNOTATION_LIBRDKAFKA),
         ]),
     };
-    let sources = vec![
-        VolumeProjection {
-            pod_certificate: Some(certificate),
-            ..VolumeProjection::default()
-        },
-        VolumeProjection {
-            cluster_trust_bundle: Some(authorities),
-            ..VolumeProjection::default()
-        },
-        VolumeProjection {
-            downward_api: Some(configuration),
-            ..VolumeProjection::default()
-        },
-    ];
+    sources.push(VolumeProjection {
+        downward_api: Some(configuration),
+        ..VolumeProjection::default()
+    });
     Volume {
         name: VOLUME.to_owned(),
         projected: Some(ProjectedVolumeSource {
