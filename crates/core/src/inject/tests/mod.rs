@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::Pod;
 use proptest::prelude::*;
-use sdm_api::KafkaCluster;
 use sdm_api::inject::{MOUNT_PATH, VOLUME};
+use sdm_api::{Injection as Settings, InjectionMode, KafkaCluster};
 use serde_json::{Value, json};
 
 use super::*;
 
 mod refusals;
+mod secrets;
 mod signing;
 
 fn cluster(tenancy: Value) -> KafkaCluster {
@@ -26,6 +27,13 @@ fn cluster(tenancy: Value) -> KafkaCluster {
 /// A cluster that lets everybody in.
 fn open() -> KafkaCluster {
     cluster(json!({"allowedNamespaces": {}}))
+}
+
+/// An open one that gives identities like this.
+fn in_mode(mode: InjectionMode) -> KafkaCluster {
+    let mut cluster = open();
+    cluster.spec.injection = Some(Settings { mode });
+    cluster
 }
 
 /// A Pod with an application, an init container and a native sidecar, as restricted as the standard wants it.
@@ -67,10 +75,19 @@ fn injection(pod: &Value, world: &World<'_>) -> Option<Injection> {
 
 /// The Pod with everything added, how much that was, and warnings.
 fn injected(pod: &Value) -> (Value, Vec<Operation>, Vec<String>) {
-    let (cluster, labels) = (open(), BTreeMap::new());
+    injected_by(pod, &open(), true)
+}
+
+/// The same by this cluster, where pod certificates are served or not.
+fn injected_by(
+    pod: &Value,
+    cluster: &KafkaCluster,
+    served: bool,
+) -> (Value, Vec<Operation>, Vec<String>) {
+    let labels = BTreeMap::new();
     let world = World {
-        served: true,
-        cluster: Some(&cluster),
+        served,
+        cluster: Some(cluster),
         labels: Some(&labels),
     };
     match injection(pod, &world) {

@@ -72,17 +72,25 @@ fn an_annotation_that_means_nothing_is_refused() {
 #[test]
 fn who_may_not_or_cannot_is_told_why() {
     let labels = BTreeMap::from([("team".to_owned(), "shop".to_owned())]);
-    let (everybody, nobody) = (open(), cluster(json!(null)));
+    let nobody = cluster(json!(null));
     let others = cluster(json!({"allowedNamespaces": {"matchLabels": {"team": "fleet"}}}));
+    let strict = in_mode(InjectionMode::PodCertificates);
     let mut passwords = open();
     passwords.spec.listeners[0].tls = sdm_api::ListenerTls::Server;
     for (served, cluster, labels, kind, want) in [
         (
             false,
-            Some(&everybody),
+            Some(&strict),
             Some(&labels),
             Invalid,
-            "serves no pod certificates",
+            "gives identities by pod certificates only (spec.injection.mode), and this Kubernetes serves none",
+        ),
+        (
+            false,
+            Some(&nobody),
+            Some(&labels),
+            Forbidden,
+            "spec.tenancy.allowedNamespaces of the cluster is not set",
         ),
         (
             true,
@@ -154,6 +162,15 @@ fn what_bears_our_names_and_is_not_ours_is_neither_overwritten_nor_trusted() {
     assert_eq!(path, format!("spec.volumes[{VOLUME}]"));
     assert!(
         message.ends_with("this one is not it: rename it"),
+        "{message}"
+    );
+
+    let (path, _, message) = refused(|pod| {
+        pod["metadata"]["labels"]["kafka.sdm.dev/injected"] = json!("secret");
+    });
+    assert_eq!(path, "metadata.labels[kafka.sdm.dev/injected]");
+    assert!(
+        message.contains("as \"pod-certificate\", and this one says something else: remove it"),
         "{message}"
     );
 
