@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use futures::StreamExt;
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{Namespace, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{ApiResource, DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::{DeserializeGuard, PartialObjectMeta};
@@ -22,12 +22,14 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+use sdm_api::inject::LABEL;
 use sdm_api::policy::PolicyKind;
 use sdm_api::{
     KafkaACL, KafkaAccessGrant, KafkaCluster, KafkaPolicy, KafkaRole, KafkaTopic, KafkaUser,
 };
 use sdm_core::Review;
-use sdm_core::policy::{Audit, Compiled, World, validate};
+use sdm_core::inject::{Source, account, asked};
+use sdm_core::policy::{Audit, Client as KafkaClient, Compiled, World, validate};
 use sdm_runtime::apply::{count_write, status_patch};
 use sdm_runtime::lease::{self, Leadership, Lease};
 use serde_json::Value;
@@ -218,11 +220,12 @@ async fn write(client: &Client, name: &str, patch: &Value) -> Result<(), kube::E
 
 /// Judges everything there is.
 async fn look(client: &Client, compiled: &Compiled) -> Result<Audit, kube::Error> {
-    let mut world = World::default();
+    let (mut world, mut labels) = (World::default(), BTreeMap::new());
     let namespaces: Api<PartialObjectMeta<Namespace>> = Api::all(client.clone());
     for namespace in namespaces.list(&ListParams::default()).await? {
-        let labels = namespace.metadata.labels.clone().unwrap_or_default();
-        world.set_namespace(&namespace.name_any(), &labels);
+        let of = namespace.metadata.labels.clone().unwrap_or_default();
+        world.set_namespace(&namespace.name_any(), &of);
+        labels.insert(namespace.name_any(), of);
     }
     each::<KafkaCluster>(client, |object| world.take(object)).await?;
     if compiled.wants_totals(PolicyKind::KafkaTopic) {
@@ -240,7 +243,7 @@ async fn look(client: &Client, compiled: &Compiled) -> Result<Audit, kube::Error
             if world.knows_namespace(namespace) {
                 let now = Time(k8s_openapi::jiff::Timestamp::now());
                 let asked = world.ask(kind, (namespace, name), object, &now);
-                audit.add(kind, namespace, name, &compiled.judge(&asked));
+                audit.add(kind.as_str(), namespace, name, &compiled.judge(&asked));
             }
         };
         match kind {
@@ -252,7 +255,52 @@ async fn look(client: &Client, compiled: &Compiled) -> Result<Audit, kube::Error
             PolicyKind::KafkaAccessGrant => each::<KafkaAccessGrant>(client, judge).await?,
         }
     }
+    if compiled.speaks_of_clients() {
+        clients(client, compiled, &labels, &mut audit).await?;
+    }
     Ok(audit)
+}
+
+/// Judges Pods that have an identity; others are not even listed.
+async fn clients(
+    client: &Client,
+    compiled: &Compiled,
+    namespaces: &BTreeMap<String, BTreeMap<String, String>>,
+    audit: &mut Audit,
+) -> Result<(), kube::Error> {
+    let api: Api<Pod> = Api::all(client.clone());
+    let mut page = ListParams::default().labels(LABEL).limit(PAGE);
+    loop {
+        let list = api.list(&page).await?;
+        let next = list.metadata.continue_.clone().filter(|t| !t.is_empty());
+        for pod in list {
+            let namespace = pod.namespace().unwrap_or_default();
+            let Some(labels) = namespaces.get(&namespace) else {
+                continue;
+            };
+            let label = pod.labels().get(LABEL).map(String::as_str);
+            let source = label.and_then(Source::from_label);
+            let Some((asked, source)) = asked(&pod, &namespace).ok().flatten().zip(source) else {
+                continue;
+            };
+            let now = Time(k8s_openapi::jiff::Timestamp::now());
+            let findings = compiled.judge_client(&KafkaClient {
+                namespace: &namespace,
+                namespace_labels: Some(labels),
+                labels: Some(pod.labels()),
+                account: account(&pod),
+                cluster: (&asked.namespace, &asked.cluster),
+                lifetime: asked.lifetime,
+                source,
+                now: &now,
+            });
+            audit.add("Pod", &namespace, &pod.name_any(), &findings);
+        }
+        match next {
+            Some(token) => page = page.continue_token(&token),
+            None => return Ok(()),
+        }
+    }
 }
 
 /// Tells of each object of a kind, in the order in which the API server lists them.

@@ -159,9 +159,9 @@ async fn run(args: Args) -> anyhow::Result<()> {
     tracing::info!(address = %args.address, "serving");
     let mut server = tokio::spawn(tls_server::serve(
         listener,
-        server::router(policies)
+        server::router(policies.clone())
             .merge(evict::router(client.clone(), &args.namespace))
-            .merge(inject::router(known)),
+            .merge(inject::router(known, policies)),
         std::sync::Arc::new(ca.resolver()),
         tls_server::ServerOptions::default(),
         stop_serving.clone(),

@@ -15,7 +15,7 @@ use sdm_api::policy::PolicyKind;
 use sdm_core::Review;
 use sdm_core::around::Around;
 use sdm_core::kinds::{self, Kind};
-use sdm_core::policy::{Asked, Compiled, Findings, World};
+use sdm_core::policy::{Asked, Client as KafkaClient, Compiled, Findings, World};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -171,6 +171,15 @@ impl Policies {
         old: Option<&Value>,
     ) -> Option<Findings> {
         self.ask(request, kind, object, old, Compiled::judge)
+    }
+
+    /// What policies find wrong with a client; none while they are not known.
+    #[must_use]
+    pub fn judge_client(&self, client: &KafkaClient<'_>) -> Option<Findings> {
+        let known = self.read();
+        // Topics make no difference to it.
+        let suffices = known.listed >= crate::watch::WATCHES;
+        suffices.then(|| known.compiled.judge_client(client))
     }
 
     /// The object of a request with defaults filled in; none if there is nothing to fill in.

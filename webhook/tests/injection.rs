@@ -10,11 +10,13 @@ use kube::runtime::{
     reflector::{store, store::Writer},
     watcher::Event,
 };
+use sdm_api::KafkaPolicy;
 use sdm_webhook::{
     inject::{
         self, Known,
         registration::{WEBHOOK, webhook},
     },
+    policies::Policies,
     registration::Endpoint,
 };
 use serde::de::DeserializeOwned;
@@ -34,7 +36,7 @@ where
 }
 
 /// One cluster, which lets in namespaces of the team `shop`, and two namespaces.
-fn router() -> Router {
+fn router(policies: &[KafkaPolicy], served: bool) -> Router {
     let cluster = json!({
         "apiVersion": "kafka.sdm.dev/v1beta1", "kind": "KafkaCluster",
         "metadata": {"namespace": "streaming", "name": "events"},
@@ -56,7 +58,10 @@ fn router() -> Router {
         namespace("bank", json!(null)),
     ];
     fill(&mut writer, &all);
-    inject::router(Known::of(clusters, namespaces, true))
+    inject::router(
+        Known::of(clusters, namespaces, served),
+        Policies::fixed(policies, &[]),
+    )
 }
 
 fn pod(inject: Option<&str>) -> Value {
@@ -71,6 +76,10 @@ fn pod(inject: Option<&str>) -> Value {
 }
 
 async fn ask(namespace: &str, operation: &str, object: &Value) -> Value {
+    ask_of(router(&[], true), namespace, operation, object).await
+}
+
+async fn ask_of(router: Router, namespace: &str, operation: &str, object: &Value) -> Value {
     let review = json!({
         "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
         "request": {
@@ -83,7 +92,7 @@ async fn ask(namespace: &str, operation: &str, object: &Value) -> Value {
         .header("content-type", "application/json")
         .body(Body::from(review.to_string()))
         .unwrap();
-    let response = router().oneshot(request).await.unwrap();
+    let response = router.oneshot(request).await.unwrap();
     assert_eq!(response.status(), 200);
     let body = response.into_body().collect().await.unwrap().to_bytes();
     let answer: Value = serde_json::from_slice(&body).unwrap();
@@ -180,6 +189,84 @@ async fn who_may_not_is_told_why() {
         assert!(message.contains(words), "{message}");
         assert!(answer.get("patch").is_none());
     }
+}
+
+#[tokio::test]
+async fn without_pod_certificates_the_key_comes_from_the_accounts_secret() {
+    let before = pod(Some("streaming/events"));
+    let answer = ask_of(router(&[], false), "shop", "CREATE", &before).await;
+    let after = patched(&before, &answer);
+    assert_eq!(
+        after["metadata"]["labels"],
+        json!({"kafka.sdm.dev/injected": "secret"})
+    );
+    assert_eq!(
+        after["spec"]["volumes"][0]["projected"]["sources"][0]["secret"]["name"],
+        "kafka-client.streaming.events.orders"
+    );
+    let again = ask_of(router(&[], false), "shop", "CREATE", &after).await;
+    assert_eq!(again, json!({"uid": "u-1", "allowed": true}));
+}
+
+fn policy(enforcement: &str, injection: Value) -> KafkaPolicy {
+    serde_json::from_value(json!({
+        "apiVersion": "kafka.sdm.dev/v1beta1", "kind": "KafkaPolicy", "metadata": {"name": "house"},
+        "spec": {"enforcement": enforcement, "match": {"namespaces": ["shop"]}, "injection": injection}
+    }))
+    .unwrap()
+}
+
+#[tokio::test]
+async fn policies_decide_who_may_be_a_client_of_what() {
+    let before = pod(Some("streaming/events"));
+    for (limits, path, words) in [
+        (
+            json!({"clusters": ["{namespace}/*", "streaming/test-*"]}),
+            "metadata.annotations[kafka.sdm.dev/inject]",
+            "Pods here may not be clients of streaming/events: use shop/* or streaming/test-* (policy house, injection.clusters)",
+        ),
+        (
+            json!({"forbiddenServiceAccounts": ["default", "ord*"]}),
+            "spec.serviceAccountName",
+            "the service account \"orders\" may not be a client",
+        ),
+        (
+            json!({"lifetime": {"max": "24h"}}),
+            "metadata.annotations[kafka.sdm.dev/inject-lifetime]",
+            "168h is too long: use at most 24h",
+        ),
+        (
+            json!({"forbidSecrets": true}),
+            "metadata.annotations[kafka.sdm.dev/inject]",
+            "the key would be in a Secret",
+        ),
+    ] {
+        for enforcement in ["Deny", "Warn", "Audit"] {
+            let router = router(&[policy(enforcement, limits.clone())], false);
+            let answer = ask_of(router, "shop", "CREATE", &before).await;
+            assert_eq!(answer["allowed"], enforcement != "Deny", "{answer}");
+            let said = match enforcement {
+                "Deny" => answer["status"]["message"].to_string(),
+                _ => answer["warnings"].to_string(),
+            };
+            if enforcement == "Audit" {
+                assert_eq!(said, "null");
+            } else {
+                assert!(said.contains(path), "{said}");
+            }
+            if enforcement == "Deny" {
+                assert_eq!(answer["status"]["code"], 403);
+                let message = answer["status"]["message"].as_str().unwrap();
+                assert!(message.contains(words), "{message}");
+            } else {
+                patched(&before, &answer);
+            }
+        }
+    }
+    // Nobody else is asked for anything.
+    let strict = policy("Deny", json!({"forbiddenServiceAccounts": ["*"]}));
+    let answer = ask_of(router(&[strict], false), "shop", "CREATE", &pod(None)).await;
+    assert_eq!(answer, json!({"uid": "u-1", "allowed": true}));
 }
 
 #[tokio::test]

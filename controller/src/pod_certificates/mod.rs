@@ -2,11 +2,12 @@
 //!
 //! Where Kubernetes serves pod certificates there is a signer for each cluster, `kafka.sdm.dev/<namespace>.<cluster>`:
 //! `requests` answers what kubelets ask for Pods, `bundles` publishes what these Pods have to trust, and the keys never
-//! leave the nodes. Elsewhere, or where a cluster says so, `secrets` writes a Secret for each service account. Who gets
-//! what is decided in `sdm_core::inject`.
+//! leave the nodes. Elsewhere, or where a cluster says so, `secrets` writes a Secret for each service account. `rules` is
+//! what both go by; who gets what is decided in `sdm_core::inject` and `sdm_core::policy`.
 
 mod bundles;
 mod requests;
+mod rules;
 mod secrets;
 
 use k8s_openapi::api::core::v1::Namespace;
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::context::Context;
 use crate::store::Key;
+use rules::Rules;
 
 /// Namespaces with their labels.
 pub type Namespaces = Store<PartialObjectMeta<Namespace>>;
@@ -33,23 +35,24 @@ pub async fn run(
     least: i64,
     stop: &CancellationToken,
 ) {
+    let (rules, following) = Rules::follow(&context.client, namespaces);
     let work = async {
-        // What is not known yet must not be taken for something that is not there.
-        if namespaces.wait_until_ready().await.is_err() {
+        if !rules.ready().await {
             return;
         }
         let signer = async {
             wait_until_served(context).await;
             tokio::join!(
-                requests::run(context, namespaces, changed.clone()),
+                requests::run(context, &rules, changed.clone()),
                 bundles::run(context, changed.clone()),
             );
         };
         tokio::join!(
             signer,
-            secrets::run(context, namespaces, changed.clone(), least),
+            secrets::run(context, &rules, changed.clone(), least),
         );
     };
+    let work = async { tokio::join!(work, following) };
     stop.run_until_cancelled(work).await;
 }
 

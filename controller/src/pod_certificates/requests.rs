@@ -11,20 +11,20 @@ use jiff::Timestamp;
 use k8s_openapi::api::certificates::v1beta1::{PodCertificateRequest, PodCertificateRequestStatus};
 use k8s_openapi::api::core::v1::{Namespace, ObjectReference};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch};
 use kube::{Api, ResourceExt};
-use sdm_api::inject::cluster_of_signer;
+use sdm_api::inject::{DEFAULT_LIFETIME, cluster_of_signer};
 use sdm_api::{KafkaCluster, names};
-use sdm_core::inject::{Judgement, Order, denied, issued, judge};
+use sdm_core::inject::{Judgement, Order, Source, denied, issued, judge};
 use sdm_core::outcome::Refusal;
 use sdm_runtime::apply;
 use sdm_runtime::pki::{CertificateAuthority, LeafRequest, PkiError, Usage, inspect};
 use tokio::sync::watch as flag;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Namespaces, authority_of};
+use super::authority_of;
+use super::rules::{Rules, Subject, forbidden_now};
 use crate::authority;
 use crate::context::Context;
 use crate::error::Error;
@@ -37,7 +37,7 @@ const GATHER: Duration = Duration::from_millis(20);
 const RETRY: Duration = Duration::from_secs(5);
 
 /// Answers requests as long as it is polled.
-pub async fn run(context: &Context, namespaces: &Namespaces, mut changed: flag::Receiver<()>) {
+pub async fn run(context: &Context, rules: &Rules<'_>, mut changed: flag::Receiver<()>) {
     let api: Api<PodCertificateRequest> = Api::all(context.client.clone());
     let stream = watch(api, watcher::Config::default())
         .default_backoff()
@@ -55,7 +55,7 @@ pub async fn run(context: &Context, namespaces: &Namespaces, mut changed: flag::
             }
             Ok(()) = changed.changed(), if !open.is_empty() => due = due.min(Instant::now() + GATHER),
             () = sleep_until(due), if !open.is_empty() => {
-                answer(context, namespaces, &mut open).await;
+                answer(context, rules, &mut open).await;
                 due = Instant::now() + RETRY;
             }
         }
@@ -100,7 +100,7 @@ fn is_open(request: &PodCertificateRequest) -> bool {
 
 async fn answer(
     context: &Context,
-    namespaces: &Namespaces,
+    rules: &Rules<'_>,
     open: &mut HashMap<Key, PodCertificateRequest>,
 ) {
     let mut batches: BTreeMap<Key, Vec<Key>> = BTreeMap::new();
@@ -116,7 +116,7 @@ async fn answer(
     for (cluster, keys) in batches {
         let mut desk = Desk {
             context,
-            namespaces,
+            rules,
             cluster: &cluster,
             authority: None,
         };
@@ -141,7 +141,7 @@ async fn answer(
 /// Where the requests to one signer are answered, for the length of a batch.
 struct Desk<'a> {
     context: &'a Context,
-    namespaces: &'a Namespaces,
+    rules: &'a Rules<'a>,
     cluster: &'a Key,
     authority: Option<CertificateAuthority>,
 }
@@ -150,14 +150,22 @@ impl Desk<'_> {
     /// Answers one request; whether that was possible.
     async fn handle(&mut self, key: &Key, request: &PodCertificateRequest) -> Result<bool, Error> {
         let found = self.context.stores.cluster(self.cluster);
-        let labels = self
-            .namespaces
-            .get(&ObjectRef::new(&key.namespace))
-            .map(|n| n.metadata.labels.clone().unwrap_or_default());
+        let labels = self.rules.labels(&key.namespace);
         let mut judgement = self.judge(key, request, found.as_deref(), labels.as_ref());
+        if matches!(judgement, Judgement::Issue(_)) {
+            let forbidden = self
+                .rules
+                .forbidden(&self.subject(key, request, labels.as_ref()));
+            judgement = forbid(judgement, forbidden);
+        }
         if matches!(judgement, Judgement::Deny(_)) {
             let (found, labels) = self.fresh(&key.namespace).await?;
             judgement = self.judge(key, request, found.as_ref(), labels.as_ref());
+            let subject = self.subject(key, request, labels.as_ref());
+            judgement = forbid(
+                judgement,
+                forbidden_now(&self.context.client, &subject).await?,
+            );
         }
         match judgement {
             Judgement::Issue(order) => self.issue(key, request, &order).await,
@@ -169,6 +177,23 @@ impl Desk<'_> {
                     .await;
                 Ok(false)
             }
+        }
+    }
+
+    fn subject<'s>(
+        &'s self,
+        key: &'s Key,
+        request: &'s PodCertificateRequest,
+        labels: Option<&'s BTreeMap<String, String>>,
+    ) -> Subject<'s> {
+        let seconds = request.spec.max_expiration_seconds;
+        Subject {
+            namespace: &key.namespace,
+            labels,
+            account: &request.spec.service_account_name,
+            cluster: self.cluster,
+            lifetime: seconds.map_or(DEFAULT_LIFETIME, i64::from),
+            source: Source::PodCertificate,
         }
     }
 
@@ -290,6 +315,15 @@ impl Desk<'_> {
         let counter = &self.context.metrics.pod_certificates;
         counter.get_or_create(&ResultLabel { result }).inc();
         Ok(())
+    }
+}
+
+/// What becomes of a request that a policy forbids.
+fn forbid(judgement: Judgement, forbidden: Option<Refusal>) -> Judgement {
+    match (judgement, forbidden) {
+        (Judgement::Issue(_), Some(refusal)) if refusal.waits => Judgement::Wait(refusal),
+        (Judgement::Issue(_), Some(refusal)) => Judgement::Deny(refusal),
+        (judgement, _) => judgement,
     }
 }
 

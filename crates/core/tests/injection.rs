@@ -48,6 +48,7 @@ fn the_example_is_injected() {
         Injection::Patch {
             operations,
             warnings,
+            ..
         } => assert!(operations.len() >= 4 && warnings.is_empty(), "{warnings:?}"),
         refused => panic!("{refused:?}"),
     }

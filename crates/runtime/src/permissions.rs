@@ -105,7 +105,9 @@ pub const CONTROLLER: &[Permission] = &[
     // Racks are zones of nodes.
     cluster("", "nodes", &["get", "list", "watch"]),
     cluster("events.k8s.io", "events", &["create", "patch"]),
-    // Client certificates for Pods that ask for them: requests are answered, and what to trust is published.
+    // Client certificates for Pods that ask for them: by the limits of policies requests are answered, and what to trust is
+    // published.
+    cluster(KAFKA, "kafkapolicies", &["list", "watch"]),
     cluster(CERTIFICATES, "podcertificaterequests", &["list", "watch"]),
     cluster(CERTIFICATES, "podcertificaterequests/status", &["patch"]),
     cluster(
@@ -176,6 +178,8 @@ pub const WEBHOOK: &[Permission] = &[
     },
     // Whose Pod is to be evicted, and what the controller says of it.
     cluster("", "pods", &["get"]),
+    // The audit's, of Pods that have an identity.
+    cluster("", "pods", &["list"]),
     own("", "configmaps", &[], &["create"]),
     own("", "configmaps", &["sdm-evictions"], &["get", "patch"]),
     own("", "secrets", &[], &["create"]),

@@ -1,7 +1,8 @@
 //! `POST /inject`: a Pod that asks to be a client of a cluster gets what it needs for that, or is refused with the
 //! remedy.
 //!
-//! Owns the review and its answer; what is added is decided in `sdm_core::inject`. `known` is what is known of clusters
+//! Owns the review and its answer; what is added is decided in `sdm_core::inject`, and whether policies allow it in
+//! `sdm_core::policy`. `known` is what is known of clusters
 //! and namespaces, `registration` how API servers learn of this. Pods that do not ask are not sent here, and if they are
 //! nothing is read of them but their annotations.
 
@@ -20,8 +21,12 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
+use sdm_api::inject::ANNOTATION;
 use sdm_core::Violation;
-use sdm_core::inject::{Injection, Operation, asked, decide};
+use sdm_core::inject::{Injection, Operation, account, asked, decide};
+use sdm_core::policy::Client;
 use serde::Deserialize;
 use tokio::time::Instant;
 
@@ -30,6 +35,7 @@ pub use known::Known;
 use crate::{
     body::Budget,
     decide::Verdict,
+    policies::Policies,
     review::{Request, Response},
     server::{self, Labels},
     verdict,
@@ -39,14 +45,14 @@ use crate::{
 pub const PATH: &str = "/inject";
 
 /// The route.
-pub fn router(known: Known) -> Router {
+pub fn router(known: Known, policies: Policies) -> Router {
     Router::new()
         .route(PATH, post(inject))
-        .with_state((Budget::default(), known))
+        .with_state((Budget::default(), known, policies))
 }
 
 async fn inject(
-    State((budget, known)): State<(Budget, Known)>,
+    State((budget, known, policies)): State<(Budget, Known, Policies)>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Body,
@@ -63,14 +69,14 @@ async fn inject(
     if let Some(namespace) = request.namespace.as_ref().filter(|_| asks(request.object)) {
         known.meet(namespace).await;
     }
-    let (labels, response) = review(&request, &known);
+    let (labels, response) = review(&request, &known, &policies);
     server::answered(&labels, began, response)
 }
 
-fn review(request: &Request<'_>, known: &Known) -> (Labels, Response) {
+fn review(request: &Request<'_>, known: &Known, policies: &Policies) -> (Labels, Response) {
     let is_pod = request.kind.group.is_empty() && request.kind.kind == "Pod";
     server::watched(request, if is_pod { "Pod" } else { "other" }, || {
-        let (verdict, operations) = judge(request, known);
+        let (verdict, operations) = judge(request, known, policies);
         let decision = match (verdict.violations.is_empty(), operations.is_empty()) {
             (false, _) => "denied",
             (true, false) => "injected",
@@ -91,7 +97,7 @@ fn review(request: &Request<'_>, known: &Known) -> (Labels, Response) {
 }
 
 /// What is wrong, or what has to be added.
-fn judge(request: &Request<'_>, known: &Known) -> (Verdict, Vec<Operation>) {
+fn judge(request: &Request<'_>, known: &Known, policies: &Policies) -> (Verdict, Vec<Operation>) {
     let sub_resource = request.sub_resource.as_deref().unwrap_or_default();
     let created = request.operation == "CREATE" && sub_resource.is_empty();
     let Some(object) = request
@@ -121,22 +127,42 @@ fn judge(request: &Request<'_>, known: &Known) -> (Verdict, Vec<Operation>) {
         Ok(None) => return Default::default(),
         Err(violation) => return refused(vec![violation]),
     };
-    let injection = known.world(&asked, namespace, |world| {
-        decide(&pod, namespace, &asked, &world)
-    });
-    match injection {
-        Injection::Refused(violations) => refused(violations),
-        Injection::Patch {
-            operations,
-            warnings,
-        } => {
-            let verdict = Verdict {
+    known.world(&asked, namespace, |world| {
+        let (operations, mut warnings, source) = match decide(&pod, namespace, &asked, &world) {
+            Injection::Refused(violations) => return refused(violations),
+            Injection::Patch {
+                operations,
                 warnings,
-                ..Verdict::default()
-            };
-            (verdict, operations)
+                source,
+            } => (operations, warnings, source),
+        };
+        let now = Time(Timestamp::now());
+        let findings = policies.judge_client(&Client {
+            namespace,
+            namespace_labels: world.labels,
+            labels: pod.metadata.labels.as_ref(),
+            account: account(&pod),
+            cluster: (&asked.namespace, &asked.cluster),
+            lifetime: asked.lifetime,
+            source,
+            now: &now,
+        });
+        let Some(findings) = findings else {
+            let message = "policies are not known yet; try again";
+            let path = format!("metadata.annotations[{ANNOTATION}]");
+            return refused(vec![Violation::forbidden(path, message)]);
+        };
+        let review = findings.review();
+        if !review.violations.is_empty() {
+            return refused(review.violations);
         }
-    }
+        warnings.extend(review.warnings);
+        let verdict = Verdict {
+            warnings,
+            ..Verdict::default()
+        };
+        (verdict, operations)
+    })
 }
 
 /// Whether an object asks for anything at all.
@@ -152,5 +178,5 @@ fn asks(object: Option<&serde_json::value::RawValue>) -> bool {
     }
     let head: Option<Head> = object.and_then(|object| serde_json::from_str(object.get()).ok());
     head.and_then(|head| head.metadata.annotations)
-        .is_some_and(|annotations| annotations.contains_key(sdm_api::inject::ANNOTATION))
+        .is_some_and(|annotations| annotations.contains_key(ANNOTATION))
 }

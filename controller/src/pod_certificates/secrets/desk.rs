@@ -3,20 +3,20 @@
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
-use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
-use sdm_core::inject::Order;
 use sdm_core::inject::secret::{Case, Delivered, Holder, Material, Step, name_taken, plan, render};
+use sdm_core::inject::{Order, Source};
 use sdm_core::outcome::Refusal;
 use sdm_runtime::apply;
 use sdm_runtime::pki::{CertInfo, CertificateAuthority, LeafRequest, Usage};
 
+use super::RETRY;
 use super::known::{Known, Remembered};
-use super::{Namespaces, RETRY};
 use crate::authority;
 use crate::context::Context;
 use crate::error::Error;
 use crate::metrics::ResultLabel;
+use crate::pod_certificates::rules::{Rules, Subject};
 use crate::pod_certificates::{authorities_of, authority_of};
 use crate::store::Key;
 use crate::tenants::secrets;
@@ -24,7 +24,7 @@ use crate::tenants::secrets;
 /// A desk.
 pub struct Desk<'a> {
     context: &'a Context,
-    namespaces: &'a Namespaces,
+    rules: &'a Rules<'a>,
     cluster: &'a Key,
     least: i64,
     /// The authority, and all that clients have to trust.
@@ -34,16 +34,11 @@ pub struct Desk<'a> {
 
 impl<'a> Desk<'a> {
     /// A desk for `cluster`; `least` is the shortest lifetime, in seconds.
-    pub fn open(
-        context: &'a Context,
-        namespaces: &'a Namespaces,
-        cluster: &'a Key,
-        least: i64,
-    ) -> Self {
+    pub fn open(context: &'a Context, rules: &'a Rules<'a>, cluster: &'a Key, least: i64) -> Self {
         let authority = authority_of(context, cluster);
         Self {
             context,
-            namespaces,
+            rules,
             cluster,
             least,
             trusted: authority.zip(authorities_of(context, cluster)),
@@ -87,11 +82,22 @@ impl<'a> Desk<'a> {
             }
             Some(Err(_)) => None,
         };
-        let namespace = self.namespaces.get(&ObjectRef::new(&holder.namespace));
-        let labels = namespace.map(|n| n.metadata.labels.clone().unwrap_or_default());
+        let labels = self.rules.labels(&holder.namespace);
+        let lifetime = known.lifetime(holder);
+        let forbidden = lifetime.and_then(|lifetime| {
+            self.rules.forbidden(&Subject {
+                namespace: &holder.namespace,
+                labels: labels.as_ref(),
+                account: &holder.account,
+                cluster: self.cluster,
+                lifetime,
+                source: Source::Secret,
+            })
+        });
         plan(&Case {
             holder,
-            lifetime: known.lifetime(holder),
+            lifetime,
+            forbidden: forbidden.as_ref(),
             cluster,
             labels: labels.as_ref(),
             authority_end: self.trusted.as_ref().map(|(a, _)| a.not_after.as_second()),

@@ -21,7 +21,7 @@ use sdm_core::inject::secret::Holder;
 use tokio::sync::watch as flag;
 use tokio::time::{Instant, sleep_until};
 
-use super::Namespaces;
+use super::rules::Rules;
 use crate::context::Context;
 use crate::store::Key;
 use desk::Desk;
@@ -37,7 +37,7 @@ const NAP: Duration = Duration::from_secs(30);
 /// Keeps the Secrets as they should be, as long as it is polled. `least` is the shortest lifetime, in seconds.
 pub async fn run(
     context: &Context,
-    namespaces: &Namespaces,
+    rules: &Rules<'_>,
     mut changed: flag::Receiver<()>,
     least: i64,
 ) {
@@ -70,7 +70,7 @@ pub async fn run(
             // Before everything was listed nothing can be said to be there, or to be needed by nobody.
             () = sleep_until(at), if known.is_listed() => {
                 let due = agenda.take(Timestamp::now().as_second());
-                pass(context, namespaces, &mut known, &mut agenda, due, least).await;
+                pass(context, rules, &mut known, &mut agenda, due, least).await;
                 at = agenda.next(Timestamp::now().as_second());
                 continue;
             }
@@ -132,7 +132,7 @@ impl Agenda {
 /// Looks at `due`, cluster by cluster.
 async fn pass(
     context: &Context,
-    namespaces: &Namespaces,
+    rules: &Rules<'_>,
     known: &mut Known,
     agenda: &mut Agenda,
     due: BTreeSet<Holder>,
@@ -147,7 +147,7 @@ async fn pass(
         batches.entry(cluster).or_default().push(holder);
     }
     for (cluster, holders) in batches {
-        let mut desk = Desk::open(context, namespaces, &cluster, least);
+        let mut desk = Desk::open(context, rules, &cluster, least);
         for holder in holders {
             match desk.tend(known, &holder).await {
                 Ok(Some(time)) => agenda.at(holder, time),

@@ -159,6 +159,29 @@ pub struct AclLimits {
     pub principals: Vec<String>,
 }
 
+/// What Pods may ask for with the annotation `kafka.sdm.dev/inject`. Pods are none of the `kinds` of `match`, which makes
+/// no difference here; namespaces, labels (the Pod's) and clusters do. Exceptions name service accounts.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct InjectionLimits {
+    /// Kafka clusters that Pods may be clients of, as `namespace/name`, or `name` in any namespace; `*` stands for any
+    /// characters and `{namespace}` for the Pod's namespace.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 127)))]
+    pub clusters: Vec<String>,
+    /// Service accounts that must not be clients, where `*` stands for any characters, such as `default`, whose identity
+    /// every Pod has that names none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 253)))]
+    pub forbidden_service_accounts: Vec<String>,
+    /// How long certificates may be valid. It counts as 168 hours where a Pod does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifetime: Option<DurationRange>,
+    /// Keys must be made by kubelets: Pods whose key would be in a Secret are refused.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub forbid_secrets: bool,
+}
+
 /// What a configuration key may be set to.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::user::QuotaSpec;
 
 pub use limits::{
-    AclLimits, BrokerLimits, ConfigBound, DurationRange, IntRange, NamespaceTotals, QuantityRange,
-    QuotaLimits, TopicLimits, UserLimits,
+    AclLimits, BrokerLimits, ConfigBound, DurationRange, InjectionLimits, IntRange,
+    NamespaceTotals, QuantityRange, QuotaLimits, TopicLimits, UserLimits,
 };
 
 /// What the objects of a Kafka cluster may say.
@@ -75,6 +75,10 @@ pub struct KafkaPolicySpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acls: Option<AclLimits>,
 
+    /// What Pods may ask for with the annotation `kafka.sdm.dev/inject`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub injection: Option<InjectionLimits>,
+
     /// What is filled in when an object is created and does not say it. With `enforcement: Audit` nothing is. Where two
     /// policies would fill in different values, neither does, and the object has to say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -96,7 +100,7 @@ pub struct KafkaPolicySpec {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct PolicyMatch {
-    /// The kinds; all if not given.
+    /// The kinds; all if not given. For Pods that ask for an identity (`injection`) it makes no difference.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 6))]
     #[x_kube(merge_strategy = ListMerge::Set)]
@@ -270,7 +274,8 @@ pub struct PolicyException {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), inner(length(min = 1, max = 63)))]
     pub namespaces: Vec<String>,
-    /// Names of objects, where `*` stands for any characters; all if not given.
+    /// Names of objects, where `*` stands for any characters; all if not given. Of a Pod that asks for an identity it is
+    /// the service account's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), inner(length(min = 1, max = 253)))]
     pub names: Vec<String>,

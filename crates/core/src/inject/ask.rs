@@ -35,6 +35,14 @@ impl Source {
         }
     }
 
+    /// Where the key of a Pod comes from that has this label.
+    #[must_use]
+    pub fn from_label(label: &str) -> Option<Self> {
+        [Self::PodCertificate, Self::Secret]
+            .into_iter()
+            .find(|source| source.as_str() == label)
+    }
+
     /// As the label of Pods has it.
     pub(super) fn as_str(self) -> &'static str {
         match self {

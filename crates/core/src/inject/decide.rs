@@ -38,6 +38,8 @@ pub enum Injection {
         operations: Vec<Operation>,
         /// What is legal and unwise, a sentence each.
         warnings: Vec<String>,
+        /// Where the key comes from.
+        source: Source,
     },
 }
 
@@ -49,13 +51,14 @@ pub fn decide(pod: &Pod, namespace: &str, asked: &Asked, world: &World<'_>) -> I
         check_lifetime(asked.lifetime, source)?;
         let listener = choose_listener(cluster, Authentication::Tls);
         let listener = listener.map_err(|no| Violation::invalid(path(ANNOTATION), no.message))?;
-        Ok(Added::new(asked, account(pod), source, &listener))
+        Ok((Added::new(asked, account(pod), source, &listener), source))
     });
     match admitted {
-        Ok(added) => match patch::patch(pod, &added) {
+        Ok((added, source)) => match patch::patch(pod, &added) {
             Ok((operations, warnings)) => Injection::Patch {
                 operations,
                 warnings,
+                source,
             },
             Err(violations) => Injection::Refused(violations),
         },

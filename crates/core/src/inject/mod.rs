@@ -15,6 +15,7 @@ mod sign;
 mod tests;
 mod volume;
 
+pub(crate) use ask::written;
 pub use ask::{Asked, Source, account, asked};
 pub use bundle::trust_bundle;
 pub use decide::{Injection, World, decide};

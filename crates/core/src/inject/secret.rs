@@ -118,6 +118,8 @@ pub struct Case<'a> {
     pub cluster: Option<&'a KafkaCluster>,
     /// The labels of the holder's namespace; none while they are not known.
     pub labels: Option<&'a BTreeMap<String, String>>,
+    /// Why policies forbid it, if they do.
+    pub forbidden: Option<&'a Refusal>,
     /// The end of the authority's validity; none if there is no authority yet.
     pub authority_end: Option<i64>,
     /// The Secret, if there is one of ours.
@@ -199,6 +201,9 @@ fn admit(case: &Case<'_>) -> Result<i64, Refusal> {
     }
     if let Some(message) = too_long(&holder.namespace, &holder.account) {
         return Err(Refusal::stands("PrincipalTooLong", message));
+    }
+    if let Some(refusal) = case.forbidden {
+        return Err(refusal.clone());
     }
     case.authority_end.ok_or_else(|| {
         let message = format!("KafkaCluster {of}/{name} has no authority yet: it is being set up");

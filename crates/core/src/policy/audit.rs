@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use sdm_api::policy::PolicyKind;
 use sdm_api::{KafkaPolicy, KafkaPolicyStatus, PolicyViolation};
 
 use super::findings::Findings;
@@ -37,13 +36,13 @@ struct Found {
 
 impl Audit {
     /// Adds what was found of an object. Objects have to come in the same order each time.
-    pub fn add(&mut self, kind: PolicyKind, namespace: &str, name: &str, findings: &Findings) {
+    pub fn add(&mut self, kind: &str, namespace: &str, name: &str, findings: &Findings) {
         for finding in &findings.0 {
             let found = self.0.entry(finding.policy.clone()).or_default();
             found.count = found.count.saturating_add(1);
             if found.first.len() < LISTED {
                 found.first.push(PolicyViolation {
-                    kind: kind.as_str().to_owned(),
+                    kind: kind.to_owned(),
                     namespace: namespace.to_owned(),
                     name: name.to_owned(),
                     rule: cut(&finding.rule, RULE),
@@ -114,12 +113,7 @@ mod tests {
                 let name = format!("t{i:03}");
                 let mut question = Question::of(topic(&name, json!({"partitions": 9})));
                 question.request = None;
-                audit.add(
-                    PolicyKind::KafkaTopic,
-                    "pay",
-                    &name,
-                    &question.ask(&compiled),
-                );
+                audit.add("KafkaTopic", "pay", &name, &question.ask(&compiled));
             }
             audit
         };

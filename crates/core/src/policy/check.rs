@@ -19,7 +19,7 @@ use crate::user::parse_duration;
 use crate::violation::Review;
 
 /// The limits, as exceptions name them.
-const LIMITS: [&str; 24] = [
+const LIMITS: [&str; 28] = [
     "brokers.versions",
     "brokers.images",
     "brokers.forbiddenConfig",
@@ -44,6 +44,10 @@ const LIMITS: [&str; 24] = [
     "acls.forbiddenOperations",
     "acls.hosts",
     "acls.principals",
+    "injection.clusters",
+    "injection.forbiddenServiceAccounts",
+    "injection.lifetime",
+    "injection.forbidSecrets",
 ];
 
 /// What there is to say about `new`. What was there before makes no difference.
@@ -111,7 +115,8 @@ fn parts(spec: &KafkaPolicySpec, review: &mut Review) {
     let limits = spec.brokers.is_some()
         || spec.topics.is_some()
         || spec.users.is_some()
-        || spec.acls.is_some();
+        || spec.acls.is_some()
+        || spec.injection.is_some();
     if !limits && defaults.is_none() && spec.cel.is_empty() {
         review.warn(
             "spec",
@@ -159,6 +164,10 @@ fn ranges(spec: &KafkaPolicySpec, review: &mut Review) {
             users.certificate_validity.as_ref(),
             review,
         );
+    }
+    if let Some(injection) = &spec.injection {
+        let lifetime = injection.lifetime.as_ref();
+        durations("spec.injection.lifetime", lifetime, review);
     }
     for (i, host) in spec.acls.iter().flat_map(|a| a.hosts.iter().enumerate()) {
         if range(host).is_none() {

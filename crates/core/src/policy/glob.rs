@@ -2,7 +2,7 @@
 //! nobody has to remember what is escaped.
 
 /// What stands for the object's namespace.
-const NAMESPACE: &str = "{namespace}";
+pub(super) const NAMESPACE: &str = "{namespace}";
 
 /// Whether `text` is what `pattern` says, where `*` stands for any characters.
 #[must_use]

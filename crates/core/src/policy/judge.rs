@@ -62,7 +62,10 @@ impl Compiled {
             match scope(&policy.spec.match_, asked) {
                 Scope::Out => {}
                 Scope::In => judge(policy, &typed, asked, standing, &mut findings),
-                Scope::Unknown => unknown(policy, asked, &mut findings),
+                Scope::Unknown => {
+                    let said = unknown(&policy.name, policy.spec.enforcement, asked.namespace);
+                    findings.extend(said);
+                }
             }
         }
         if asked.creates() && !standing {
@@ -111,18 +114,14 @@ fn said(rule: &Rule, asked: &Asked<'_>) -> String {
 }
 
 /// A policy goes by the labels of a namespace that nobody could tell: what it forbids is not let in meanwhile.
-fn unknown(policy: &Policy, asked: &Asked<'_>, findings: &mut Vec<Finding>) {
-    if policy.spec.enforcement == Enforcement::Audit {
-        return;
-    }
-    findings.push(Finding {
-        policy: policy.name.clone(),
+pub(super) fn unknown(policy: &str, enforcement: Enforcement, namespace: &str) -> Option<Finding> {
+    (enforcement != Enforcement::Audit).then(|| Finding {
+        policy: policy.to_owned(),
         rule: "match.namespaceSelector".to_owned(),
         path: "metadata.namespace".to_owned(),
         message: format!(
-            "the labels of namespace {:?} are not known, so it cannot be said whether the policy holds: try again",
-            asked.namespace
+            "the labels of namespace {namespace:?} are not known, so it cannot be said whether the policy holds: try again"
         ),
-        outcome: policy.spec.enforcement.into(),
-    });
+        outcome: enforcement.into(),
+    })
 }

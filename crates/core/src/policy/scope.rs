@@ -1,7 +1,9 @@
 //! Which objects a policy speaks of, and which it lets be until a date.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, Time};
 use sdm_api::policy::{KafkaPolicySpec, PolicyException, PolicyMatch};
 use serde_json::Value;
 
@@ -22,23 +24,30 @@ pub(super) enum Scope {
 
 /// Whether `matches` speaks of what is asked about.
 pub(super) fn scope(matches: &PolicyMatch, asked: &Asked<'_>) -> Scope {
+    let cluster = || cluster_of(asked.kind, asked.namespace, asked.name, asked.object);
     if !(matches.kinds.is_empty() || matches.kinds.contains(&asked.kind))
         || !glob::any(&matches.namespaces, asked.namespace)
         || !(matches.labels.is_empty() || labelled(&matches.labels, asked.object))
-        || !(matches.clusters.is_empty() || clustered(&matches.clusters, asked))
+        || !(matches.clusters.is_empty() || clustered(&matches.clusters, cluster()))
     {
         return Scope::Out;
     }
-    let Some(selector) = &matches.namespace_selector else {
+    let labels = || asked.namespace_object.map(labels_of);
+    selected(matches.namespace_selector.as_ref(), labels)
+}
+
+/// Whether a selector selects a namespace with these labels; nobody asks for them where there is none.
+pub(super) fn selected<L: Borrow<BTreeMap<String, String>>>(
+    selector: Option<&LabelSelector>,
+    labels: impl FnOnce() -> Option<L>,
+) -> Scope {
+    let Some(selector) = selector else {
         return Scope::In;
     };
-    let Some(namespace) = asked.namespace_object else {
-        return Scope::Unknown;
-    };
-    if selects(selector, &labels_of(namespace)) {
-        Scope::In
-    } else {
-        Scope::Out
+    match labels() {
+        None => Scope::Unknown,
+        Some(labels) if selects(selector, labels.borrow()) => Scope::In,
+        Some(_) => Scope::Out,
     }
 }
 
@@ -49,9 +58,9 @@ fn labelled(wanted: &BTreeMap<String, String>, object: &Value) -> bool {
         .all(|(key, value)| labels.and_then(|l| l.get(key)).and_then(Value::as_str) == Some(value))
 }
 
-fn clustered(patterns: &[String], asked: &Asked<'_>) -> bool {
-    let Some((namespace, name)) = cluster_of(asked.kind, asked.namespace, asked.name, asked.object)
-    else {
+/// Whether one of `patterns` says the cluster, by namespace and name.
+pub(super) fn clustered(patterns: &[String], cluster: Option<(&str, &str)>) -> bool {
+    let Some((namespace, name)) = cluster else {
         return false;
     };
     patterns
@@ -72,15 +81,17 @@ fn labels_of(object: &Value) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Whether an exception lets the object break `rule`.
-pub(super) fn excepted(spec: &KafkaPolicySpec, rule: &str, asked: &Asked<'_>) -> bool {
-    spec.exceptions.iter().any(|e| {
-        holds(e, asked) && (e.rules.is_empty() || e.rules.iter().any(|named| named == rule))
-    })
-}
-
-fn holds(exception: &PolicyException, asked: &Asked<'_>) -> bool {
-    asked.now.0 < exception.until.0
-        && glob::any(&exception.namespaces, asked.namespace)
-        && glob::any(&exception.names, asked.name)
+/// Whether an exception lets the object of that namespace and name break `rule`.
+pub(super) fn excepted(
+    spec: &KafkaPolicySpec,
+    rule: &str,
+    (namespace, name): (&str, &str),
+    now: &Time,
+) -> bool {
+    let holds = |e: &PolicyException| {
+        now.0 < e.until.0 && glob::any(&e.namespaces, namespace) && glob::any(&e.names, name)
+    };
+    spec.exceptions
+        .iter()
+        .any(|e| holds(e) && (e.rules.is_empty() || e.rules.iter().any(|named| named == rule)))
 }

@@ -94,6 +94,7 @@ fn injected_by(
         Some(Injection::Patch {
             operations,
             warnings,
+            ..
         }) => (apply(pod, &operations), operations, warnings),
         other => panic!("{other:?}"),
     }

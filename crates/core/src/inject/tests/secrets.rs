@@ -206,6 +206,7 @@ fn planned(change: impl FnOnce(&mut Case<'_>)) -> Step {
         lifetime: Some(3000),
         cluster: Some(&cluster),
         labels: Some(&labels),
+        forbidden: None,
         authority_end: Some(END),
         delivered: None,
         least: MIN_SECRET_LIFETIME,
@@ -315,11 +316,13 @@ fn who_may_not_gets_nothing_and_is_told_why() {
         lifetime: Some(3000),
         cluster: Some(&all),
         labels: Some(&labels),
+        forbidden: None,
         authority_end: Some(END),
         delivered: None,
         least: MIN_SECRET_LIFETIME,
         now: NOW,
     };
+    let policy = crate::outcome::Refusal::stands("ForbiddenByPolicy", "");
     #[rustfmt::skip]
     let cases = [
         ("ClusterNotFound", Case { cluster: None, ..case }),
@@ -328,6 +331,7 @@ fn who_may_not_gets_nothing_and_is_told_why() {
         ("NamespaceNotAllowed", Case { cluster: Some(&others), labels: None, ..case }),
         ("PodCertificatesOnly", Case { cluster: Some(&strict), ..case }),
         ("PrincipalTooLong", Case { holder: &long, ..case }),
+        ("ForbiddenByPolicy", Case { forbidden: Some(&policy), ..case }),
         ("ClusterNotReady", Case { authority_end: None, ..case }),
     ];
     for (reason, case) in cases {

@@ -27,7 +27,8 @@ pub(super) struct Found<'f> {
 impl Found<'_> {
     /// Adds a finding, unless there is an exception.
     pub fn add(&mut self, rule: &str, path: impl fmt::Display, message: impl Into<String>) {
-        if excepted(self.spec, rule, self.asked) {
+        let place = (self.asked.namespace, self.asked.name);
+        if excepted(self.spec, rule, place, self.asked.now) {
             return;
         }
         self.findings.push(Finding {

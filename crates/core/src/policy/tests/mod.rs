@@ -2,6 +2,7 @@
 
 mod cel;
 mod defaults;
+mod injection;
 mod limits;
 mod properties;
 mod scope;
