@@ -16,14 +16,14 @@ use sdm_tests::process::{Process, Spawn};
 use sdm_tests::wait::until;
 use serde_json::{Value, json};
 
-const PATIENCE: Duration = Duration::from_secs(40);
+pub const PATIENCE: Duration = Duration::from_secs(40);
 const SIGNER: &str = "kafka.sdm.dev/streaming.events";
 
 /// Where the operator is installed.
 const OWN: &str = "sdm-system";
 
 /// Starts a program with the rights of its service account, and no others.
-fn start(plane: &ControlPlane, program: &str, more: &[String]) -> Result<Process> {
+pub fn start(plane: &ControlPlane, program: &str, more: &[String]) -> Result<Process> {
     let [health] = free_ports()?;
     let account = format!("as: 'system:serviceaccount:{OWN}:{program}', token: ");
     let text = std::fs::read_to_string(&plane.kubeconfig)?.replace("token: ", &account);
@@ -42,7 +42,7 @@ fn start(plane: &ControlPlane, program: &str, more: &[String]) -> Result<Process
 }
 
 /// Applies the committed roles.
-fn install_roles(plane: &ControlPlane) -> Result<()> {
+pub fn install_roles(plane: &ControlPlane) -> Result<()> {
     for file in ["00-namespace", "sdm-controller", "sdm-webhook"] {
         let path = sdm_tests::paths::repository().join(format!("deploy/rbac/{file}.yaml"));
         let output = std::process::Command::new(sdm_tests::paths::kubernetes("kubectl"))
@@ -56,7 +56,7 @@ fn install_roles(plane: &ControlPlane) -> Result<()> {
     Ok(())
 }
 
-async fn namespace(plane: &ControlPlane, name: &str, team: &str) -> Result<()> {
+pub async fn namespace(plane: &ControlPlane, name: &str, team: &str) -> Result<()> {
     let namespace: Namespace = serde_json::from_value(json!({
         "metadata": {"name": name, "labels": {"team": team, "pod-security.kubernetes.io/enforce": "restricted"}}
     }))?;
@@ -67,7 +67,7 @@ async fn namespace(plane: &ControlPlane, name: &str, team: &str) -> Result<()> {
 }
 
 /// A Pod as the restricted standard wants it, that asks for an identity.
-fn pod(name: &str, inject: &str) -> Value {
+pub fn pod(name: &str, inject: &str) -> Value {
     let container = json!({
         "name": "app", "image": "example.com/app",
         "securityContext": {
@@ -88,7 +88,11 @@ fn pod(name: &str, inject: &str) -> Value {
     })
 }
 
-async fn create(plane: &ControlPlane, namespace: &str, pod: &Value) -> Result<Pod, kube::Error> {
+pub async fn create(
+    plane: &ControlPlane,
+    namespace: &str,
+    pod: &Value,
+) -> Result<Pod, kube::Error> {
     let pod: Pod = serde_json::from_value(pod.clone()).map_err(kube::Error::SerdeError)?;
     Api::namespaced(plane.client.clone(), namespace)
         .create(&PostParams::default(), &pod)
@@ -96,7 +100,7 @@ async fn create(plane: &ControlPlane, namespace: &str, pod: &Value) -> Result<Po
 }
 
 /// The API server's sentence about a Pod that it does not take.
-async fn refusal(plane: &ControlPlane, namespace: &str, pod: &Value) -> Result<(u16, String)> {
+pub async fn refusal(plane: &ControlPlane, namespace: &str, pod: &Value) -> Result<(u16, String)> {
     match create(plane, namespace, pod).await {
         Err(kube::Error::Api(status)) => Ok((status.code, status.message.clone())),
         other => bail!("not refused: {other:?}"),
@@ -104,7 +108,7 @@ async fn refusal(plane: &ControlPlane, namespace: &str, pod: &Value) -> Result<(
 }
 
 /// Mounts of our volume, and variables of ours, over all containers.
-fn injected(pod: &Pod) -> (usize, usize) {
+pub fn injected(pod: &Pod) -> (usize, usize) {
     let spec = pod.spec.clone().unwrap_or_default();
     let containers: Vec<_> = spec
         .init_containers

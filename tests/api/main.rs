@@ -6,6 +6,7 @@ mod bad_specs;
 mod cases;
 mod convergence;
 mod injection;
+mod injection_secret;
 mod leadership;
 mod property;
 mod verdicts;

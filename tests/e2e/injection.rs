@@ -17,17 +17,17 @@ use serde_json::{Value, json};
 use crate::{KEPT_OUT, PATIENCE, TENANTS, kafka_image, tenants};
 
 /// The service account of every test, in each namespace another one.
-const ACCOUNT: &str = "orders";
+pub const ACCOUNT: &str = "orders";
 const SIGNER: &str = "kafka.sdm.dev/tenants.tenants";
 
 /// A namespace with a topic, a service account and a Pod that has its identity.
-struct Client {
-    space: Space,
-    console: Console,
-    topic: String,
+pub struct Client {
+    pub space: Space,
+    pub console: Console,
+    pub topic: String,
 }
 
-async fn space(prefix: &str) -> Result<Space> {
+pub async fn space(prefix: &str) -> Result<Space> {
     let (node, _) = tenants().await?;
     let space = Space::create(&node, TENANTS, prefix).await?;
     let account: ServiceAccount = serde_json::from_value(json!({"metadata": {"name": ACCOUNT}}))?;
@@ -38,7 +38,7 @@ async fn space(prefix: &str) -> Result<Space> {
 }
 
 impl Client {
-    async fn new(prefix: &str, lifetime: &str) -> Result<Self> {
+    pub async fn new(prefix: &str, lifetime: &str) -> Result<Self> {
         let space = space(prefix).await?;
         let topic = space.topic("orders", json!({"partitions": 1})).await?;
         let image = kafka_image(&space.node).await?;
@@ -53,7 +53,7 @@ impl Client {
         })
     }
 
-    async fn allow(&self) -> Result<()> {
+    pub async fn allow(&self) -> Result<()> {
         let spec = json!({
             "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT}],
             "roles": ["producer", "consumer"],
@@ -68,13 +68,13 @@ impl Client {
     }
 
     /// Writes a line with Kafka's own tool.
-    async fn java_writes(&self, topic: &str, line: &str) -> Result<Said> {
+    pub async fn java_writes(&self, topic: &str, line: &str) -> Result<Said> {
         let tool = java("kafka-console-producer", topic, "");
         self.console.run(&format!("echo {line} | {tool}")).await
     }
 
     /// Reads one line with Kafka's own tool.
-    async fn java_reads(&self, topic: &str) -> Result<Said> {
+    pub async fn java_reads(&self, topic: &str) -> Result<Said> {
         let group = format!(
             "--group {}.tool --from-beginning --max-messages 1 --timeout-ms 20000",
             self.space.name
@@ -84,30 +84,30 @@ impl Client {
             .await
     }
 
-    async fn kcat(&self, topic: &str, arguments: &str) -> Result<Said> {
+    pub async fn kcat(&self, topic: &str, arguments: &str) -> Result<Said> {
         self.console.run(&kcat(MOUNT, topic, arguments)).await
     }
 
     /// The certificate that is mounted now.
-    async fn certificate(&self) -> Result<String> {
+    pub async fn certificate(&self) -> Result<String> {
         let certificate = self.console.run(&format!("cat {MOUNT}/tls.crt")).await?;
         certificate.done()
     }
 
-    async fn end(self) -> Result<()> {
+    pub async fn end(self) -> Result<()> {
         self.space.close().await
     }
 }
 
 /// A command line of Kafka's Java tools, with what was injected and nothing else.
-fn java(tool: &str, topic: &str, arguments: &str) -> String {
+pub fn java(tool: &str, topic: &str, arguments: &str) -> String {
     format!(
         "{tool}.sh --bootstrap-server $KAFKA_BOOTSTRAP_SERVERS --command-config {MOUNT}/client.properties \
          --topic {topic} {arguments}"
     )
 }
 
-fn kcat(directory: &str, topic: &str, arguments: &str) -> String {
+pub fn kcat(directory: &str, topic: &str, arguments: &str) -> String {
     format!("kcat -q -F {directory}/librdkafka.properties -t {topic} {arguments}")
 }
 
@@ -172,6 +172,20 @@ async fn injected_pods_of_two_namespaces_do_what_their_own_account_may() -> Resu
     Ok(())
 }
 
+/// A script that logs in anew for each record, until there is a file `/tmp/enough`, with what is mounted at that moment, read
+/// as a whole.
+pub fn anew(topic: &str) -> String {
+    format!(
+        "n=0; while [ ! -e /tmp/enough ]; do \
+           d=$(readlink {MOUNT}/..data); rm -rf /tmp/copy; cp -rL {MOUNT}/..data/ /tmp/copy 2>/dev/null; \
+           [ \"$d\" = \"$(readlink {MOUNT}/..data)\" ] || continue; \
+           sed -i 's#{MOUNT}/#/tmp/copy/#' /tmp/copy/librdkafka.properties; n=$((n+1)); \
+           if echo anew-$n | {} 2>/tmp/anew.err; then echo ok $d; \
+           else echo failed $d $(tr '\\n' ' ' </tmp/anew.err); fi; done",
+        kcat("/tmp/copy", topic, "-P")
+    )
+}
+
 /// Renews certificates again and again while clients go on. A kubelet that is started anew asks for new ones at once,
 /// with new keys: it keeps none.
 async fn renewals(count: usize) -> Result<()> {
@@ -189,16 +203,8 @@ async fn renewals(count: usize) -> Result<()> {
             &format!("exec {}", kcat(MOUNT, topic, "-C -u -o beginning")),
         )
         .await?;
-    // And logging in anew for each record, with what is mounted at that moment, read as a whole.
-    let anew = format!(
-        "n=0; while [ ! -e /tmp/enough ]; do \
-           d=$(readlink {MOUNT}/..data); rm -rf /tmp/copy; cp -rL {MOUNT}/..data/ /tmp/copy 2>/dev/null; \
-           [ \"$d\" = \"$(readlink {MOUNT}/..data)\" ] || continue; \
-           sed -i 's#{MOUNT}/#/tmp/copy/#' /tmp/copy/librdkafka.properties; n=$((n+1)); \
-           if echo anew-$n | {} 2>/tmp/anew.err; then echo ok $d; \
-           else echo failed $d $(tr '\\n' ' ' </tmp/anew.err); fi; done",
-        kcat("/tmp/copy", topic, "-P")
-    );
+    // And logging in anew for each record.
+    let anew = anew(topic);
     console.begin("anew", &anew).await?;
     let flows = || async {
         for (name, word) in [
@@ -283,7 +289,7 @@ async fn an_injected_certificate_is_renewed_in_time_by_itself() -> Result<()> {
 }
 
 /// A Pod that runs for a while; `change` makes it what its author would like it to be.
-fn forged(name: &str, image: &str, change: impl FnOnce(&mut Value)) -> Result<Pod> {
+pub fn forged(name: &str, image: &str, change: impl FnOnce(&mut Value)) -> Result<Pod> {
     let mut pod = json!({
         "metadata": {"name": name, "annotations": {"kafka.sdm.dev/inject": "tenants/tenants"}},
         "spec": {

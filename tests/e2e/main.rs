@@ -15,6 +15,7 @@ mod faults;
 mod handshake;
 mod heterogeneous;
 mod injection;
+mod injection_secret;
 mod logins;
 mod namespaces;
 mod operator;

@@ -33,6 +33,20 @@ pub struct ControlPlane {
 impl ControlPlane {
     /// Starts one; the directory's name tells runs apart.
     pub async fn start(name: &str) -> Result<Self> {
+        // Certificates for Pods, as the local node serves them.
+        let served = [
+            "--feature-gates=PodCertificateRequest=true,ClusterTrustBundle=true,ClusterTrustBundleProjection=true",
+            "--runtime-config=certificates.k8s.io/v1beta1=true",
+        ];
+        Self::start_with(name, &served).await
+    }
+
+    /// Starts one as Kubernetes is unless told otherwise: it serves no certificates for Pods.
+    pub async fn start_plain(name: &str) -> Result<Self> {
+        Self::start_with(name, &[]).await
+    }
+
+    async fn start_with(name: &str, more: &[&str]) -> Result<Self> {
         sdm_runtime::crypto::install();
         let dir = paths::repository().join(format!("target/tests/{name}-{}", std::process::id()));
         if dir.exists() {
@@ -90,11 +104,9 @@ impl ControlPlane {
                 "--service-cluster-ip-range=10.77.0.0/16".to_owned(),
                 "--disable-admission-plugins=ServiceAccount".to_owned(),
                 "--endpoint-reconciler-type=none".to_owned(),
-                // Certificates for Pods, as the local node serves them.
-                "--feature-gates=PodCertificateRequest=true,ClusterTrustBundle=true,ClusterTrustBundleProjection=true"
-                    .to_owned(),
-                "--runtime-config=certificates.k8s.io/v1beta1=true".to_owned(),
-            ],
+            ]
+            .into_iter()
+            .chain(more.iter().map(|&argument| argument.to_owned())),
             dir.join("apiserver.log"),
         )
         .start()?;
