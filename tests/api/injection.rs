@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::api::{DeleteParams, PostParams};
 use kube::{Api, ResourceExt};
 use rcgen::{KeyPair, PublicKeyData, SigningKey};
-use sdm_api::KafkaCluster;
+use sdm_api::{KafkaCluster, KafkaPolicy};
 use sdm_runtime::pki::inspect;
 use sdm_tests::control_plane::{ControlPlane, free_ports};
 use sdm_tests::process::{Process, Spawn};
@@ -276,6 +276,25 @@ async fn a_pod_that_asks_is_taken_as_it_is_patched_and_its_certificate_is_signed
             answered.status
         );
     }
+
+    // A policy that came since forbids the certificate, which no webhook was asked about.
+    let policy: KafkaPolicy = serde_json::from_value(json!({
+        "apiVersion": "kafka.sdm.dev/v1beta1", "kind": "KafkaPolicy", "metadata": {"name": "short"},
+        "spec": {"match": {"namespaces": ["shop"]}, "injection": {"lifetime": {"max": "59m"}}}
+    }))?;
+    Api::all(plane.client.clone())
+        .create(&PostParams::default(), &policy)
+        .await?;
+    let denied = until("a denial by policy", PATIENCE, || async {
+        let (_, answered) = request(&plane, "shop", SIGNER).await?;
+        Ok((said(&answered).0 == "Denied").then_some(answered))
+    })
+    .await?;
+    ensure!(
+        said(&denied).1 == "ForbiddenByPolicy",
+        "{:?}",
+        denied.status
+    );
 
     // A webhook that is down holds up no Pod.
     webhook.kill();

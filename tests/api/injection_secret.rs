@@ -21,10 +21,16 @@ use crate::injection::{PATIENCE, create, injected, install_roles, namespace, pod
 /// The annotation that asks.
 const ASKS: &str = "kafka.sdm.dev/inject";
 
+fn controller(plane: &ControlPlane) -> Result<Process> {
+    let arguments = ["--leader-elect=false", "--least-secret-lifetime=3"];
+    start(plane, "sdm-controller", &arguments.map(str::to_owned))
+}
+
 /// A control plane with a cluster that lets the team `shop` in.
 struct World {
     plane: ControlPlane,
-    _programs: [Process; 2],
+    _webhook: Process,
+    controller: Process,
 }
 
 impl World {
@@ -40,8 +46,7 @@ impl World {
             format!("--url=https://127.0.0.1:{port}"),
         ];
         let webhook = start(&plane, "sdm-webhook", &listen)?;
-        let alone = ["--leader-elect=false", "--least-secret-lifetime=3"].map(str::to_owned);
-        let controller = start(&plane, "sdm-controller", &alone)?;
+        let controller = controller(&plane)?;
         let cluster: KafkaCluster = serde_json::from_value(json!({
             "apiVersion": "kafka.sdm.dev/v1beta1", "kind": "KafkaCluster", "metadata": {"name": "events"},
             "spec": {
@@ -53,7 +58,8 @@ impl World {
         clusters.create(&PostParams::default(), &cluster).await?;
         Ok(Self {
             plane,
-            _programs: [webhook, controller],
+            _webhook: webhook,
+            controller,
         })
     }
 
@@ -176,8 +182,10 @@ impl Delivered {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_secret_of_an_account_comes_is_renewed_and_goes_with_it() -> Result<()> {
-    let world = World::start("injection-secret").await?;
-    world.account("shop", "orders").await?;
+    let mut world = World::start("injection-secret").await?;
+    for account in ["orders", "later"] {
+        world.account("shop", account).await?;
+    }
     // The first that is patched shows that API servers know of the webhook.
     let first = until("a Pod to be injected", PATIENCE, || async {
         let name = format!("first-{}", rand::random::<u32>());
@@ -257,6 +265,14 @@ async fn the_secret_of_an_account_comes_is_renewed_and_goes_with_it() -> Result<
         Ok(Delivered::of(now).ok())
     })
     .await?;
+
+    // Another controller finds it as it should be, and renews nothing.
+    world.controller.kill();
+    world.controller = controller(&world.plane)?;
+    let version = world.secret("orders").await?.map(|s| s.resource_version());
+    world.admit("later", "later").await?;
+    world.delivered("later").await?;
+    ensure!(world.secret("orders").await?.map(|s| s.resource_version()) == version);
 
     // It goes with the account, and comes back with the next one of that name.
     let accounts: Api<ServiceAccount> = Api::namespaced(world.plane.client.clone(), "shop");

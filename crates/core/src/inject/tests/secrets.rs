@@ -94,6 +94,9 @@ fn lifetimes_are_bounded_by_what_gives_the_key() {
     }
 }
 
+/// What somebody makes of a Pod.
+type Change = fn(&mut Value);
+
 /// A Pod as it is stored, in Secret mode.
 fn stored() -> Value {
     injected_by(&pod(), &open(), false).0
@@ -118,7 +121,7 @@ fn a_pod_needs_the_secret_of_its_own_account_and_of_nobody_else() {
         needed(&pod)
     };
     let sources = |pod: &mut Value| pod["spec"]["volumes"][1]["projected"]["sources"].take();
-    let nothing: [(&str, fn(&mut Value)); 10] = [
+    let nothing: [(&str, Change); 10] = [
         ("label", |p| p["metadata"]["labels"] = json!(null)),
         ("other label", |p| {
             p["metadata"]["labels"]["kafka.sdm.dev/injected"] = json!("pod-certificate");
