@@ -68,10 +68,8 @@ async fn pods_with_a_secret_do_what_their_own_account_may() -> Result<()> {
         for client in &clients {
             let said = client.java_writes(&client.topic, "early").await?;
             ensure!(said.is_denied(), "before the ACL: {said:?}");
-            let files = client
-                .console
-                .run(&format!("ls {MOUNT}; echo x >{MOUNT}/tls.key"));
-            let files = files.await?;
+            let look = format!("ls {MOUNT}; echo x >{MOUNT}/tls.key");
+            let files = client.console.run(&look).await?;
             let listed: Vec<_> = files.out.split_whitespace().collect();
             ensure!(
                 listed
