@@ -98,6 +98,12 @@ impl Asking {
         name: &str,
         until: Instant,
     ) -> Verdict {
+        if !eviction::can_be(namespace, name) {
+            return Verdict::Allow;
+        }
+        if !Question::is_id(&request.uid) {
+            return Verdict::Deny("a question with a uid as API servers give them".to_owned());
+        }
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
         let asked = async {
             // One that is not there is the API server's to refuse.

@@ -16,6 +16,7 @@ use sdm_core::Review;
 use sdm_core::around::Around;
 use sdm_core::kinds::{self, Kind};
 use sdm_core::policy::{Asked, Client as KafkaClient, Compiled, Findings, World};
+use sdm_core::validate::dns_label;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -102,12 +103,18 @@ impl Policies {
         }
     }
 
+    /// The same, but `client` is asked for namespaces that nobody has told of.
+    #[must_use]
+    pub fn asking(self, client: Client) -> Self {
+        Self {
+            client: Some(client),
+            ..self
+        }
+    }
+
     /// Nothing known yet; `client` is asked for namespaces that nobody has told of.
     pub(crate) fn unknown(client: Client) -> Self {
-        Self {
-            known: Arc::default(),
-            client: Some(client),
-        }
+        Self::default().asking(client)
     }
 
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, Known> {
@@ -129,9 +136,13 @@ impl Policies {
         let (Some(client), Some(name)) = (&self.client, request.namespace.as_deref()) else {
             return;
         };
+        // No other can be there, and who sends one must get no question to the API server out of it, nor a place here.
+        if !dns_label(name) {
+            return;
+        }
         {
             let known = self.read();
-            if name.is_empty() || known.world.knows_namespace(name) {
+            if known.world.knows_namespace(name) {
                 return;
             }
         }

@@ -11,6 +11,8 @@ use k8s_openapi::api::core::v1::Pod;
 use sdm_api::names;
 use serde::{Deserialize, Serialize};
 
+use crate::validate::{dns_label, dns_name};
+
 /// The ConfigMap in which evictions are asked for.
 pub const QUESTIONS: &str = "sdm-evictions";
 /// Annotation of Pods: the answer to the last question.
@@ -36,6 +38,14 @@ impl Question {
     #[must_use]
     pub fn key(namespace: &str, pod: &str) -> String {
         format!("{namespace}.{pod}")
+    }
+
+    /// Whether `id` is one that API servers give to their questions. It stands in the ConfigMap, and whoever reaches the
+    /// webhook can send it anything.
+    #[must_use]
+    pub fn is_id(id: &str) -> bool {
+        let inner = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+        !id.is_empty() && id.len() <= 64 && id.bytes().all(inner)
     }
 
     /// As it stands in the ConfigMap.
@@ -151,6 +161,12 @@ pub fn answered(pod: &Pod, id: &str) -> Option<Verdict> {
     })
 }
 
+/// Whether there can be a Pod of that name. Who asks for another must not get a question to the API server out of it.
+#[must_use]
+pub fn can_be(namespace: &str, pod: &str) -> bool {
+    dns_label(namespace) && dns_name(pod)
+}
+
 /// The sentence for whoever wanted the Pod evicted.
 #[must_use]
 pub fn refusal(namespace: &str, pod: &str, waits_for: &str) -> String {
@@ -212,6 +228,27 @@ mod tests {
         let of = |now| Question::of(&data, "ns", now);
         assert_eq!(of(100 + QUESTION_S), [("a-1".to_owned(), question)].into());
         assert!(of(101 + QUESTION_S).is_empty());
+    }
+
+    #[test]
+    fn what_can_be_no_pod_or_no_question_is_told_apart() {
+        assert!(can_be("kafka", "events-0") && can_be("kafka", "a.b"));
+        for (namespace, pod) in [
+            ("", "a"),
+            ("a", ""),
+            ("a.b", "c"),
+            ("a", "b?watch=true"),
+            ("..", "a"),
+            ("a", "../secrets/x"),
+            ("a", "b."),
+            ("A", "b"),
+        ] {
+            assert!(!can_be(namespace, pod), "{namespace} {pod}");
+        }
+        assert!(Question::is_id("705ab4f5-6393-11e8-b7cc-42010a800002"));
+        for id in ["", "a b", "a\n", &"a".repeat(65)] {
+            assert!(!Question::is_id(id), "{id:?}");
+        }
     }
 
     #[test]

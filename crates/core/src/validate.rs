@@ -18,6 +18,7 @@ use sdm_api::KafkaCluster;
 
 pub use config::reserved_because;
 pub use observed::against_observed;
+pub use syntax::{dns_label, dns_name};
 
 use crate::resolve::{Resolved, resolve};
 use crate::violation::Review;

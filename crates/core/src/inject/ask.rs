@@ -8,6 +8,7 @@ use sdm_api::inject::{
 use sdm_api::{InjectionMode, KafkaCluster};
 
 use crate::user::parse_duration;
+use crate::validate::dns_label;
 use crate::violation::Violation;
 
 /// Annotation of Pods that a kubelet runs from a file and only mirrors to the API server.
@@ -96,7 +97,7 @@ pub fn asked(pod: &Pod, namespace: &str) -> Result<Option<Asked>, Violation> {
         return Ok(None);
     }
     let (of, cluster) = wanted.split_once('/').unwrap_or((namespace, wanted));
-    if !is_label(of) || !is_label(cluster) {
+    if !dns_label(of) || !dns_label(cluster) {
         return Err(Violation::invalid(
             path(ANNOTATION),
             format!(
@@ -154,14 +155,4 @@ pub(crate) fn written(seconds: i64) -> String {
         s if s % 60 == 0 => format!("{}m", s / 60),
         s => format!("{s}s"),
     }
-}
-
-/// Whether `text` is a DNS label: names of namespaces and clusters are.
-fn is_label(text: &str) -> bool {
-    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    !text.is_empty()
-        && text.len() <= 63
-        && text.chars().all(inner)
-        && !text.starts_with('-')
-        && !text.ends_with('-')
 }

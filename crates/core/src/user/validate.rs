@@ -245,7 +245,7 @@ fn delivery(user: &KafkaUser, secret: &SecretTemplate, review: &mut Review) {
         );
     }
     let name = user.secret_name();
-    if name.len() > 253 || !name.split('.').all(syntax::dns_label) {
+    if !syntax::dns_name(name) {
         review.invalid(
             "spec.secret.name",
             format!(

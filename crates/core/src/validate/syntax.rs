@@ -1,13 +1,20 @@
 //! The shapes of names: DNS labels, label keys, image references.
 
-/// What Kubernetes calls a DNS label.
-pub(crate) fn dns_label(text: &str) -> bool {
+/// What Kubernetes calls a DNS label: names of namespaces are.
+#[must_use]
+pub fn dns_label(text: &str) -> bool {
     let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     !text.is_empty()
         && text.len() <= 63
         && text.bytes().all(inner)
         && !text.starts_with('-')
         && !text.ends_with('-')
+}
+
+/// What Kubernetes calls a DNS subdomain: names of most objects are.
+#[must_use]
+pub fn dns_name(text: &str) -> bool {
+    text.len() <= 253 && text.split('.').all(dns_label)
 }
 
 /// A DNS label that starts with a letter, as names of Services must.

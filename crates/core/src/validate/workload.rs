@@ -24,7 +24,7 @@ const HEAP_OPTIONS: [&str; 6] = [
 pub(super) fn check(spec: &KafkaClusterSpec, meant: &Resolved, review: &mut Review) {
     image(spec.image.as_ref(), "spec.image", review);
     for (i, name) in spec.image_pull_secrets.iter().enumerate() {
-        if name.is_empty() || name.len() > 253 || !name.split('.').all(syntax::dns_label) {
+        if !syntax::dns_name(name) {
             review.invalid(
                 format!("spec.imagePullSecrets[{i}]"),
                 format!("{name:?} is no name of a Secret"),
