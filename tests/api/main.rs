@@ -5,6 +5,7 @@ mod admission;
 mod bad_specs;
 mod cases;
 mod convergence;
+mod hostile;
 mod injection;
 mod injection_secret;
 mod leadership;

@@ -18,3 +18,4 @@ pub mod simulation;
 pub mod space;
 pub mod view;
 pub mod wait;
+pub mod webhook;

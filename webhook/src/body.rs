@@ -1,7 +1,8 @@
 //! Reading a request's body: bounded for one request and for all of them together.
 //!
-//! A body counts against the common budget as it arrives, so that a sender who promises much and sends slowly holds
-//! nothing. Whoever waits for room waits until its deadline.
+//! What is small, as nearly every review is, never waits for what is large. Small bodies count as they arrive, so that a
+//! sender who promises much and sends slowly holds nothing. A large one waits until it may become as large as any: two
+//! that have half of what they need would wait for each other. Whoever waits for room waits until its deadline.
 
 use std::sync::Arc;
 
@@ -14,22 +15,34 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// An update carries the object twice, and an API server takes objects of up to 3 MiB.
 pub const LIMIT: usize = 8 * 1024 * 1024;
-/// What all bodies being read or judged may take together.
-const BUDGET: usize = 32 * 1024 * 1024;
+/// Up to here a body is small.
+const SMALL: usize = 64 * 1024;
+/// What all small bodies being read or judged may take together.
+const SMALL_BUDGET: usize = 8 * 1024 * 1024;
+/// How many large ones are read or judged at once.
+const LARGE_AT_ONCE: usize = 2;
 
 /// A body that counts against the budget until dropped.
+#[derive(Default)]
 pub struct Counted {
     pub bytes: Vec<u8>,
-    _permit: Option<OwnedSemaphorePermit>,
+    small: Option<OwnedSemaphorePermit>,
+    large: Option<OwnedSemaphorePermit>,
 }
 
 /// The common budget. Clones share it.
 #[derive(Clone)]
-pub struct Budget(Arc<Semaphore>);
+pub struct Budget {
+    small: Arc<Semaphore>,
+    large: Arc<Semaphore>,
+}
 
 impl Default for Budget {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(BUDGET)))
+        Self {
+            small: Arc::new(Semaphore::new(SMALL_BUDGET)),
+            large: Arc::new(Semaphore::new(LARGE_AT_ONCE)),
+        }
     }
 }
 
@@ -45,10 +58,7 @@ impl Budget {
         if announced(headers).is_some_and(|length| length > LIMIT) {
             return Err(TOO_LARGE);
         }
-        let mut counted = Counted {
-            bytes: Vec::new(),
-            _permit: None,
-        };
+        let mut counted = Counted::default();
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|_| (StatusCode::BAD_REQUEST, "the body broke off\n"))?;
             let Ok(data) = frame.into_data() else {
@@ -62,13 +72,23 @@ impl Budget {
         Ok(counted)
     }
 
+    /// The semaphores are never closed, so there is always a permit in the end.
     async fn take(&self, counted: &mut Counted, data: &Bytes) {
-        // A piece is smaller than LIMIT, so the number fits; the semaphore is never closed.
-        let size = u32::try_from(data.len()).unwrap_or(u32::MAX);
-        if let Ok(permit) = Arc::clone(&self.0).acquire_many_owned(size).await {
-            match &mut counted._permit {
-                Some(held) => held.merge(permit),
-                none => *none = Some(permit),
+        if counted.large.is_none() {
+            let total = counted.bytes.len() + data.len();
+            if total <= SMALL {
+                let size = u32::try_from(data.len()).unwrap_or(u32::MAX);
+                let more = Arc::clone(&self.small).acquire_many_owned(size).await;
+                match (&mut counted.small, more) {
+                    (Some(held), Ok(more)) => held.merge(more),
+                    (none, more) => *none = more.ok(),
+                }
+            } else {
+                // While it waits it keeps the little it has: what is read is there.
+                counted.large = Arc::clone(&self.large).acquire_owned().await.ok();
+                counted.small = None;
+                // At once, and not doubled and copied again and again; pages that are never written to are none.
+                counted.bytes.reserve_exact(LIMIT - counted.bytes.len());
             }
         }
         counted.bytes.extend_from_slice(data);

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::extent::{OBJECT, exceeds};
 use crate::policies::Policies;
 use crate::review::Request;
 
@@ -95,6 +96,9 @@ pub fn decide(request: &Request<'_>, policies: &Policies) -> Verdict {
     if is_going(object) {
         return Verdict::default();
     }
+    if exceeds(object.get(), OBJECT) {
+        return Verdict::refused(&format!("the object has more than {OBJECT} values"));
+    }
     let Some(object) = value(object) else {
         return Verdict::refused("the object cannot be read");
     };
@@ -138,7 +142,8 @@ pub fn defaulted(request: &Request<'_>, policies: &Policies) -> Option<(Value, V
 }
 
 fn value(object: &RawValue) -> Option<Value> {
-    serde_json::from_str(object.get()).ok()
+    let text = Some(object.get()).filter(|text| !exceeds(text, OBJECT));
+    serde_json::from_str(text?).ok()
 }
 
 fn find(request: &Request<'_>) -> Option<&'static Kind> {

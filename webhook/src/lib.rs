@@ -1,7 +1,7 @@
 //! The admission webhook as a library, so that tests drive it in process.
 //!
 //! `review` is the wire's shape, `decide` the verdict, `policies` and `watch` what it goes by, `server` the HTTP around
-//! it, `audit` what exists already, `evict` the review of evictions, `inject` that of Pods that ask for an identity, `registration` how API servers
+//! it, `body` and `extent` its bounds, `audit` what exists already, `evict` the review of evictions, `inject` that of Pods that ask for an identity, `registration` how API servers
 //! learn of it. What is valid is decided by `sdm-core`, with the very function the controller runs; certificates and
 //! connections are `sdm-runtime`'s.
 
@@ -9,6 +9,7 @@ pub mod audit;
 mod body;
 pub mod decide;
 pub mod evict;
+mod extent;
 pub mod inject;
 pub mod policies;
 pub mod registration;

@@ -7,6 +7,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::extent;
+
 /// The only version of the review there is.
 pub const API_VERSION: &str = "admission.k8s.io/v1";
 /// The review's kind.
@@ -63,7 +65,7 @@ pub struct UserInfo {
     #[serde(default)]
     pub username: String,
     /// The groups it is in.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "extent::few")]
     pub groups: Vec<String>,
 }
 

@@ -277,6 +277,17 @@ async fn the_namespace_is_the_requests_whatever_the_object_says() {
     assert_eq!(answer["status"]["code"], 403, "{answer}");
 }
 
+/// Read into memory it would be a thousand times as much.
+#[tokio::test]
+async fn a_pod_of_a_million_empty_containers_is_refused() {
+    let mut dense = pod(Some("streaming/events"));
+    dense["spec"]["containers"] = vec![json!({}); 1_000_000].into();
+    let answer = ask("shop", "CREATE", &dense).await;
+    assert_eq!(answer["status"]["code"], 422, "{answer}");
+    let message = answer["status"]["message"].as_str().unwrap();
+    assert!(message.contains("more than 10000 values"), "{message}");
+}
+
 #[tokio::test]
 async fn a_pod_that_cannot_be_read_is_refused_without_a_word_of_its_content() {
     let mut strange = pod(Some("streaming/events"));

@@ -6,7 +6,7 @@ use axum::{
     body::Body,
     http::{Request, StatusCode},
 };
-use futures::stream;
+use futures::{StreamExt, stream};
 use http_body_util::BodyExt;
 use sdm_webhook::{policies::Policies, server};
 use serde_json::{Value, json};
@@ -253,6 +253,29 @@ async fn a_stored_object_that_became_invalid_can_be_labelled_and_says_so() {
     );
 }
 
+/// Read into memory it would be thirty times as much; and somebody who is in a million groups is nobody.
+#[tokio::test]
+async fn what_is_little_text_and_much_memory_is_refused() {
+    let dense = with(
+        cluster(),
+        "/spec",
+        "pools",
+        vec![json!({}); 1_000_000].into(),
+    );
+    let answer = review(&asked("CREATE", dense.clone(), Value::Null)).await;
+    let message = answer["status"]["message"].as_str().unwrap();
+    assert!(message.contains("more than 50000 values"), "{message}");
+    // One that is stored already is in nobody's way.
+    for (operation, object) in [("UPDATE", cluster()), ("DELETE", Value::Null)] {
+        let answer = review(&asked(operation, object, dense.clone())).await;
+        assert_eq!(answer["allowed"], true, "{answer}");
+    }
+    let mut popular = asked("CREATE", cluster(), Value::Null);
+    popular["request"]["userInfo"]["groups"] = vec![json!(""); 1_000_000].into();
+    let answer = review(&popular).await;
+    assert_eq!(answer["status"]["code"], 400, "{answer}");
+}
+
 #[tokio::test]
 async fn kinds_of_others_are_none_of_our_business() {
     let mut foreign = asked("CREATE", json!({"anything": true}), Value::Null);
@@ -396,6 +419,67 @@ async fn a_body_that_never_ends_is_given_up_before_the_caller_does() {
     .await;
     assert_eq!(status, StatusCode::REQUEST_TIMEOUT);
     assert!(began.elapsed() < std::time::Duration::from_secs(2));
+}
+
+/// Sends to routes that others send to as well, and waits for the answer's status.
+async fn sent(routes: axum::Router, timeout: &str, body: Body) -> StatusCode {
+    let request = Request::post(format!("/validate?timeout={timeout}"))
+        .header("content-type", "application/json")
+        .body(body)
+        .unwrap();
+    routes.oneshot(request).await.unwrap().status()
+}
+
+fn in_pieces(body: String) -> impl futures::Stream<Item = Result<Vec<u8>, std::io::Error>> {
+    let pieces: Vec<_> = body
+        .into_bytes()
+        .chunks(64 * 1024)
+        .map(|piece| Ok(piece.to_vec()))
+        .collect();
+    // Each when the others had their turn.
+    stream::iter(pieces).then(async |piece| {
+        tokio::task::yield_now().await;
+        piece
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_sends_much_and_slowly_holds_up_nobody_for_long() {
+    let routes = server::router(Policies::fixed(&[], &[]));
+    let slow = || {
+        let body = in_pieces("[".repeat(5 * MIB)).chain(stream::pending());
+        tokio::spawn(sent(routes.clone(), "30s", Body::from_stream(body)))
+    };
+    let slow: Vec<_> = (0..20).map(|_| slow()).collect();
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+    let began = tokio::time::Instant::now();
+    let small = asked("CREATE", cluster(), Value::Null).to_string();
+    assert_eq!(
+        sent(routes.clone(), "5s", small.into()).await,
+        StatusCode::OK
+    );
+    assert!(began.elapsed().is_zero(), "a small one waited");
+    for slow in slow {
+        assert_eq!(slow.await.unwrap(), StatusCode::REQUEST_TIMEOUT);
+    }
+    assert!(began.elapsed() < std::time::Duration::from_secs(6));
+    let large = sized(8 * MIB);
+    assert_eq!(sent(routes, "5s", large.into()).await, StatusCode::OK);
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_ones_at_once_wait_for_their_turn_and_not_for_each_other() {
+    let routes = server::router(Policies::fixed(&[], &[]));
+    let large = sized(8 * MIB);
+    let all = (0..20).map(|_| {
+        let body = Body::from_stream(in_pieces(large.clone()));
+        tokio::spawn(sent(routes.clone(), "5s", body))
+    });
+    for one in all.collect::<Vec<_>>() {
+        assert_eq!(one.await.unwrap(), StatusCode::OK);
+    }
 }
 
 #[tokio::test]

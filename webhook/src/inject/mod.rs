@@ -35,6 +35,7 @@ pub use known::Known;
 use crate::{
     body::Budget,
     decide::Verdict,
+    extent::{POD, exceeds},
     policies::Policies,
     review::{Request, Response},
     server::{self, Labels},
@@ -98,6 +99,13 @@ fn review(request: &Request<'_>, known: &Known, policies: &Policies) -> (Labels,
 
 /// What is wrong, or what has to be added.
 fn judge(request: &Request<'_>, known: &Known, policies: &Policies) -> (Verdict, Vec<Operation>) {
+    let refused = |violations| {
+        let verdict = Verdict {
+            violations,
+            ..Verdict::default()
+        };
+        (verdict, Vec::new())
+    };
     let sub_resource = request.sub_resource.as_deref().unwrap_or_default();
     let created = request.operation == "CREATE" && sub_resource.is_empty();
     let Some(object) = request
@@ -106,13 +114,10 @@ fn judge(request: &Request<'_>, known: &Known, policies: &Policies) -> (Verdict,
     else {
         return Default::default();
     };
-    let refused = |violations| {
-        let verdict = Verdict {
-            violations,
-            ..Verdict::default()
-        };
-        (verdict, Vec::new())
-    };
+    if exceeds(object.get(), POD) {
+        let message = format!("the Pod has more than {POD} values");
+        return refused(vec![Violation::invalid("", message)]);
+    }
     let pod: Pod = match serde_json::from_str(object.get()) {
         Ok(pod) => pod,
         Err(error) => {
@@ -165,8 +170,11 @@ fn judge(request: &Request<'_>, known: &Known, policies: &Policies) -> (Verdict,
     })
 }
 
-/// Whether an object asks for anything at all.
+/// Whether an object asks for anything at all. One that is too large to be looked at does: others are not sent here.
 fn asks(object: Option<&serde_json::value::RawValue>) -> bool {
+    if object.is_some_and(|object| exceeds(object.get(), POD)) {
+        return true;
+    }
     #[derive(Default, Deserialize)]
     struct Metadata {
         annotations: Option<BTreeMap<String, String>>,

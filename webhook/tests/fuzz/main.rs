@@ -69,11 +69,10 @@ fn routes() -> (Router, Arc<Mutex<Seen>>) {
     }
     writer.apply_watcher_event(&Event::InitDone);
     let policies = Policies::fixed(&corpus::policies(), &world).asking(client.clone());
-    let router = server::router(policies)
+    let known = inject::Known::of(clusters, namespaces, true);
+    let router = server::router(policies.clone())
         .merge(evict::router(client, "sdm-system"))
-        .merge(inject::router(inject::Known::of(
-            clusters, namespaces, true,
-        )));
+        .merge(inject::router(known, policies));
     (router, seen)
 }
 
