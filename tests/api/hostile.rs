@@ -2,6 +2,7 @@
 //! no TLS at all, while API servers go on asking. Those are answered, every time; the others are let go, and take with
 //! them what was opened for them. What bodies are made of is the fuzz test's subject, beside the webhook.
 
+mod dense;
 mod peers;
 
 use std::sync::Arc;
@@ -22,6 +23,8 @@ use peers::{PEERS, Peer};
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Of each kind at a time: together fewer than the webhook serves at once.
 const EACH: usize = 25;
+/// Most of what its Pod may have.
+const PEAK_KB: u64 = 100 * 1024;
 /// More than the webhook serves at once.
 const CROWD: usize = 600;
 /// How much more may be resident afterwards: buffers that are kept, and not one for each that came.
@@ -119,6 +122,9 @@ async fn nobody_is_held_up_and_nothing_is_left_behind() -> Result<()> {
             .context("8 MiB")?;
     }
 
+    if std::env::var_os("DENSE").is_some() {
+        dense::visit(&webhook).await?;
+    }
     // The first visit is when buffers are made that are kept.
     visit(&webhook).await?;
     settled(&webhook, open).await?;
@@ -147,6 +153,11 @@ async fn nobody_is_held_up_and_nothing_is_left_behind() -> Result<()> {
         before.0,
         after.0
     );
+
+    dense::visit(&webhook).await?;
+    let peak = webhook.process.peak_kb()?;
+    println!("at most {peak} kB were resident");
+    ensure!(peak < PEAK_KB, "{peak} kB were resident");
 
     // Even if nobody else finds room, connections that are there go on, and soon there is room again.
     let crowd = (0..CROWD).map(|_| Peer::Silent.play(&webhook));

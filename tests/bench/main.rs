@@ -1,6 +1,7 @@
 //! Figures next to what a user would use instead, measured in the same minute on
 //! the same cluster: `target/bench/report.json`, a flat object of numbers.
 
+mod admission;
 mod quiet;
 mod scale;
 mod topics;
@@ -27,38 +28,51 @@ const RUNS: usize = 10;
 
 type Figures = BTreeMap<&'static str, f64>;
 
+/// The sections that need a node; all others start what they need.
+const ON_A_NODE: [&str; 5] = ["cluster", "topics", "users", "scale", "quiet"];
+
 /// Without arguments everything is measured, on a cluster made for it; with names of sections only those, on the
 /// cluster that is there.
 #[tokio::main]
 async fn main() -> Result<()> {
-    let node = Node::connect().await?;
     let sections: Vec<String> = std::env::args().skip(1).collect();
     let wants = |section: &str| sections.is_empty() || sections.iter().any(|s| s == section);
     let mut figures = Figures::new();
+    if wants("admission") {
+        admission::measure(&mut figures).await?;
+    }
+    if ON_A_NODE.iter().any(|section| wants(section)) {
+        on_the_node(&wants, &mut figures).await?;
+    }
+    write(&figures)
+}
+
+async fn on_the_node(wants: &impl Fn(&str) -> bool, figures: &mut Figures) -> Result<()> {
+    let node = Node::connect().await?;
     if wants("cluster") {
-        sizes(&mut figures)?;
+        sizes(figures)?;
         node.plugin(&["install"], None)?;
         fresh(&node).await?;
-        cluster_ready(&node, &mut figures).await?;
-        plugin(&node, &mut figures)?;
-        kafka_tools(&node, &mut figures)?;
-        controller_memory(&node, &mut figures).await?;
+        cluster_ready(&node, figures).await?;
+        plugin(&node, figures)?;
+        kafka_tools(&node, figures)?;
+        controller_memory(&node, figures).await?;
     }
     if wants("topics") {
-        topics::measure(&node, &mut figures).await?;
+        topics::measure(&node, figures).await?;
     }
     if wants("users") {
-        users::measure(&node, &mut figures).await?;
+        users::measure(&node, figures).await?;
     }
     if wants("scale") {
         room(&node).await?;
-        scale::measure(&node, &mut figures).await?;
+        scale::measure(&node, figures).await?;
     }
     if wants("quiet") {
         room(&node).await?;
-        quiet::measure(&node, &mut figures).await?;
+        quiet::measure(&node, figures).await?;
     }
-    write(&figures)
+    Ok(())
 }
 
 fn write(figures: &Figures) -> Result<()> {

@@ -95,11 +95,20 @@ impl Process {
 
     /// Resident memory in kilobytes.
     pub fn resident_kb(&self) -> Result<u64> {
+        self.memory_kb("VmRSS:")
+    }
+
+    /// The most that was ever resident, in kilobytes.
+    pub fn peak_kb(&self) -> Result<u64> {
+        self.memory_kb("VmHWM:")
+    }
+
+    fn memory_kb(&self, which: &str) -> Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
         let line = status
             .lines()
-            .find(|l| l.starts_with("VmRSS:"))
-            .context("no VmRSS")?;
+            .find(|l| l.starts_with(which))
+            .context("no such figure")?;
         Ok(line
             .split_whitespace()
             .nth(1)

@@ -127,6 +127,14 @@ pub enum Connection {
 }
 
 impl Connection {
+    /// Another handle of the same connection, for a question at the same time; only HTTP/2 has that.
+    pub fn share(&self) -> Result<Self> {
+        match self {
+            Self::H1(_) => bail!("HTTP/1.1 answers one after the other"),
+            Self::H2(sender) => Ok(Self::H2(sender.clone())),
+        }
+    }
+
     /// Sends a review to `path`, and reads the answer.
     pub async fn ask(&mut self, path: &str, body: Bytes) -> Result<(StatusCode, Bytes)> {
         let request = Request::post(format!("https://127.0.0.1{path}?timeout=5s"))

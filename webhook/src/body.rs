@@ -30,6 +30,13 @@ pub struct Counted {
     large: Option<OwnedSemaphorePermit>,
 }
 
+impl Counted {
+    /// Whether to judge it may take long enough to hold up others.
+    pub fn is_large(&self) -> bool {
+        self.bytes.len() > SMALL
+    }
+}
+
 /// The common budget. Clones share it.
 #[derive(Clone)]
 pub struct Budget {

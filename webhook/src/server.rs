@@ -23,7 +23,10 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, histogram::Histogram},
     registry::Registry,
 };
-use tokio::time::{Instant, timeout};
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, timeout},
+};
 use tracing::field::Empty;
 
 use crate::{
@@ -128,17 +131,41 @@ async fn respond(
         Ok(body) => body,
         Err(refused) => return refused,
     };
-    let request = match asked(&body.bytes) {
-        Ok(request) => request,
+    match asked(&body.bytes) {
+        Ok(request) => shared.policies.meet(&request).await,
         Err(answer) => return answer,
-    };
-    shared.policies.meet(&request).await;
+    }
+    let policies = shared.policies.clone();
+    if body.is_large() {
+        // Threads of their own for those that take long: others are answered meanwhile, and there are never many of these.
+        let judged = spawn_blocking(move || judged(&body, &policies, began, answer, true));
+        // A panic is caught further in, and the task is never aborted.
+        let judged = judged.await.ok().flatten();
+        return judged.unwrap_or_else(|| StatusCode::INTERNAL_SERVER_ERROR.into_response());
+    }
     loop {
         let last = began.elapsed() > NEWS;
-        if let Some((labels, response)) = answer(&request, &shared.policies, last) {
-            return answered(&labels, began, response);
+        if let Some(answer) = judged(&body, &policies, began, answer, last) {
+            return answer;
         }
         tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// The answer to what is asked; none if it is better asked again, unless this is the last time.
+fn judged(
+    body: &Counted,
+    policies: &Policies,
+    began: Instant,
+    answer: Answer,
+    last: bool,
+) -> Option<HttpResponse> {
+    match asked(&body.bytes) {
+        Ok(request) => {
+            let (labels, response) = answer(&request, policies, last)?;
+            Some(answered(&labels, began, response))
+        }
+        Err(answer) => Some(answer),
     }
 }
 

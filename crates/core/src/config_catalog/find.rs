@@ -129,15 +129,17 @@ fn of_scope(line: Line, scope: Scope, name: &str) -> Option<Found<'static>> {
 /// A key that is spelled alike. What may be a plug-in's must come very close to be held for a mistake: to a topic, where
 /// there are no plug-ins, less is close enough.
 fn misspelt(line: Line, scope: Scope, name: &str) -> Option<&'static str> {
-    let bare = |text: &str| -> String {
-        let letters = text.chars().filter(char::is_ascii_alphanumeric);
-        letters.map(|c| c.to_ascii_lowercase()).collect()
+    // Compared as they are read: there may be thousands of names, and each is compared with every key.
+    let bare = |text: &'static str| {
+        let letters = text.bytes().filter(u8::is_ascii_alphanumeric);
+        letters.map(|b| b.to_ascii_lowercase())
     };
     // `num_partitions`, `NUM-PARTITIONS`, `numPartitions`, and as images of Kafka read it from their environment.
-    let letters = bare(name);
-    let letters = letters.strip_prefix("kafka").unwrap_or(&letters);
+    let letters = name.bytes().filter(u8::is_ascii_alphanumeric);
+    let letters: Vec<u8> = letters.map(|b| b.to_ascii_lowercase()).collect();
+    let letters = letters.strip_prefix(b"kafka").unwrap_or(&letters);
     let public = || line.keys(scope).filter(|key| !key.internal);
-    if let Some(key) = public().find(|key| bare(key.name) == letters) {
+    if let Some(key) = public().find(|key| bare(key.name).eq(letters.iter().copied())) {
         return Some(key.name);
     }
     let most = |key: &str| match scope {
