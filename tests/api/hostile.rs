@@ -122,9 +122,6 @@ async fn nobody_is_held_up_and_nothing_is_left_behind() -> Result<()> {
             .context("8 MiB")?;
     }
 
-    if std::env::var_os("DENSE").is_some() {
-        dense::visit(&webhook).await?;
-    }
     // The first visit is when buffers are made that are kept.
     visit(&webhook).await?;
     settled(&webhook, open).await?;

@@ -56,6 +56,8 @@ impl Webhook {
         )
         .env("KUBECONFIG", &plane.kubeconfig)
         .env("POD_NAMESPACE", NAMESPACE)
+        // As in its Deployment.
+        .env("MALLOC_ARENA_MAX", "1")
         .start()?;
         let health = SocketAddr::from(([127, 0, 0, 1], health));
         let roots = until("the webhook to be ready", PATIENCE, || async {

@@ -66,8 +66,8 @@ const MANAGER: &str = "sdm-webhook-status";
 const PAUSE: Duration = Duration::from_secs(5);
 /// Changes of policies come in bursts.
 const GATHER: Duration = Duration::from_millis(500);
-/// Objects read at a time.
-const PAGE: u32 = 500;
+/// Objects read at a time. Few: what a page takes is what stays resident for ever after, and nobody waits for it.
+pub(crate) const PAGE: u32 = 50;
 
 type Policies = Store<DeserializeGuard<KafkaPolicy>>;
 

@@ -16,6 +16,7 @@ use sdm_runtime::health::CheckHandle;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::audit::PAGE;
 use crate::policies::Policies;
 use crate::seen::Seen;
 
@@ -63,10 +64,11 @@ pub async fn ready(policies: &Policies, stop: &CancellationToken) -> bool {
     }
 }
 
+use crate::audit::PAGE;
 /// Watches all objects of a kind.
 async fn follow(client: Client, resource: ApiResource, policies: Policies, check: CheckHandle) {
     let api: Api<Seen> = Api::all_with(client, &resource);
-    let mut stream = pin!(watcher(api, Config::default()).default_backoff());
+    let mut stream = pin!(watcher(api, Config::default().page_size(PAGE)).default_backoff());
     let (mut there, mut before, mut listed) = (BTreeSet::new(), BTreeSet::new(), false);
     while let Some(event) = stream.next().await {
         match event {
