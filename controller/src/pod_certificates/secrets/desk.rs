@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
 use kube::{Api, ResourceExt};
+use sdm_api::names;
 use sdm_core::inject::secret::{Case, Delivered, Holder, Material, Step, name_taken, plan, render};
 use sdm_core::inject::{Order, Source};
 use sdm_core::outcome::Refusal;
@@ -101,16 +102,22 @@ impl<'a> Desk<'a> {
             cluster,
             labels: labels.as_ref(),
             authority_end: self.trusted.as_ref().map(|(a, _)| a.not_after.as_second()),
-            delivered: known.delivered(holder).map(|there| self.delivered(there)),
+            delivered: known
+                .delivered(holder)
+                .map(|there| self.delivered(holder, there)),
             least: self.least,
             now,
         })
     }
 
-    fn delivered(&self, there: &Remembered) -> Delivered {
+    fn delivered(&self, holder: &Holder, there: &Remembered) -> Delivered {
         let certificate = there.certificate.as_ref();
+        let principal = names::service_account_principal(&holder.namespace, &holder.account);
         let current = self.trusted.as_ref().is_some_and(|(authority, all)| {
-            certificate.is_some_and(|c| c.issuer_matches(authority)) && *all == there.authorities
+            let ours = |c: &CertInfo| {
+                c.issuer_matches(authority) && c.subject_cn.as_ref() == Some(&principal)
+            };
+            certificate.is_some_and(ours) && *all == there.authorities
         });
         Delivered {
             not_before: certificate.map_or(0, |c| c.not_before.as_second()),
