@@ -64,7 +64,6 @@ pub async fn ready(policies: &Policies, stop: &CancellationToken) -> bool {
     }
 }
 
-use crate::audit::PAGE;
 /// Watches all objects of a kind.
 async fn follow(client: Client, resource: ApiResource, policies: Policies, check: CheckHandle) {
     let api: Api<Seen> = Api::all_with(client, &resource);
