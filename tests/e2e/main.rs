@@ -26,6 +26,7 @@ mod tenancy;
 mod topics;
 mod users;
 mod versions;
+mod webhook;
 
 use std::time::Duration;
 

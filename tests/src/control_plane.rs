@@ -181,9 +181,13 @@ impl ControlPlane {
 
 /// A client for a kubeconfig file.
 pub async fn client_of(kubeconfig: &std::path::Path) -> Result<Client> {
+    Ok(Client::try_from(config_of(kubeconfig).await?)?)
+}
+
+/// What a kubeconfig file says.
+pub async fn config_of(kubeconfig: &std::path::Path) -> Result<Config> {
     let config = Kubeconfig::read_from(kubeconfig)?;
-    let config = Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await?;
-    Ok(Client::try_from(config)?)
+    Ok(Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await?)
 }
 
 /// A kubeconfig that trusts any certificate: the server makes its own on every start.

@@ -2,6 +2,7 @@
 //! where a fault cannot be provoked for real, and a ledger of acknowledged
 //! records. A scenario itself says only what it tests.
 
+pub mod applies;
 pub mod bulk;
 pub mod console;
 pub mod control_plane;

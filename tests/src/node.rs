@@ -39,6 +39,19 @@ impl Node {
         })
     }
 
+    /// A client with every right that does not repeat by itself what the API server could not do.
+    pub async fn asking_once(&self) -> Result<Client> {
+        let mut config = crate::control_plane::config_of(&self.kubeconfig).await?;
+        config.default_retry = false;
+        Ok(Client::try_from(config)?)
+    }
+
+    /// The same node, asked by another client.
+    #[must_use]
+    pub fn with_client(self, client: Client) -> Self {
+        Self { client, ..self }
+    }
+
     /// Runs kubectl and returns what it printed.
     pub fn kubectl(&self, arguments: &[&str]) -> Result<String> {
         self.run(&paths::kubernetes("kubectl"), arguments, None)

@@ -20,6 +20,8 @@ pub struct Stored {
     pub next: Option<CertInfo>,
     /// The authorities to trust.
     pub bundle: Vec<CertInfo>,
+    /// Somebody asked for a new authority.
+    pub asked: bool,
 }
 
 /// The next thing to do. Each is one write; decide again on fresh observation after it.
@@ -30,7 +32,7 @@ pub enum Action {
     /// The signing authority is broken or expired and nothing can take its place: start over, keeping what is still
     /// valid in the bundle.
     Replace,
-    /// The signing authority is due: add the next one, to the bundle only.
+    /// The signing authority is due, or another one was asked for: add the next one, to the bundle only.
     Prepare,
     /// The next authority is trusted by the registration: sign with it from now on.
     Promote,
@@ -59,7 +61,7 @@ pub fn decide(now: Timestamp, secret: Option<&Stored>, registered: Option<&[Cert
         (Some(_), Some(next)) if trusted(next) && now >= next.not_before + BACKDATE + SETTLE => {
             return Action::Promote;
         }
-        (Some(active), None) if active.is_due(now) => return Action::Prepare,
+        (Some(active), None) if active.is_due(now) || secret.asked => return Action::Prepare,
         (Some(_), _) => {}
     }
     let lacks = [active, next]
@@ -104,6 +106,7 @@ mod tests {
             active: active.cloned(),
             next: next.cloned(),
             bundle,
+            asked: false,
         }
     }
 
@@ -114,6 +117,10 @@ mod tests {
         let first = stored(Some(a), None, &[a]);
         let both = stored(Some(a), Some(b), &[a, b]);
         let promoted = stored(Some(b), None, &[a, b]);
+        let asked = |stored: &Stored| Stored {
+            asked: true,
+            ..stored.clone()
+        };
         let none: Option<&[&CertInfo]> = None;
         let soon = day(200) + SignedDuration::from_mins(1);
         for (name, now, secret, registered, want) in [
@@ -159,6 +166,20 @@ mod tests {
                 Some(&first),
                 Some(&[a][..]),
                 Action::Prepare,
+            ),
+            (
+                "asked for",
+                day(1),
+                Some(&asked(&first)),
+                Some(&[a][..]),
+                Action::Prepare,
+            ),
+            (
+                "asked for during a rotation: that one goes first",
+                soon,
+                Some(&asked(&both)),
+                Some(&[a, b][..]),
+                Action::Nothing,
             ),
             (
                 "prepared, not trusted yet",

@@ -1,7 +1,7 @@
 //! The Secret of the shared authority: its keys, reading it, writing each step of a rotation into it.
 //!
 //! `tls.crt` and `tls.key` are the authority that signs, `next.crt` and `next.key` the one that will sign next, and
-//! `ca.crt` is the bundle to trust.
+//! `ca.crt` is the bundle to trust. An annotation asks for a rotation before its time.
 
 use std::collections::BTreeMap;
 
@@ -15,6 +15,8 @@ use crate::pki::{CertInfo, CertificateAuthority, KeyPem, PkiError, certificates,
 const ACTIVE: (&str, &str) = ("tls.crt", "tls.key");
 const NEXT: (&str, &str) = ("next.crt", "next.key");
 const BUNDLE: &str = "ca.crt";
+/// Asks for another authority, whatever its value; it is taken away when the rotation begins.
+const ROTATE: &str = "kafka.sdm.dev/rotate";
 const TYPE: &str = "kubernetes.io/tls";
 
 /// The Secret read, with authorities that can sign.
@@ -22,6 +24,7 @@ pub(super) struct Material {
     pub(super) active: Option<CertificateAuthority>,
     pub(super) next: Option<CertificateAuthority>,
     pub(super) bundle: Vec<CertInfo>,
+    asked: bool,
 }
 
 impl Material {
@@ -31,6 +34,12 @@ impl Material {
             active: authority(secret, ACTIVE),
             next: authority(secret, NEXT),
             bundle: certificates(&text(secret, BUNDLE)),
+            asked: secret
+                .metadata
+                .annotations
+                .iter()
+                .flatten()
+                .any(|(key, _)| key == ROTATE),
         }
     }
 
@@ -39,6 +48,7 @@ impl Material {
             active: self.active.as_ref().map(|ca| ca.info().clone()),
             next: self.next.as_ref().map(|ca| ca.info().clone()),
             bundle: self.bundle.clone(),
+            asked: self.asked,
         }
     }
 
@@ -84,6 +94,9 @@ pub(super) fn after(
         Action::Prepare => {
             let next = new()?;
             put(&mut secret, NEXT, Some(&next));
+            if let Some(annotations) = &mut secret.metadata.annotations {
+                annotations.remove(ROTATE);
+            }
             trusted.extend(old.active.iter().map(|ca| ca.info().clone()));
             trusted.push(next.info().clone());
         }

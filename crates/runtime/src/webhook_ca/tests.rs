@@ -156,6 +156,31 @@ async fn two_replicas_rotate_through_two_years_and_are_accepted_on_every_day() {
 }
 
 #[tokio::test]
+async fn a_rotation_that_is_asked_for_happens_once_and_in_two_phases() {
+    let api = FakeApi::default();
+    let replicas = [ca(api.client()), ca(api.client())];
+    let registration = registration(api.client(), true);
+    for replica in &replicas {
+        replica.register(day(0), &registration).await.unwrap();
+    }
+    let first = material(&api).active.unwrap().info().clone();
+    let mut secret = api.get(SECRET).unwrap();
+    secret["metadata"]["annotations"] = serde_json::json!({"kafka.sdm.dev/rotate": ""});
+    api.set(SECRET, Some(secret));
+    for minute in 0..5 {
+        let now = day(1) + SignedDuration::from_mins(minute);
+        for replica in &replicas {
+            replica.tend(now, Some(&registration)).await.unwrap();
+            assert!(accepted(&api, replica, now).await, "{now}");
+            let by_first = replica.resolver().info().unwrap().issuer_matches(&first);
+            assert_eq!(by_first, now < day(1) + SETTLE, "{now}");
+        }
+    }
+    assert_eq!(trusted(&api).await.len(), 2, "one rotation, not two");
+    assert!(material(&api).next.is_none());
+}
+
+#[tokio::test]
 async fn leaves_do_not_switch_before_the_registration_trusts_the_new_authority() {
     let api = FakeApi::default();
     let replica = ca(api.client());

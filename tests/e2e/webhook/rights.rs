@@ -1,0 +1,198 @@
+//! What the webhook's service account may do: what is written down, and nothing else.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result, bail, ensure};
+use sdm_api::names::OPERATOR_NAMESPACE;
+use sdm_tests::node::Node;
+use sdm_tests::paths;
+use serde_json::Value;
+
+use super::NAME;
+use crate::operator_only;
+
+/// One thing that may be done: verb, resource (or URL) and the name that it is restricted to, if it is.
+type Right = (String, String, String);
+
+/// What `kubectl auth can-i --list` prints for an account in a namespace.
+async fn listed(node: &Node, account: &str, namespace: &str) -> Result<BTreeSet<Right>> {
+    let account = format!("--as=system:serviceaccount:{OPERATOR_NAMESPACE}:{account}");
+    // As Kubernetes sees a service account: without these it would lack what all of them may.
+    let groups = [
+        "--as-group=system:serviceaccounts".to_owned(),
+        format!("--as-group=system:serviceaccounts:{OPERATOR_NAMESPACE}"),
+        "--as-group=system:authenticated".to_owned(),
+    ];
+    let mut arguments = vec!["auth", "can-i", "--list", "-n", namespace, &account];
+    arguments.extend(groups.iter().map(String::as_str));
+    let (done, out, err) = node.kubectl_says(&arguments).await?;
+    ensure!(done, "{err}");
+    let mut rights = BTreeSet::new();
+    for line in out.lines().skip(1).filter(|line| !line.trim().is_empty()) {
+        rights.extend(row(line).with_context(|| line.to_owned())?);
+    }
+    Ok(rights)
+}
+
+/// A line: a resource, then URLs, names and verbs in brackets.
+fn row(line: &str) -> Result<Vec<Right>> {
+    let (resource, rest) = line.split_at(line.find('[').context("no bracket")?);
+    let lists: Vec<Vec<&str>> = rest
+        .split('[')
+        .skip(1)
+        .map(|list| {
+            list.trim_end()
+                .trim_end_matches(']')
+                .split_whitespace()
+                .collect()
+        })
+        .collect();
+    let [urls, names, verbs] = &lists[..] else {
+        bail!("{} lists", lists.len());
+    };
+    let resource = resource.trim();
+    let what = if resource.is_empty() {
+        urls.clone()
+    } else {
+        vec![resource]
+    };
+    Ok(combined(&what, names, verbs))
+}
+
+fn combined<S: AsRef<str>>(what: &[S], names: &[S], verbs: &[S]) -> Vec<Right> {
+    let text = |s: &S| s.as_ref().to_owned();
+    let names: Vec<String> = match names {
+        [] => vec![String::new()],
+        names => names.iter().map(text).collect(),
+    };
+    let mut rights = Vec::new();
+    for (what, verb) in what.iter().flat_map(|w| verbs.iter().map(move |v| (w, v))) {
+        rights.extend(
+            names
+                .iter()
+                .map(|name| (text(verb), text(what), name.clone())),
+        );
+    }
+    rights
+}
+
+/// What the committed manifest gives: everywhere, and in the operator's own namespace.
+fn committed() -> Result<(BTreeSet<Right>, BTreeSet<Right>)> {
+    let path = paths::repository().join("deploy/rbac/sdm-webhook.yaml");
+    let text = std::fs::read_to_string(path)?;
+    let (mut everywhere, mut own) = (BTreeSet::new(), BTreeSet::new());
+    for document in text.split("\n---\n") {
+        let object: Value = serde_saphyr::from_str(document)?;
+        let rights = match object["kind"].as_str() {
+            Some("ClusterRole") => &mut everywhere,
+            Some("Role") if object["metadata"]["namespace"] == OPERATOR_NAMESPACE => &mut own,
+            Some("ClusterRoleBinding" | "RoleBinding") => continue,
+            kind => bail!("{kind:?} in the manifest"),
+        };
+        for rule in object["rules"].as_array().into_iter().flatten() {
+            let words = |key: &str| -> Vec<String> {
+                let list = rule[key].as_array().into_iter().flatten();
+                list.filter_map(|w| w.as_str().map(str::to_owned)).collect()
+            };
+            let groups = words("apiGroups");
+            let of_group = |resource: &String| {
+                groups
+                    .iter()
+                    .map(move |group| match group.as_str() {
+                        "" => resource.clone(),
+                        // As kubectl writes it: the group goes before a subresource.
+                        group => match resource.split_once('/') {
+                            Some((resource, sub)) => format!("{resource}.{group}/{sub}"),
+                            None => format!("{resource}.{group}"),
+                        },
+                    })
+                    .collect::<Vec<_>>()
+            };
+            let resources: Vec<String> = words("resources").iter().flat_map(of_group).collect();
+            rights.extend(combined(
+                &resources,
+                &words("resourceNames"),
+                &words("verbs"),
+            ));
+        }
+    }
+    Ok((everywhere, own))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_webhook_may_do_what_is_written_down_and_nothing_else() -> Result<()> {
+    let node = operator_only().await?;
+    let (everywhere, own) = committed()?;
+    ensure!(
+        !everywhere.is_empty() && !own.is_empty(),
+        "nothing is written down"
+    );
+    let both: BTreeSet<Right> = everywhere.union(&own).cloned().collect();
+    for (namespace, wanted) in [
+        ("default", &everywhere),
+        ("kube-system", &everywhere),
+        (OPERATOR_NAMESPACE, &both),
+    ] {
+        // What Kubernetes gives everybody is what it gives to somebody whom nobody gave anything.
+        let everybody = listed(&node, "nobody-at-all", namespace).await?;
+        let rights = listed(&node, NAME, namespace).await?;
+        let given: BTreeSet<Right> = rights.difference(&everybody).cloned().collect();
+        let more: Vec<_> = given.difference(wanted).collect();
+        let less: Vec<_> = wanted.difference(&given).collect();
+        println!("{namespace}: {} rights of its own", given.len());
+        ensure!(
+            more.is_empty() && less.is_empty(),
+            "{namespace}: more {more:?}, less {less:?}"
+        );
+        ensure!(
+            !given
+                .iter()
+                .any(|(verb, what, _)| verb.contains('*') || what.contains('*')),
+            "{namespace}: a wildcard"
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_webhook_cannot_read_secrets_of_others_nor_enter_pods() -> Result<()> {
+    let node = operator_only().await?;
+    let account = format!("--as=system:serviceaccount:{OPERATOR_NAMESPACE}:{NAME}");
+    for (may, namespace, verb, what) in [
+        (true, OPERATOR_NAMESPACE, "get", "secrets/sdm-webhook-ca"),
+        (false, OPERATOR_NAMESPACE, "get", "secrets/another"),
+        (false, OPERATOR_NAMESPACE, "list", "secrets"),
+        (
+            false,
+            OPERATOR_NAMESPACE,
+            "delete",
+            "secrets/sdm-webhook-ca",
+        ),
+        (false, "default", "get", "secrets/sdm-webhook-ca"),
+        (false, "default", "list", "secrets"),
+        (true, "default", "get", "pods"),
+        (false, "default", "list", "pods"),
+        (false, "default", "create", "pods/exec"),
+        (false, "default", "create", "pods/eviction"),
+        (false, "default", "delete", "pods"),
+        (false, "default", "create", "kafkatopics.kafka.sdm.dev"),
+        (false, "default", "delete", "kafkaclusters.kafka.sdm.dev"),
+        (false, OPERATOR_NAMESPACE, "create", "serviceaccounts/token"),
+        (
+            false,
+            "default",
+            "patch",
+            "validatingwebhookconfigurations/another",
+        ),
+        (false, "default", "escalate", "clusterroles"),
+    ] {
+        let asked = ["auth", "can-i", verb, what, "-n", namespace, &account];
+        let (_, out, err) = node.kubectl_says(&asked).await?;
+        let said = out.lines().next().unwrap_or_default();
+        ensure!(
+            said == if may { "yes" } else { "no" },
+            "{verb} {what} in {namespace}: {said:?} {err}"
+        );
+    }
+    Ok(())
+}
