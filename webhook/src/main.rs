@@ -157,11 +157,12 @@ async fn run(args: Args) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("listening on {}", args.address))?;
     tracing::info!(address = %args.address, "serving");
+    let router = server::router(policies.clone())
+        .merge(evict::router(client.clone(), &args.namespace))
+        .merge(inject::router(known, policies));
     let mut server = tokio::spawn(tls_server::serve(
         listener,
-        server::router(policies.clone())
-            .merge(evict::router(client.clone(), &args.namespace))
-            .merge(inject::router(known, policies)),
+        tls_server::parting(router, asked_to_stop.clone()),
         std::sync::Arc::new(ca.resolver()),
         tls_server::ServerOptions::default(),
         stop_serving.clone(),

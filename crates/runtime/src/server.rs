@@ -28,10 +28,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub struct ServerOptions {
     /// Time for the TLS handshake.
     pub handshake_timeout: Duration,
-    /// Time to the first byte of a connection, and for the head of each HTTP/1 request from its first byte on.
+    /// Time for the head of each HTTP/1 request from its first byte on.
     pub header_timeout: Duration,
-    /// How long an HTTP/1 connection may be idle between two requests. Longer than any client keeps one: of two that let
-    /// go at the same moment the client finds its request on a connection that is gone, and API servers do not repeat it.
+    /// How long an HTTP/1 connection may be idle, between two requests or before the first: Go's clients make some in
+    /// reserve. Longer than any client keeps one: of two that let go at the same moment the client finds its request on a
+    /// connection that is gone, and API servers do not repeat it.
     pub idle_timeout: Duration,
     /// Connections served at once; further ones wait in the kernel's queue.
     pub max_connections: usize,
@@ -139,7 +140,7 @@ where
     let mut stream = BufReader::with_capacity(4096, stream);
     tokio::select! {
         () = shutdown.cancelled() => return Ok(()),
-        first = timeout(options.header_timeout, stream.fill_buf()) => if first??.is_empty() { return Ok(()) },
+        first = timeout(options.idle_timeout, stream.fill_buf()) => if first??.is_empty() { return Ok(()) },
     }
     let service = TowerToHyperService::new(router);
     // Two arms of the same shape: hyper's two connection types share no trait.

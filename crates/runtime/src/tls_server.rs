@@ -5,7 +5,12 @@
 
 use std::{io, sync::Arc};
 
-use axum::Router;
+use axum::{
+    Router,
+    extract::Request,
+    http::{HeaderValue, Version, header},
+    middleware::{Next, from_fn},
+};
 use rustls::{ServerConfig, server::ResolvesServerCert};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -51,6 +56,24 @@ pub async fn serve(
     };
     server::serve(listener, router, options, shutdown, accept).await;
     Ok(())
+}
+
+/// Once `leaving`, lets clients go with their next answer: API servers speak HTTP/1.1 to webhooks and keep connections,
+/// and a request that meets one being closed is not repeated. HTTP/2 has a farewell of its own.
+#[must_use]
+pub fn parting(router: Router, leaving: CancellationToken) -> Router {
+    router.layer(from_fn(move |request: Request, next: Next| {
+        let leaving = leaving.clone();
+        async move {
+            let version = request.version();
+            let mut answer = next.run(request).await;
+            if leaving.is_cancelled() && version < Version::HTTP_2 {
+                let close = HeaderValue::from_static("close");
+                answer.headers_mut().insert(header::CONNECTION, close);
+            }
+            answer
+        }
+    }))
 }
 
 #[cfg(test)]

@@ -262,7 +262,7 @@ async fn what_slipped_in_is_caught_by_the_controller_with_the_same_sentence() ->
                 .map(Some)
         })
         .await?;
-        let reason = "Invalid";
+        let reason = "InvalidSpec";
         let said = space
             .refused(Kind::Topic, "slipped", reason, SENTENCE)
             .await?;

@@ -218,6 +218,7 @@ async fn silent_connections_are_closed() {
 
     let options = ServerOptions {
         header_timeout: quick,
+        idle_timeout: quick,
         ..ServerOptions::default()
     };
     let server = start(&ca, options).await;
@@ -234,6 +235,58 @@ async fn silent_connections_are_closed() {
     finish(server).await;
 }
 
+/// Sends a request on a connection, and reads on until it was answered or the connection ends.
+async fn again(tls: &mut TlsStream<TcpStream>) -> String {
+    tls.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
+    let mut heard = Vec::new();
+    while !heard.ends_with(b"hello") {
+        let mut some = [0; 512];
+        let n = tls.read(&mut some).await.unwrap();
+        assert!(n > 0, "closed after {:?}", String::from_utf8_lossy(&heard));
+        heard.extend_from_slice(&some[..n]);
+    }
+    String::from_utf8(heard).unwrap().to_lowercase()
+}
+
+#[tokio::test]
+async fn a_server_that_is_leaving_answers_and_lets_go() {
+    let ca = authority();
+    let resolver = LeafResolver::default();
+    present(&resolver, &ca);
+    let leaving = CancellationToken::new();
+    let router = Router::new().route("/", get(|| async { "hello" }));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(serve(
+        listener,
+        parting(router, leaving.clone()),
+        Arc::new(resolver.clone()),
+        ServerOptions::default(),
+        stop.clone(),
+    ));
+    let (go, arrived) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let server = Server {
+        address,
+        resolver,
+        go,
+        arrived,
+        stop,
+        task,
+    };
+    let mut tls = connect(&server, &ca, HTTP_1_1).await.unwrap();
+    assert!(!again(&mut tls).await.contains("connection: close"));
+    leaving.cancel();
+    assert!(again(&mut tls).await.contains("connection: close"));
+    let ended = tokio::time::timeout(PATIENCE, tls.read(&mut [0; 1])).await;
+    assert_eq!(ended.unwrap().unwrap(), 0);
+    // Whoever still comes is served, in either protocol.
+    assert_eq!(h2(&server, &ca, "/").await, "hello");
+    finish(server).await;
+}
+
 /// API servers keep connections, and do not repeat a request that met one that was just closed.
 #[tokio::test]
 async fn an_idle_connection_is_kept_and_a_slow_head_on_it_is_not() {
@@ -245,18 +298,10 @@ async fn an_idle_connection_is_kept_and_a_slow_head_on_it_is_not() {
     };
     let server = start(&ca, options).await;
     let mut tls = connect(&server, &ca, HTTP_1_1).await.unwrap();
+    // Before the first as well as between two.
     for _ in 0..3 {
-        tls.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
-            .await
-            .unwrap();
-        let mut heard = Vec::new();
-        while !heard.ends_with(b"hello") {
-            let mut some = [0; 512];
-            let n = tls.read(&mut some).await.unwrap();
-            assert!(n > 0, "closed after {:?}", String::from_utf8_lossy(&heard));
-            heard.extend_from_slice(&some[..n]);
-        }
         tokio::time::sleep(4 * quick).await;
+        again(&mut tls).await;
     }
     tls.write_all(b"GET / HTTP/1.1\r\nhost:").await.unwrap();
     let mut heard = Vec::new();
