@@ -172,19 +172,19 @@ async fn no_object_takes_anothers_topic_or_name() -> Result<()> {
             json!({"namespaces": [stranger.name], "topics": [{"name": topic}]}),
         )
         .await?;
+    let gifted = acl(
+        &["consumer"],
+        app(),
+        json!([{"type": "topic", "name": topic}]),
+    );
     stranger
-        .make(
+        .kept_out(
             Kind::Acl,
             "gifted",
-            acl(
-                &["consumer"],
-                app(),
-                json!([{"type": "topic", "name": topic}]),
-            ),
+            gifted,
+            "TopicNotOwned",
+            "KafkaAccessGrant",
         )
-        .await?;
-    stranger
-        .refused(Kind::Acl, "gifted", "TopicNotOwned", "KafkaAccessGrant")
         .await?;
     // The other's groups: by its name, and by who came first.
     let own = format!("{}.group", owner.name);
@@ -285,32 +285,25 @@ async fn a_race_for_names_has_one_winner_each() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_grant_opens_exactly_what_it_says_and_its_end_closes_it() -> Result<()> {
     let (kafka, owner, guest, topic) = two().await?;
+    let wants = |roles: &[&str]| acl(roles, app(), json!([{"type": "topic", "name": topic}]));
+    let (reason, remedy) = ("TopicNotOwned", "KafkaAccessGrant");
     guest
-        .make(
-            Kind::Acl,
-            "guest",
-            acl(
-                &["consumer", "producer"],
-                app(),
-                json!([{"type": "topic", "name": topic}]),
-            ),
-        )
-        .await?;
-    guest
-        .refused(Kind::Acl, "guest", "TopicNotOwned", "KafkaAccessGrant")
+        .kept_out(Kind::Acl, "early", wants(&["consumer"]), reason, remedy)
         .await?;
     let grant = json!({"namespaces": [guest.name], "topics": [{"name": topic}], "operations": ["Read", "Describe"]});
-    owner.make(Kind::Grant, "readers", grant).await?;
+    owner.make(Kind::Grant, "readers", grant.clone()).await?;
+    // What goes beyond the grant is refused, and said.
+    let beyond = wants(&["consumer", "producer"]);
+    guest
+        .kept_out(Kind::Acl, "beyond", beyond, "OperationNotGranted", "Write")
+        .await?;
+    guest.make(Kind::Acl, "guest", wants(&["consumer"])).await?;
     let client = guest.login("app").await?;
     let expected = Attempt::Done(vec!["for the owner's eyes".to_owned()]);
     until("the guest to read", PATIENCE, || async {
         Ok((read(&client, &topic).await? == expected).then_some(()))
     })
     .await?;
-    // What goes beyond the grant is refused, and said.
-    guest
-        .refused(Kind::Acl, "guest", "OperationNotGranted", "Write")
-        .await?;
     ensure!(
         write(&client, &topic, "x").await?.is_denied(),
         "a reader writes"
@@ -321,6 +314,15 @@ async fn a_grant_opens_exactly_what_it_says_and_its_end_closes_it() -> Result<()
     })
     .await?;
     shut_out(&kafka, &guest, &topic).await?;
+    // What was let in stays declared: it is told what became of it, and comes back with the grant.
+    guest
+        .refused(Kind::Acl, "guest", "TopicNotOwned", "KafkaAccessGrant")
+        .await?;
+    owner.make(Kind::Grant, "readers", grant).await?;
+    until("the guest to read again", PATIENCE, || async {
+        Ok((read(&client, &topic).await? == expected).then_some(()))
+    })
+    .await?;
     guest.close().await?;
     owner.close().await
 }
@@ -331,21 +333,18 @@ async fn a_namespace_that_is_not_let_in_gets_nothing() -> Result<()> {
     let out = Space::create(&node, TENANTS, "out").await?;
     out.label(KEPT_OUT).await?;
     let topic = out.topic_name("t");
-    out.make(Kind::Topic, "t", json!({"topicName": topic}))
-        .await?;
-    out.make(Kind::User, "u", json!({})).await?;
-    out.make(
-        Kind::Acl,
-        "a",
-        acl(
-            &["consumer"],
-            json!({"name": "u"}),
-            json!([{"type": "topic", "name": topic}]),
-        ),
-    )
-    .await?;
-    for (kind, name) in [(Kind::Topic, "t"), (Kind::User, "u"), (Kind::Acl, "a")] {
-        out.refused(kind, name, "NamespaceNotAllowed", "allowedNamespaces")
+    let topic_spec = json!({"topicName": topic});
+    let acl_spec = acl(
+        &["consumer"],
+        json!({"name": "u"}),
+        json!([{"type": "topic", "name": topic}]),
+    );
+    for (kind, name, spec) in [
+        (Kind::Topic, "t", topic_spec),
+        (Kind::User, "u", json!({})),
+        (Kind::Acl, "a", acl_spec),
+    ] {
+        out.kept_out(kind, name, spec, "NamespaceNotAllowed", "allowedNamespaces")
             .await?;
     }
     ensure!(View::of(&kafka).await?.about(&out.name).is_empty());

@@ -130,20 +130,15 @@ async fn a_topic_is_created_grown_altered_and_deleted_as_its_object_is() -> Resu
         .await?;
     space.ready(Kind::Topic, "orders").await?;
 
-    // More copies than there are brokers: that waits.
+    // More copies than there are brokers.
+    let wide = json!({"topicName": space.topic_name("wide"), "replicas": 3});
     space
-        .make(
+        .kept_out(
             Kind::Topic,
             "wide",
-            json!({"topicName": space.topic_name("wide"), "replicas": 3}),
-        )
-        .await?;
-    space
-        .refused(
-            Kind::Topic,
-            "wide",
-            "NotEnoughBrokers",
-            "add brokers, or lower replicas",
+            wide,
+            "InvalidSpec",
+            "use at most 1, or add brokers to it first",
         )
         .await?;
 
@@ -458,12 +453,10 @@ async fn who_is_kept_out_keeps_nobody_from_a_name() -> Result<()> {
     out.label(KEPT_OUT).await?;
     let space = Space::create(&node, TENANTS, "in").await?;
     let spec = json!({"topicName": space.topic_name("orders"), "partitions": 1});
-    out.make(Kind::Topic, "first", spec.clone()).await?;
-    let remedy = "spec.tenancy.allowedNamespaces";
-    out.refused(Kind::Topic, "first", "NamespaceNotAllowed", remedy)
+    let (reason, remedy) = ("NamespaceNotAllowed", "spec.tenancy.allowedNamespaces");
+    out.kept_out(Kind::Topic, "first", spec.clone(), reason, remedy)
         .await?;
-    out.make(Kind::User, "app", json!({})).await?;
-    out.refused(Kind::User, "app", "NamespaceNotAllowed", remedy)
+    out.kept_out(Kind::User, "app", json!({}), reason, remedy)
         .await?;
     space.make(Kind::Topic, "orders", spec).await?;
     space.ready(Kind::Topic, "orders").await?;
