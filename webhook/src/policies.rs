@@ -7,16 +7,18 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::storage::v1::StorageClass;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
-use kube::{Api, Client};
+use kube::api::ListParams;
+use kube::{Api, Client, ResourceExt};
 use sdm_api::KafkaPolicy;
 use sdm_api::policy::PolicyKind;
 use sdm_core::Review;
 use sdm_core::around::Around;
 use sdm_core::kinds::{self, Kind};
 use sdm_core::policy::{Asked, Client as KafkaClient, Compiled, Findings, World};
-use sdm_core::validate::dns_label;
+use sdm_core::validate::{StorageClasses, dns_label};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -24,6 +26,9 @@ use crate::review::Request;
 
 /// How long a review waits for a namespace that the watch has not told of.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// More storage classes than anybody has.
+const CLASSES: u32 = 500;
 
 /// What is remembered. Clones share it.
 #[derive(Clone, Default)]
@@ -160,6 +165,21 @@ impl Policies {
         }
     }
 
+    /// Asks which storage classes can grow volumes, for a change of a cluster; few are made, and nobody watches classes.
+    pub async fn ask_classes(&self, request: &Request<'_>) {
+        let Some(client) = &self.client else { return };
+        if request.kind.kind != "KafkaCluster" || request.operation != "UPDATE" {
+            return;
+        }
+        let api: Api<StorageClass> = Api::all(client.clone());
+        let listed = timeout(PATIENCE, api.list(&ListParams::default().limit(CLASSES))).await;
+        match listed {
+            Ok(Ok(all)) => self.write().around.set_storage_classes(classes(&all.items)),
+            Ok(Err(error)) => tracing::warn!(%error, "the storage classes could not be read"),
+            Err(_) => tracing::warn!("the storage classes could not be read in time"),
+        }
+    }
+
     /// What is wrong with an object in itself and because of others. The second part: whether it is only the others.
     #[must_use]
     pub fn review(&self, kind: &Kind, object: &Value, old: Option<&Value>) -> (Review, bool) {
@@ -227,6 +247,24 @@ impl Policies {
         asked.old = old;
         asked.request = Some(&seen);
         Some(ask(&known.compiled, &asked))
+    }
+}
+
+fn classes(all: &[StorageClass]) -> StorageClasses {
+    let is_default = |class: &&StorageClass| {
+        let annotations = class.metadata.annotations.as_ref();
+        let marked = annotations.and_then(|a| a.get("storageclass.kubernetes.io/is-default-class"));
+        marked.is_some_and(|value| value == "true")
+    };
+    let grow = |class: &StorageClass| {
+        (
+            class.name_any(),
+            class.allow_volume_expansion.unwrap_or_default(),
+        )
+    };
+    StorageClasses {
+        grow: all.iter().map(grow).collect(),
+        default: all.iter().find(is_default).map(ResourceExt::name_any),
     }
 }
 

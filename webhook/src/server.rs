@@ -132,7 +132,10 @@ async fn respond(
         Err(refused) => return refused,
     };
     match asked(&body.bytes) {
-        Ok(request) => shared.policies.meet(&request).await,
+        Ok(request) => {
+            shared.policies.meet(&request).await;
+            shared.policies.ask_classes(&request).await;
+        }
         Err(answer) => return answer,
     }
     let policies = shared.policies.clone();

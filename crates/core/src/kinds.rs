@@ -27,8 +27,10 @@ pub const KINDS: &[Kind] = &[
     Kind {
         name: "KafkaCluster",
         plural: "kafkaclusters",
-        review: |new, old, _| {
-            review::<KafkaCluster>(new, old, crate::validate, |a, b| a.spec == b.spec)
+        review: |new, old, around| {
+            let validate =
+                |new: &_, old: Option<&_>| crate::validate::validate_in(new, old, around);
+            review::<KafkaCluster>(new, old, validate, |a, b| a.spec == b.spec)
         },
     },
     Kind {

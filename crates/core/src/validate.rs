@@ -16,11 +16,13 @@ mod workload;
 
 use sdm_api::KafkaCluster;
 
+pub use change::StorageClasses;
 pub use config::reserved_because;
 pub use observed::against_observed;
 pub use syntax::{dns_label, dns_name};
 
-use crate::resolve::{Resolved, resolve};
+use crate::around::Around;
+use crate::resolve::{Resolved, merged, resolve};
 use crate::violation::Review;
 
 /// What there is to say about `new`; `old` is the object before the change, where there is one.
@@ -33,6 +35,16 @@ pub fn validate(new: &KafkaCluster, old: Option<&KafkaCluster>) -> Review {
         },
         Err(review) => review,
     }
+}
+
+/// The same, with what is known of others: whether volumes can grow.
+#[must_use]
+pub fn validate_in(new: &KafkaCluster, old: Option<&KafkaCluster>, around: &Around) -> Review {
+    let mut review = validate(new, old);
+    if let (Some(old), Some(classes)) = (old, around.storage_classes()) {
+        change::growth(new, &merged(new), &merged(old), classes, &mut review);
+    }
+    review
 }
 
 /// Reviews a cluster as written and as merged, against the one before.

@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::type_complexity)]
 
 use sdm_api::KafkaCluster;
+use sdm_core::around::Around;
+use sdm_core::validate::{StorageClasses, validate_in};
 use sdm_core::{resolve, validate};
 use serde_json::{Value, json};
 
@@ -130,6 +132,59 @@ fn a_change_that_kafka_ignores_is_warned_of() {
     assert!(
         warned(&with(&[]))[0]
             .starts_with("spec.config[min.insync.replicas]: a running cluster keeps the value")
+    );
+}
+
+#[test]
+fn a_broker_that_is_taken_out_is_warned_of() {
+    let new = with(&[(&format!("{P1}/nodeIds"), json!([0, 1]))]);
+    let review = validate(&new, Some(&with(&[])));
+    assert_eq!(review.violations, []);
+    assert_eq!(
+        review.warnings,
+        [
+            "spec.pools[brokers].nodeIds: broker 2 is taken out: it stays until it hosts no replica, so drain it first; status says what it waits for"
+        ]
+    );
+}
+
+#[test]
+fn volumes_grow_where_their_class_can() {
+    let size = |first: &str, second: &str| {
+        with(&[
+            (&format!("{P1}/storage/volumes/0/size"), json!(first)),
+            (&format!("{P1}/storage/volumes/1/size"), json!(second)),
+        ])
+    };
+    let said = |new: &KafkaCluster, fast: bool, default: Option<&str>| {
+        let mut around = Around::complete();
+        let class = |name: &str, grows| (name.to_owned(), grows);
+        around.set_storage_classes(StorageClasses {
+            grow: [class("fast", fast), class("standard", false)].into(),
+            default: default.map(str::to_owned),
+        });
+        let review = validate_in(new, Some(&size("10Gi", "10Gi")), &around);
+        let said: Vec<String> = review.violations.iter().map(ToString::to_string).collect();
+        said
+    };
+    let (first, second) = (size("20Gi", "10Gi"), size("10Gi", "20Gi"));
+    assert_eq!(said(&first, true, None), [""; 0]);
+    assert_eq!(
+        said(&first, false, None),
+        [
+            "spec.pools[brokers].storage.volumes[data].size: StorageClass \"fast\" cannot grow volumes: leave 10Gi, or have allowVolumeExpansion set in it first"
+        ]
+    );
+    assert_eq!(said(&second, false, Some("standard")).len(), 1);
+    assert_eq!(said(&second, false, Some("fast")).len(), 1);
+    assert_eq!(
+        said(&second, false, None),
+        [""; 0],
+        "which it is is not known"
+    );
+    assert_eq!(
+        said(&size("10Gi", "10Gi"), false, Some("standard")),
+        [""; 0]
     );
 }
 

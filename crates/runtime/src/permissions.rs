@@ -148,6 +148,8 @@ pub const WEBHOOK: &[Permission] = &[
     cluster(KAFKA, "kafkausers", &["list", "watch"]),
     cluster(KAFKA, "kafkaroles", &["list", "watch"]),
     cluster(KAFKA, "kafkaaccessgrants", &["list", "watch"]),
+    // Whether volumes can grow.
+    cluster("storage.k8s.io", "storageclasses", &["list"]),
     // One that was made a moment ago may not have been told of yet, so it is asked for.
     cluster("", "namespaces", &["get", "list", "watch"]),
     cluster(

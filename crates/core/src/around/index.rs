@@ -12,6 +12,7 @@ use crate::access::ObjectKey;
 use crate::kinds::parse;
 use crate::resolve::resolve;
 use crate::topic::Place;
+use crate::validate::StorageClasses;
 
 /// Who declares a topic: the first declared it first.
 type Claims = BTreeSet<(String, ObjectKey)>;
@@ -31,6 +32,7 @@ pub struct Around {
     users: BTreeMap<ObjectKey, ObjectKey>,
     roles: BTreeMap<ObjectKey, KafkaRoleSpec>,
     grants: BTreeMap<ObjectKey, KafkaAccessGrant>,
+    classes: Option<StorageClasses>,
 }
 
 /// What is read of a topic's and a user's spec.
@@ -75,6 +77,16 @@ impl Around {
     #[must_use]
     pub fn labels(&self, namespace: &str) -> Option<&BTreeMap<String, String>> {
         self.labels.get(namespace)
+    }
+
+    /// These are the storage classes.
+    pub fn set_storage_classes(&mut self, classes: StorageClasses) {
+        self.classes = Some(classes);
+    }
+
+    /// The storage classes, if they are known.
+    pub(crate) fn storage_classes(&self) -> Option<&StorageClasses> {
+        self.classes.as_ref()
     }
 
     /// A cluster: none if there is none, and `Some(None)` if it cannot be read.

@@ -1,6 +1,6 @@
 //! What may not change once a cluster runs: ids' roles, the quorum, volumes, the cluster id.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sdm_api::KafkaCluster;
 
@@ -19,6 +19,7 @@ pub(super) fn check(
     version(&meant.version, &before.version, review);
     controllers(meant, before, review);
     min_isr(cluster, old.0, review);
+    leaving(meant, before, review);
     let mut found = Review::default();
     nodes(cluster, meant, before, &mut found);
     // A pool's mistake is one mistake, however many nodes it has: the first of them stands for all.
@@ -29,6 +30,20 @@ pub(super) fn check(
             .into_iter()
             .filter(|v| seen.insert(v.path.clone())),
     );
+}
+
+/// Brokers that are taken out go when they host nothing, and nothing is lost; that can take long.
+fn leaving(meant: &Resolved, before: &Resolved, review: &mut Review) {
+    let stay: BTreeSet<i32> = meant.brokers().map(|n| n.id).collect();
+    for node in before.brokers().filter(|n| !stay.contains(&n.id)) {
+        review.warn(
+            format!("spec.pools[{}].nodeIds", node.pool),
+            format_args!(
+                "broker {} is taken out: it stays until it hosts no replica, so drain it first; status says what it waits for",
+                node.id
+            ),
+        );
+    }
 }
 
 fn nodes(cluster: &KafkaCluster, meant: &Resolved, before: &Resolved, review: &mut Review) {
@@ -175,6 +190,65 @@ fn volume(path: &str, id: i32, new: &Volume, old: &Volume, review: &mut Review) 
                 )
             ),
         );
+    }
+}
+
+/// Volumes that are to grow in storage classes that cannot: such a size could neither be reached nor taken back.
+pub(crate) fn growth(
+    cluster: &KafkaCluster,
+    meant: &Resolved,
+    before: &Resolved,
+    classes: &StorageClasses,
+    review: &mut Review,
+) {
+    let mut seen = BTreeSet::new();
+    for (node, was) in meant
+        .nodes
+        .values()
+        .filter_map(|n| Some((n, before.nodes.get(&n.id)?)))
+    {
+        for (new, old) in node
+            .volumes
+            .iter()
+            .filter_map(|v| Some((v, was.volumes.iter().find(|o| o.name == v.name)?)))
+        {
+            let grows = quantity::nanos(&new.size) > quantity::nanos(&old.size);
+            let class = old.storage_class_name.as_deref();
+            let Some(class) = classes.rigid(class).filter(|_| grows) else {
+                continue;
+            };
+            let path = format!(
+                "{}.volumes[{}].size",
+                storage_path(cluster, node, &new.name),
+                new.name
+            );
+            if seen.insert(path.clone()) {
+                review.invalid(
+                    path,
+                    format!(
+                        "StorageClass {class:?} cannot grow volumes: leave {}, or have allowVolumeExpansion set in it first",
+                        old.size
+                    ),
+                );
+            }
+        }
+    }
+}
+
+/// Which storage classes can grow volumes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StorageClasses {
+    /// By name.
+    pub grow: BTreeMap<String, bool>,
+    /// The one of volumes that name none, if that is known.
+    pub default: Option<String>,
+}
+
+impl StorageClasses {
+    /// The name of a class that is known to be unable to grow volumes.
+    fn rigid<'a>(&'a self, class: Option<&'a str>) -> Option<&'a str> {
+        let class = class.or(self.default.as_deref())?;
+        (self.grow.get(class) == Some(&false)).then_some(class)
     }
 }
 
