@@ -168,7 +168,8 @@ impl Policies {
     /// Asks which storage classes can grow volumes, for a change of a cluster; few are made, and nobody watches classes.
     pub async fn ask_classes(&self, request: &Request<'_>) {
         let Some(client) = &self.client else { return };
-        if request.kind.kind != "KafkaCluster" || request.operation != "UPDATE" {
+        let is_ours = request.kind.group == sdm_api::GROUP && request.kind.kind == "KafkaCluster";
+        if !is_ours || request.operation != "UPDATE" {
             return;
         }
         let api: Api<StorageClass> = Api::all(client.clone());

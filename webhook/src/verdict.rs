@@ -16,6 +16,8 @@ use crate::{
 const WARNING_CHARS: usize = 120;
 /// All warnings of an answer together, in bytes; API servers drop what goes beyond 4096.
 const WARNINGS_BYTES: usize = 4000;
+/// What is shown of a sentence, in characters.
+const SENTENCE: usize = 2000;
 /// More than a screen of violations helps nobody.
 const VIOLATIONS: usize = 64;
 
@@ -107,10 +109,18 @@ fn refusal(request: &Request<'_>, violations: &[Violation]) -> Status {
 }
 
 fn line(violation: &Violation) -> String {
-    if violation.path.is_empty() {
+    shortened(&if violation.path.is_empty() {
         violation.message.clone()
     } else {
         violation.to_string()
+    })
+}
+
+/// Sentences repeat what they are about, and that may be megabytes, over and over.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(SENTENCE) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 
@@ -120,9 +130,9 @@ fn cause(violation: &Violation) -> StatusCause {
         ViolationKind::Forbidden => "FieldValueForbidden",
     };
     StatusCause {
-        field: Some(violation.path.clone()).filter(|path| !path.is_empty()),
+        field: Some(shortened(&violation.path)).filter(|path| !path.is_empty()),
         reason: Some(reason.to_owned()),
-        message: Some(violation.message.clone()),
+        message: Some(shortened(&violation.message)),
     }
 }
 

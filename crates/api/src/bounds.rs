@@ -2,12 +2,15 @@
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
+/// How many settings one map of configuration may have.
+pub const CONFIG_KEYS: usize = 128;
+
 /// A map of Kafka configuration: dotted keys, short values, none of them reserved.
 #[must_use]
 pub fn config_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
-        "maxProperties": 128,
+        "maxProperties": CONFIG_KEYS,
         "additionalProperties": { "type": "string", "maxLength": 4096 },
         "x-kubernetes-validations": [
             {
@@ -27,7 +30,7 @@ pub fn config_schema(_: &mut SchemaGenerator) -> Schema {
 pub fn topic_config_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
-        "maxProperties": 128,
+        "maxProperties": CONFIG_KEYS,
         "additionalProperties": { "type": "string", "maxLength": 4096 },
         "x-kubernetes-validations": [{
             "rule": "self.all(k, size(k) <= 256 && k.matches('^[A-Za-z0-9._-]+$'))",

@@ -40,6 +40,12 @@ async fn answer(
     let path = head.uri.path().to_owned();
     let parts: Vec<_> = path.split('/').skip(3).collect();
     let named = parts.iter().all(|part| is_name(part));
+    if path == "/apis/storage.k8s.io/v1/storageclasses" {
+        let fast =
+            json!({"metadata": {"name": "fast"}, "provisioner": "p", "allowVolumeExpansion": true});
+        let list = json!({"metadata": {}, "items": [fast, {"metadata": {"name": "slow"}, "provisioner": "p"}]});
+        return Ok(respond(StatusCode::OK, &list.to_string()));
+    }
     if !named || head.uri.query().is_some_and(|q| !q.is_empty()) || body.len() > 2048 {
         let line = format!("{} {} with {} bytes", head.method, head.uri, body.len());
         seen.lock().unwrap().wrong.push(line);

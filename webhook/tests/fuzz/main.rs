@@ -175,7 +175,7 @@ fn objection_to_review(input: &Input, answer: &[u8]) -> Option<String> {
         ));
     }
     // Names of fields and values are repeated in refusals; a small question gets no huge answer.
-    if answer.len() > 6 * input.body.len() + (64 << 10) {
+    if answer.len() > 6 * input.body.len() + (256 << 10) {
         return Some(format!("{} bytes for an answer", answer.len()));
     }
     let patch = response["patch"].as_str()?;

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use sdm_api::bounds::CONFIG_KEYS;
 use sdm_api::{KafkaTopic, KafkaTopicSpec};
 
 use super::{MIN_ISR, RESERVED};
@@ -71,7 +72,15 @@ pub fn validate_in(new: &KafkaTopic, old: Option<&KafkaTopic>, place: Option<&Pl
     if let Some(place) = place {
         copies(&new.spec, place, &mut review);
     }
-    for (key, value) in &new.spec.config {
+    if new.spec.config.len() > CONFIG_KEYS {
+        let count = new.spec.config.len();
+        review.invalid(
+            "spec.config",
+            format!("{count} settings are too many: use at most {CONFIG_KEYS}"),
+        );
+    }
+    // To look at thousands takes seconds, and what is wrong has been said.
+    for (key, value) in new.spec.config.iter().take(CONFIG_KEYS) {
         setting(place.and_then(|p| p.line), key, value, &mut review);
     }
     confirmations(&new.spec, place, &mut review);

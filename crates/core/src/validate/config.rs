@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use sdm_api::bounds::CONFIG_KEYS;
 use sdm_api::{KafkaClusterSpec, config_keys};
 
 use crate::config_catalog::{Line, Scope, conflicts, opinion};
@@ -100,7 +101,15 @@ fn one(
     (line, brokers): (Line, usize),
     review: &mut Review,
 ) {
-    for (key, value) in config {
+    if config.len() > CONFIG_KEYS {
+        let count = config.len();
+        review.invalid(
+            path,
+            format!("{count} settings are too many: use at most {CONFIG_KEYS}"),
+        );
+    }
+    // To look at thousands takes seconds, and what is wrong has been said.
+    for (key, value) in config.iter().take(CONFIG_KEYS) {
         let path = format!("{path}[{key}]");
         if config_keys::is_reserved(key) {
             review.invalid(
