@@ -110,6 +110,26 @@ impl Node {
         ))
     }
 
+    /// The requests of the operator's programs since this cluster began, as the API server recorded them: those with
+    /// `mark` in them.
+    pub fn recorded(&self, mark: &str) -> Result<Vec<serde_json::Value>> {
+        let logs = self.kubeconfig.with_file_name("logs");
+        let mut events = Vec::new();
+        for file in std::fs::read_dir(&logs).with_context(|| logs.display().to_string())? {
+            let file = file?;
+            if !file.file_name().to_string_lossy().starts_with("audit") {
+                continue;
+            }
+            let text = std::fs::read_to_string(file.path())?;
+            // The last line may be half written.
+            let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+            for line in whole.lines().filter(|line| line.contains(mark)) {
+                events.push(serde_json::from_str(line)?);
+            }
+        }
+        Ok(events)
+    }
+
     /// Runs one of the local node's own scripts, such as `kubelet-restart`.
     pub fn script(&self, name: &str, arguments: &[&str]) -> Result<()> {
         let path = paths::repository().join("deploy/local").join(name);

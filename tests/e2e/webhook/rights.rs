@@ -1,15 +1,20 @@
-//! What the webhook's service account may do: what is written down, and nothing else.
+//! What the webhook's service account may do: what is written down, nothing else, and nothing that it does not do.
 
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, bail, ensure};
+use kube::Api;
+use kube::api::{DeleteParams, EvictParams, PostParams};
+use sdm_api::KafkaPolicy;
 use sdm_api::names::OPERATOR_NAMESPACE;
 use sdm_tests::node::Node;
 use sdm_tests::paths;
-use serde_json::Value;
+use sdm_tests::space::{Kind, Space};
+use sdm_tests::wait::until;
+use serde_json::{Value, json};
 
-use super::NAME;
-use crate::operator_only;
+use super::{NAME, rolling};
+use crate::{PATIENCE, TENANTS, operator_only, tenants};
 
 /// One thing that may be done: verb, resource (or URL) and the name that it is restricted to, if it is.
 type Right = (String, String, String);
@@ -76,6 +81,13 @@ fn combined<S: AsRef<str>>(what: &[S], names: &[S], verbs: &[S]) -> Vec<Right> {
     rights
 }
 
+/// A resource as kubectl writes it: the group goes before a subresource.
+fn named(resource: &str, group: &str, sub: &str) -> String {
+    let dot = if group.is_empty() { "" } else { "." };
+    let slash = if sub.is_empty() { "" } else { "/" };
+    format!("{resource}{dot}{group}{slash}{sub}")
+}
+
 /// What the committed manifest gives: everywhere, and in the operator's own namespace.
 fn committed() -> Result<(BTreeSet<Right>, BTreeSet<Right>)> {
     let path = paths::repository().join("deploy/rbac/sdm-webhook.yaml");
@@ -96,17 +108,9 @@ fn committed() -> Result<(BTreeSet<Right>, BTreeSet<Right>)> {
             };
             let groups = words("apiGroups");
             let of_group = |resource: &String| {
-                groups
-                    .iter()
-                    .map(move |group| match group.as_str() {
-                        "" => resource.clone(),
-                        // As kubectl writes it: the group goes before a subresource.
-                        group => match resource.split_once('/') {
-                            Some((resource, sub)) => format!("{resource}.{group}/{sub}"),
-                            None => format!("{resource}.{group}"),
-                        },
-                    })
-                    .collect::<Vec<_>>()
+                let (resource, sub) = resource.split_once('/').unwrap_or((resource, ""));
+                let all = groups.iter().map(|group| named(resource, group, sub));
+                all.collect::<Vec<_>>()
             };
             let resources: Vec<String> = words("resources").iter().flat_map(of_group).collect();
             rights.extend(combined(
@@ -195,4 +199,78 @@ async fn the_webhook_cannot_read_secrets_of_others_nor_enter_pods() -> Result<()
         );
     }
     Ok(())
+}
+
+/// What the webhook did, of what somebody may be permitted to do; and what it was not permitted.
+fn done(events: &[Value]) -> (BTreeSet<(String, String)>, BTreeSet<(String, String)>) {
+    let (mut done, mut forbidden) = (BTreeSet::new(), BTreeSet::new());
+    for event in events {
+        let object = &event["objectRef"];
+        let text = |key: &str| object[key].as_str().unwrap_or_default();
+        if event["user"]["username"] != format!("system:serviceaccount:{OPERATOR_NAMESPACE}:{NAME}")
+            || text("resource").is_empty()
+        {
+            continue;
+        }
+        let what = named(text("resource"), text("apiGroup"), text("subresource"));
+        let verb = event["verb"].as_str().unwrap_or_default();
+        match event["responseStatus"]["code"].as_u64() {
+            Some(403) => drop(forbidden.insert((verb.to_owned(), what))),
+            // An apply that makes an object needs the right to do so as well.
+            Some(201) if verb == "patch" => {
+                done.insert(("create".to_owned(), what.clone()));
+                done.insert((verb.to_owned(), what));
+            }
+            Some(200..300 | 404) => drop(done.insert((verb.to_owned(), what))),
+            _ => {}
+        }
+    }
+    (done, forbidden)
+}
+
+/// Has the webhook do what it does not do by itself: audit a policy, judge an eviction, replace its authority.
+async fn provoke(node: &Node, space: &Space) -> Result<()> {
+    let policies: Api<KafkaPolicy> = Api::all(node.client.clone());
+    let policy = serde_json::from_value(json!({
+        "apiVersion": "kafka.sdm.dev/v1beta1", "kind": "KafkaPolicy", "metadata": {"name": space.name},
+        "spec": {
+            "match": {"namespaces": [space.name], "kinds": ["KafkaACL"]},
+            "cel": [{"name": "any", "rule": "true"}]
+        }
+    }))?;
+    policies.create(&PostParams::default(), &policy).await?;
+    // Whether it may go or has to wait is not what matters here.
+    let _ = node
+        .pods(TENANTS.0)
+        .evict("tenants-0", &EvictParams::default())
+        .await;
+    rolling::ask_for_authority(node).await.map(drop)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_right_of_the_webhook_is_one_that_it_uses() -> Result<()> {
+    let (node, _) = tenants().await?;
+    let space = Space::create(&node, TENANTS, "rights").await?;
+    provoke(&node, &space).await?;
+    let (everywhere, own) = committed()?;
+    let both = everywhere.union(&own);
+    let wanted: BTreeSet<(String, String)> = both.map(|r| (r.0.clone(), r.1.clone())).collect();
+    until("every right to be used", PATIENCE, || async {
+        // One that nobody has told of yet is asked for.
+        let new = Space::create(&node, TENANTS, "rights").await?;
+        new.make(Kind::Topic, "orders", json!({})).await?;
+        new.close().await?;
+        let (used, forbidden) = done(&node.recorded(&format!(":{NAME}\""))?);
+        ensure!(forbidden.is_empty(), "not permitted: {forbidden:?}");
+        let idle: Vec<_> = wanted.difference(&used).collect();
+        ensure!(idle.is_empty(), "never used: {idle:?}");
+        Ok(Some(()))
+    })
+    .await?;
+    let policies: Api<KafkaPolicy> = Api::all(node.client.clone());
+    policies
+        .delete(&space.name, &DeleteParams::default())
+        .await?;
+    node.ready(TENANTS.0, TENANTS.1, PATIENCE).await?;
+    space.close().await
 }

@@ -137,8 +137,12 @@ async fn held(node: &Node, key: &str) -> Result<Option<Vec<u8>>> {
     Ok(data.get(key).map(|bytes| bytes.0.clone()))
 }
 
-/// Asks for another authority, and waits until it is there to be trusted; it comes back.
-async fn ask_for_authority(node: &Node) -> Result<Vec<u8>> {
+/// Asks for another authority, and waits until it is there to be trusted; it comes back. One that is on its way already is
+/// as good.
+pub(super) async fn ask_for_authority(node: &Node) -> Result<Vec<u8>> {
+    if let Some(next) = held(node, "next.crt").await? {
+        return Ok(next);
+    }
     let secrets: Api<Secret> = Api::namespaced(node.client.clone(), OPERATOR_NAMESPACE);
     let patch = Patch::Merge(json!({"metadata": {"annotations": {"kafka.sdm.dev/rotate": "now"}}}));
     secrets
