@@ -2,7 +2,7 @@
 //!
 //! Start: certificate, what is known of policies and clusters, then serving, then registration, so that API servers are
 //! never sent to nobody, nor to somebody who does not know what is forbidden. Stop: not ready,
-//! serve on until that is known everywhere, then drain.
+//! serve on until that is known everywhere, letting callers go with their answers, then drain.
 
 use std::{net::SocketAddr, process::ExitCode, time::Duration};
 

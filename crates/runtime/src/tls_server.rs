@@ -60,7 +60,6 @@ pub async fn serve(
 
 /// Once `leaving`, lets clients go with their next answer: API servers speak HTTP/1.1 to webhooks and keep connections,
 /// and a request that meets one being closed is not repeated. HTTP/2 has a farewell of its own.
-#[must_use]
 pub fn parting(router: Router, leaving: CancellationToken) -> Router {
     router.layer(from_fn(move |request: Request, next: Next| {
         let leaving = leaving.clone();

@@ -43,18 +43,30 @@ async fn scale(node: &Node, replicas: i32) -> Result<()> {
     Ok(())
 }
 
-/// Waits until both replicas are as the Deployment says, and serve.
+fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.as_ref().and_then(|s| s.conditions.as_ref());
+    let mut conditions = conditions.into_iter().flatten();
+    conditions.any(|c| c.type_ == "Ready" && c.status == "True")
+}
+
+/// Waits until both replicas are as the Deployment says, and serve. Its status alone is late: a replica that was just
+/// deleted still counts in it.
 async fn settled(node: &Node) -> Result<()> {
     let api = deployments(node);
     until("both replicas to serve", PATIENCE, || async {
         let deployment = api.get(NAME).await?;
         let status = deployment.status.clone().unwrap_or_default();
-        let counts = [
-            status.replicas,
+        let mut pods = replicas(node).await?;
+        pods.retain(|pod| pod.metadata.deletion_timestamp.is_none());
+        let counts = (
             status.updated_replicas,
             status.available_replicas,
-        ];
-        if status.observed_generation == deployment.metadata.generation && counts == [Some(2); 3] {
+            pods.len(),
+        );
+        if status.observed_generation == deployment.metadata.generation
+            && counts == (Some(2), Some(2), 2)
+            && pods.iter().all(is_ready)
+        {
             return Ok(Some(()));
         }
         bail!("{counts:?}")
