@@ -50,14 +50,19 @@ const LIMITS: [&str; 28] = [
     "injection.forbidSecrets",
 ];
 
-/// More than is ever shown of what is wrong with one policy.
-const SHOWN: usize = 128;
+/// What the definition lets be: rules, exceptions, and what one of those excepts from.
+const MOST: (usize, usize, usize) = (32, 64, 32);
 
 /// What there is to say about `new`. What was there before makes no difference.
 #[must_use]
 pub fn validate(new: &KafkaPolicy, _old: Option<&KafkaPolicy>) -> Review {
     let mut review = Review::default();
     let spec = &new.spec;
+    too_many(spec, &mut review);
+    // To compile thousands takes seconds, and API servers let nobody have them.
+    if !review.violations.is_empty() {
+        return review;
+    }
     parts(spec, &mut review);
     ranges(spec, &mut review);
     rules(spec, &mut review);
@@ -66,6 +71,32 @@ pub fn validate(new: &KafkaPolicy, _old: Option<&KafkaPolicy>) -> Review {
         own_defaults(new, &mut review);
     }
     review
+}
+
+fn too_many(spec: &KafkaPolicySpec, review: &mut Review) {
+    let excepted = spec.exceptions.iter().map(|e| e.rules.len()).max();
+    for (path, what, count, most) in [
+        ("spec.cel", "rules", spec.cel.len(), MOST.0),
+        (
+            "spec.exceptions",
+            "exceptions",
+            spec.exceptions.len(),
+            MOST.1,
+        ),
+        (
+            "spec.exceptions",
+            "rules in one exception",
+            excepted.unwrap_or_default(),
+            MOST.2,
+        ),
+    ] {
+        if count > most {
+            review.invalid(
+                path,
+                format!("{count} {what} are too many: use at most {most}"),
+            );
+        }
+    }
 }
 
 /// The kinds that a policy speaks of.
@@ -293,10 +324,6 @@ fn exceptions(spec: &KafkaPolicySpec, review: &mut Review) {
                     .iter()
                     .any(|r| rule.strip_prefix("cel/") == Some(&r.name));
             if !known {
-                // The schema allows few; of more than can be shown, none is looked up.
-                if review.violations.len() >= SHOWN {
-                    return;
-                }
                 let limits = LIMITS.iter().map(|l| (*l).to_owned());
                 let ours = spec.cel.iter().map(|r| format!("cel/{}", r.name));
                 let near = limits
