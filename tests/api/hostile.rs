@@ -30,7 +30,7 @@ const PEAK_KB: u64 = 100 * 1024;
 /// More than the webhook serves at once.
 const CROWD: usize = 600;
 /// How much more may be resident afterwards: buffers that are kept, and not one for each that came.
-const ROOM_KB: u64 = 6 * 1024;
+const ROOM_KB: u64 = 12 * 1024;
 
 fn review(uid: &str, pad: usize) -> Bytes {
     let mut object = good("asked");

@@ -80,14 +80,17 @@ fn questions() -> Vec<(&'static str, Bytes)> {
                 "KafkaTopic",
                 json!({"clusterRef": {"name": "c"}, "config": keys(count.min(300_000))}),
             ),
-            ("KafkaCluster", json!({"pools": pools(count / 7)})),
+            (
+                "KafkaCluster",
+                json!({"pools": pools(count.min(300_000) / 7)}),
+            ),
             (
                 "KafkaCluster",
                 json!({"pools": pools(1), "overrides": vec![json!({"nodeIds": [0]}); count / 6], "config": keys(count.min(20_000))}),
             ),
             (
                 "KafkaPolicy",
-                json!({"cel": rules(count.min(24_000) / 4), "exceptions": [{"namespaces": ["a"], "until": "2126-01-01T00:00:00Z", "reason": "r", "rules": vec!["cel/x"; count / 2]}]}),
+                json!({"cel": rules(count.min(24_000) / 4), "exceptions": [{"namespaces": ["a"], "until": "2126-01-01T00:00:00Z", "reason": "r", "rules": vec!["cel/x"; count.min(300_000) / 2]}]}),
             ),
             (
                 "KafkaACL",

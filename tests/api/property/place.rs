@@ -1,5 +1,6 @@
 //! Where it happens: an API server, one real broker, the controller, and clients of all sorts.
 
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -29,6 +30,9 @@ pub const CLUSTER: &str = "prop";
 pub const LABEL: (&str, &str) = ("kafka", "allowed");
 const CERTIFICATES: u16 = 9092;
 const PASSWORDS: u16 = 9094;
+
+/// How many there were, in this process.
+static PLACES: AtomicU32 = AtomicU32::new(0);
 
 pub struct Place {
     pub plane: ControlPlane,
@@ -82,7 +86,8 @@ impl Place {
             .await?;
         let world = Shared::default();
         // Neither another test nor another run of this one has nodes there.
-        let net = u8::try_from(100 + std::process::id() % 100)?;
+        let net =
+            u8::try_from(100 + (std::process::id() % 33) * 3 + PLACES.fetch_add(1, Relaxed) % 3)?;
         let kubelet = FakeKubelet::start_in(client, world.clone(), net);
         let controller = start_controller(&plane)?;
         let kafka = RealKafka::start(&plane, &world, HOME, CLUSTER, 0).await?;
