@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 
 /// More than the largest object of ours has, a cluster of a thousand brokers with overrides for each.
-pub const OBJECT: usize = 50_000;
+pub const OBJECT: usize = 20_000;
 /// More than any Pod has.
 pub const POD: usize = 10_000;
 /// More than anybody is in.

@@ -264,7 +264,7 @@ async fn what_is_little_text_and_much_memory_is_refused() {
     );
     let answer = review(&asked("CREATE", dense.clone(), Value::Null)).await;
     let message = answer["status"]["message"].as_str().unwrap();
-    assert!(message.contains("more than 50000 values"), "{message}");
+    assert!(message.contains("more than 20000 values"), "{message}");
     // One that is stored already is in nobody's way.
     for (operation, object) in [("UPDATE", cluster()), ("DELETE", Value::Null)] {
         let answer = review(&asked(operation, object, dense.clone())).await;

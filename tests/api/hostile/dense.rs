@@ -8,7 +8,7 @@ use sdm_tests::webhook::Webhook;
 use serde_json::{Value, json};
 
 /// Just within what is read of an object, and of a Pod.
-const OBJECT: usize = 49_000;
+const OBJECT: usize = 19_500;
 const POD: usize = 9_900;
 /// How many come at once.
 const AT_ONCE: usize = 4;
@@ -86,11 +86,11 @@ fn questions() -> Vec<(&'static str, Bytes)> {
             ),
             (
                 "KafkaCluster",
-                json!({"pools": pools(1), "overrides": vec![json!({"nodeIds": [0]}); count / 6], "config": keys(count.min(20_000))}),
+                json!({"pools": pools(1), "overrides": vec![json!({"nodeIds": [0]}); count / 6], "config": keys(count.min(20_000) / 3)}),
             ),
             (
                 "KafkaPolicy",
-                json!({"cel": rules(count.min(24_000) / 4), "exceptions": [{"namespaces": ["a"], "until": "2126-01-01T00:00:00Z", "reason": "r", "rules": vec!["cel/x"; count.min(300_000) / 2]}]}),
+                json!({"cel": rules(count.min(8_000) / 4), "exceptions": [{"namespaces": ["a"], "until": "2126-01-01T00:00:00Z", "reason": "r", "rules": vec!["cel/x"; count.min(300_000) / 2]}]}),
             ),
             (
                 "KafkaACL",
