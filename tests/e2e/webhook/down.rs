@@ -4,7 +4,10 @@ use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use kube::api::{ApiResource, DeleteParams, DynamicObject, EvictParams, ListParams, PostParams};
+use kube::api::{
+    ApiResource, DeleteParams, DynamicObject, EvictParams, ListParams, Patch, PatchParams,
+    PostParams,
+};
 use kube::{Api, ResourceExt};
 use sdm_api::{KafkaCluster, KafkaTopic, names};
 use sdm_tests::applies::{Case, Want};
@@ -17,9 +20,10 @@ use super::{NAME, replicas, scale, settled};
 use crate::{PATIENCE, TENANTS, kafka_image, tenants};
 
 /// What nobody but the webhook refuses at apply.
-fn misspelt() -> Value {
-    json!({"partitions": 1, "config": {"retention.m": "1"}})
+fn misspelt(space: &Space, name: &str) -> Value {
+    json!({"topicName": space.topic_name(name), "partitions": 1, "config": {"retention.m": "1"}})
 }
+
 /// What is said of it, by whomever.
 const SENTENCE: &str = "retention.m is no configuration of topics; did you mean retention.ms?";
 
@@ -143,6 +147,11 @@ async fn with_no_webhook_whatever_is_deleted_goes() -> Result<()> {
         .await?;
     space.ready(Kind::User, "app").await?;
     other.topic("orders", json!({"partitions": 1})).await?;
+    space.topic("held", json!({"partitions": 1})).await?;
+    let topics = space.api(Kind::Topic);
+    let finalizers = |list: Value| Patch::Merge(json!({"metadata": {"finalizers": list}}));
+    let hold = finalizers(json!(["tests.example/held"]));
+    topics.patch("held", &PatchParams::default(), &hold).await?;
     let clusters = node.clusters(&space.name);
     clusters
         .create(&PostParams::default(), &small(&space)?)
@@ -170,6 +179,13 @@ async fn with_no_webhook_whatever_is_deleted_goes() -> Result<()> {
                 .then_some(()))
         })
         .await?;
+        // To let go of what is on its way out is a change like another, and not reviewed.
+        topics.delete("held", &DeleteParams::default()).await?;
+        let release = finalizers(json!(null));
+        topics
+            .patch("held", &PatchParams::default(), &release)
+            .await?;
+        ensure!(topics.get_opt("held").await?.is_none(), "it is still there");
         clusters.delete("brief", &DeleteParams::default()).await?;
         until("the cluster to go", PATIENCE, || async {
             let pods = pods.list(&its).await?.items.is_empty();
@@ -189,17 +205,14 @@ async fn with_no_webhook_our_kinds_are_refused_and_it_says_by_whom() -> Result<(
     let (node, _) = tenants().await?;
     let space = Space::create(&node, TENANTS, "down").await?;
     space.topic("orders", json!({"partitions": 1})).await?;
+    let more = json!({"topicName": space.topic_name("more"), "partitions": 1});
     let once = Space {
         node: node.clone().with_client(node.asking_once().await?),
         ..space.clone()
     };
     without(&node, async || {
         for (what, made) in [
-            (
-                "create",
-                once.make(Kind::Topic, "more", json!({"partitions": 1}))
-                    .await,
-            ),
+            ("create", once.make(Kind::Topic, "more", more.clone()).await),
             (
                 "change",
                 once.change(Kind::Topic, "orders", json!({"partitions": 2}))
@@ -231,9 +244,7 @@ async fn with_no_webhook_our_kinds_are_refused_and_it_says_by_whom() -> Result<(
     })
     .await?;
     // By itself, as soon as they are there.
-    space
-        .make(Kind::Topic, "more", json!({"partitions": 1}))
-        .await?;
+    space.make(Kind::Topic, "more", more).await?;
     space.close().await
 }
 
@@ -279,7 +290,7 @@ async fn what_slipped_in_is_caught_by_the_controller_with_the_same_sentence() ->
         registrations.delete(NAME, &DeleteParams::default()).await?;
         until("API servers to forget it", PATIENCE, || async {
             space
-                .make(Kind::Topic, "slipped", misspelt())
+                .make(Kind::Topic, "slipped", misspelt(&space, "slipped"))
                 .await
                 .map(Some)
         })
@@ -293,7 +304,9 @@ async fn what_slipped_in_is_caught_by_the_controller_with_the_same_sentence() ->
     })
     .await?;
     // It registered itself, and refuses what it would have refused.
-    let again = space.make(Kind::Topic, "again", misspelt()).await;
+    let again = space
+        .make(Kind::Topic, "again", misspelt(&space, "again"))
+        .await;
     let said = refusal(again).context("Ready before it was registered")?;
     ensure!(
         said.contains("denied the request") && said.contains(SENTENCE),

@@ -235,15 +235,17 @@ async fn provoke(node: &Node, space: &Space) -> Result<()> {
         "apiVersion": "kafka.sdm.dev/v1beta1", "kind": "KafkaPolicy", "metadata": {"name": space.name},
         "spec": {
             "match": {"namespaces": [space.name], "kinds": ["KafkaACL"]},
-            "cel": [{"name": "any", "rule": "true"}]
+            "cel": [{"name": "any", "rule": "object.metadata.name != ''"}]
         }
     }))?;
     policies.create(&PostParams::default(), &policy).await?;
-    // Whether it may go or has to wait is not what matters here.
-    let _ = node
-        .pods(TENANTS.0)
-        .evict("tenants-0", &EvictParams::default())
-        .await;
+    // The first question ever makes the place where they are put, and others are put there. Whether it may go or has to
+    // wait is not what matters here.
+    for _ in 0..2 {
+        let broker = node.pods(TENANTS.0);
+        let _ = broker.evict("tenants-0", &EvictParams::default()).await;
+        node.ready(TENANTS.0, TENANTS.1, PATIENCE).await?;
+    }
     rolling::ask_for_authority(node).await.map(drop)
 }
 
@@ -258,7 +260,8 @@ async fn every_right_of_the_webhook_is_one_that_it_uses() -> Result<()> {
     until("every right to be used", PATIENCE, || async {
         // One that nobody has told of yet is asked for.
         let new = Space::create(&node, TENANTS, "rights").await?;
-        new.make(Kind::Topic, "orders", json!({})).await?;
+        let topic = json!({"topicName": new.topic_name("orders")});
+        new.make(Kind::Topic, "orders", topic).await?;
         new.close().await?;
         let (used, forbidden) = done(&node.recorded(&format!(":{NAME}\""))?);
         ensure!(forbidden.is_empty(), "not permitted: {forbidden:?}");
