@@ -242,8 +242,16 @@ async fn provoke(node: &Node, space: &Space) -> Result<()> {
     // The first question ever makes the place where they are put, and others are put there. Whether it may go or has to
     // wait is not what matters here.
     for _ in 0..2 {
-        let broker = node.pods(TENANTS.0);
-        let _ = broker.evict("tenants-0", &EvictParams::default()).await;
+        let pods = node.pods(TENANTS.0);
+        let before = node.pod_uids(TENANTS.0, TENANTS.1).await?;
+        let went = pods.evict("tenants-0", &EvictParams::default()).await;
+        if went.is_ok() {
+            until("the evicted broker to come back", PATIENCE, || async {
+                let after = node.pod_uids(TENANTS.0, TENANTS.1).await?;
+                Ok((!after.is_empty() && after != before).then_some(()))
+            })
+            .await?;
+        }
         node.ready(TENANTS.0, TENANTS.1, PATIENCE).await?;
     }
     rolling::ask_for_authority(node).await.map(drop)
