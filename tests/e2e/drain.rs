@@ -34,14 +34,18 @@ async fn lonely(node: &Node) -> Result<(String, String)> {
 }
 
 /// What an eviction is told: `Ok` if it was carried out, else the message. By kubectl, which does not try again by itself.
-async fn evict(node: &Node, pod: &str) -> Result<std::result::Result<(), String>> {
+pub async fn evict(
+    node: &Node,
+    namespace: &str,
+    pod: &str,
+) -> Result<std::result::Result<(), String>> {
     let eviction = json!({
         "apiVersion": "policy/v1", "kind": "Eviction",
-        "metadata": {"name": pod, "namespace": NAMESPACE},
+        "metadata": {"name": pod, "namespace": namespace},
     });
     let file = std::env::temp_dir().join(format!("eviction-{pod}-{:08x}", rand::random::<u32>()));
     std::fs::write(&file, eviction.to_string())?;
-    let path = format!("/api/v1/namespaces/{NAMESPACE}/pods/{pod}/eviction");
+    let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}/eviction");
     let text = file.to_string_lossy().into_owned();
     let (done, _, err) = node
         .kubectl_says(&["create", "--raw", &path, "-f", &text])
@@ -75,7 +79,7 @@ async fn a_node_is_drained_under_load_and_the_others_wait_for_their_turn() -> Re
 
     // Something that nobody else has keeps the broker where it is, and is named.
     let alone = single_copy(&client, id).await?;
-    let said = evict(&node, &pod).await?;
+    let said = evict(&node, NAMESPACE, &pod).await?;
     println!("{said:?}");
     let message = said.err().context("it was evicted")?;
     ensure!(
@@ -106,7 +110,7 @@ async fn a_node_is_drained_under_load_and_the_others_wait_for_their_turn() -> Re
         ensure!(after.get(&pod) != before.get(&pod), "{pod} is where it was");
         // Its volume is on that machine: until it may return, nobody else goes.
         for _ in 0..3 {
-            let said = evict(&node, &format!("{CLUSTER}-{other}")).await?;
+            let said = evict(&node, NAMESPACE, &format!("{CLUSTER}-{other}")).await?;
             println!("{said:?}");
             let message = said.err().context("a second broker was evicted")?;
             ensure!(message.contains("cannot be evicted yet"), "{message}");
