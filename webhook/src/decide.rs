@@ -97,7 +97,9 @@ pub fn decide(request: &Request<'_>, policies: &Policies) -> Verdict {
         return Verdict::default();
     }
     if exceeds(object.get(), OBJECT) {
-        return Verdict::refused(&format!("the object has more than {OBJECT} values"));
+        return Verdict::refused(&format!(
+            "the object has more than {OBJECT} values, lists and objects included: make it smaller"
+        ));
     }
     let Some(object) = value(object) else {
         return Verdict::refused("the object cannot be read");

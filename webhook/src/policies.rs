@@ -209,9 +209,9 @@ impl Policies {
     #[must_use]
     pub fn judge_client(&self, client: &KafkaClient<'_>) -> Option<Findings> {
         let known = self.read();
-        // Topics make no difference to it.
-        let suffices = known.listed >= crate::watch::WATCHES;
-        suffices.then(|| known.compiled.judge_client(client))
+        known
+            .suffices()
+            .then(|| known.compiled.judge_client(client))
     }
 
     /// The object of a request with defaults filled in; none if there is nothing to fill in.

@@ -3,6 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use sdm_api::condition::{Draft, READY, RECONCILING, STALLED, merge};
 
+use crate::access::reason::INVALID_SPEC;
 use crate::status::cut;
 use crate::violation::Review;
 
@@ -48,7 +49,7 @@ pub fn admit(out: Option<Refusal>, review: &Review) -> Result<(), Refusal> {
     if let Some(refusal) = out.as_ref().filter(|r| r.waits) {
         return Err(refusal.clone());
     }
-    let reason = out.as_ref().map_or("InvalidSpec", |r| r.reason);
+    let reason = out.as_ref().map_or(INVALID_SPEC, |r| r.reason);
     let mut all: Vec<String> = out.into_iter().map(|r| r.message).collect();
     all.extend(review.violations.iter().map(ToString::to_string));
     if all.is_empty() {

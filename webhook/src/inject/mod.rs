@@ -115,7 +115,9 @@ fn judge(request: &Request<'_>, known: &Known, policies: &Policies) -> (Verdict,
         return Default::default();
     };
     if exceeds(object.get(), POD) {
-        let message = format!("the Pod has more than {POD} values");
+        let message = format!(
+            "the Pod has more than {POD} values, lists and objects included: make it smaller"
+        );
         return refused(vec![Violation::invalid("", message)]);
     }
     let pod: Pod = match serde_json::from_str(object.get()) {

@@ -58,16 +58,6 @@ impl Around {
         self.complete
     }
 
-    /// The kinds that are taken up, by name.
-    pub const KINDS: [&'static str; 6] = [
-        "Namespace",
-        "KafkaCluster",
-        "KafkaTopic",
-        "KafkaUser",
-        "KafkaRole",
-        "KafkaAccessGrant",
-    ];
-
     /// A namespace is there, with these labels.
     pub fn set_namespace(&mut self, name: &str, labels: BTreeMap<String, String>) {
         self.labels.insert(name.to_owned(), labels);
