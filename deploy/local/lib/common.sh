@@ -24,6 +24,7 @@ export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
 # The whole machine has one local node: one bridge, one set of addresses.
 BRIDGE=sdm0
+BRIDGE_MAC=0a:58:0a:58:00:01 # 0a:58 and the address, as CNI plugins write it
 POD_CIDR=10.88.0.0/16
 HOST_IP=10.88.0.1 # API server, and the pods' gateway
 DNS_IP=10.88.0.10 # CoreDNS; nodes are 10.88.0.11 and up, pods 10.88.1.0 and up

@@ -53,6 +53,9 @@ network() {
     [[ -z $(ip -4 -o addr show to "$HOST_IP") ]] || fail "another interface has the address $HOST_IP"
     ip link add "$BRIDGE" type bridge
   fi
+  # A bridge takes the lowest hardware address of its ports unless it is given one, and whenever a pod comes or goes that
+  # may be another: all that pods then send to DNS and to Services is lost until they ask again, half a minute later.
+  ip link set "$BRIDGE" address "$BRIDGE_MAC"
   add_address "$HOST_IP/16"
   ip link set "$BRIDGE" up
   add_address "$DNS_IP/32"
