@@ -110,7 +110,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let certificate = health.register("certificate");
     let policies_listed = health.register("policies");
     let registered = health.register("registration");
-    let synced = health.register("stores");
+    let certificates_served = health.register("pod-certificates");
     let plain = TcpListener::bind(args.health_address)
         .await
         .with_context(|| format!("listening on {}", args.health_address))?;
@@ -130,16 +130,15 @@ async fn run(args: Args) -> anyhow::Result<()> {
     }
     certificate.set_ready(true, "");
     let mut watches = JoinSet::new();
-    let known = inject::Known::start(&client, &mut watches);
-    // Before that a cluster that exists would be refused as unknown.
+    let served = inject::Served::start(&client, &mut watches);
     if asked_to_stop
-        .run_until_cancelled(known.ready())
+        .run_until_cancelled(served.ready())
         .await
         .is_none()
     {
         return Ok(());
     }
-    synced.set_ready(true, "");
+    certificates_served.set_ready(true, "");
 
     let policies = watch::start(&client, &policies_listed, &mut watches);
     if !watch::ready(&policies, &asked_to_stop).await {
@@ -159,7 +158,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
     tracing::info!(address = %args.address, "serving");
     let router = server::router(policies.clone())
         .merge(evict::router(client.clone(), &args.namespace))
-        .merge(inject::router(known, policies));
+        .merge(inject::router(served, policies));
     let mut server = tokio::spawn(tls_server::serve(
         listener,
         tls_server::parting(router, asked_to_stop.clone()),

@@ -6,7 +6,7 @@
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{Namespace, Pod};
 use k8s_openapi::api::storage::v1::StorageClass;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
@@ -16,8 +16,9 @@ use sdm_api::KafkaPolicy;
 use sdm_api::policy::PolicyKind;
 use sdm_core::Review;
 use sdm_core::around::Around;
+use sdm_core::inject::{self, Injection};
 use sdm_core::kinds::{self, Kind};
-use sdm_core::policy::{Asked, Client as KafkaClient, Compiled, Findings, World};
+use sdm_core::policy::{Asked, Compiled, Findings, World};
 use sdm_core::validate::{StorageClasses, dns_label};
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -205,13 +206,21 @@ impl Policies {
         self.ask(request, kind, object, old, Compiled::judge)
     }
 
-    /// What policies find wrong with a client; none while they are not known.
+    /// What becomes of a Pod that asks to be a client; none while policies are not known.
     #[must_use]
-    pub fn judge_client(&self, client: &KafkaClient<'_>) -> Option<Findings> {
+    pub fn inject(
+        &self,
+        pod: &Pod,
+        namespace: &str,
+        asked: &inject::Asked,
+        served: bool,
+    ) -> Option<Injection> {
         let known = self.read();
-        known
-            .suffices()
-            .then(|| known.compiled.judge_client(client))
+        let now = Time(Timestamp::now());
+        known.suffices().then(|| {
+            let (around, compiled) = (&known.around, &known.compiled);
+            inject::review(pod, namespace, asked, served, around, compiled, &now)
+        })
     }
 
     /// The object of a request with defaults filled in; none if there is nothing to fill in.

@@ -6,34 +6,17 @@
 use axum::{Router, body::Body, http::Request};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http_body_util::BodyExt;
-use kube::runtime::{
-    reflector::{store, store::Writer},
-    watcher::Event,
-};
 use sdm_api::KafkaPolicy;
 use sdm_webhook::{
     inject::{
-        self, Known,
+        self, Served,
         registration::{WEBHOOK, webhook},
     },
     policies::Policies,
     registration::Endpoint,
 };
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tower::ServiceExt;
-
-fn fill<K>(writer: &mut Writer<K>, objects: &[Value])
-where
-    K: kube::Resource<DynamicType = ()> + Clone + DeserializeOwned + 'static,
-{
-    writer.apply_watcher_event(&Event::Init);
-    for object in objects {
-        let object = serde_json::from_value(object.clone()).unwrap();
-        writer.apply_watcher_event(&Event::InitApply(object));
-    }
-    writer.apply_watcher_event(&Event::InitDone);
-}
 
 /// One cluster, which lets in namespaces of the team `shop`, and two namespaces.
 fn router(policies: &[KafkaPolicy], served: bool) -> Router {
@@ -50,18 +33,13 @@ fn router(policies: &[KafkaPolicy], served: bool) -> Router {
         "metadata": {"namespace": "streaming", "name": "broken"}, "spec": 7
     });
     let namespace = |name: &str, labels: Value| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});
-    let (clusters, mut writer) = store();
-    fill(&mut writer, &[cluster, unreadable]);
-    let (namespaces, mut writer) = store();
-    let all = [
+    let around = [
+        cluster,
+        unreadable,
         namespace("shop", json!({"team": "shop"})),
-        namespace("bank", json!(null)),
+        namespace("bank", json!({})),
     ];
-    fill(&mut writer, &all);
-    inject::router(
-        Known::of(clusters, namespaces, served),
-        Policies::fixed(policies, &[]),
-    )
+    inject::router(Served::fixed(served), Policies::fixed(policies, &around))
 }
 
 fn pod(inject: Option<&str>) -> Value {

@@ -138,9 +138,9 @@ impl Worker {
         match winner(self.claims(open, name), recorded.map(|r| r.uid.as_str())) {
             Some(first) if Some(&first.uid) != topic.metadata.uid.as_ref() => Err(Refusal {
                 reason: topic::reason::TOPIC_NAME_CONFLICT,
-                message: format!(
-                    "topic {name} belongs to KafkaTopic {}/{}, which declared it first; choose another topicName, or delete one of the two",
-                    first.namespace, first.name
+                message: topic::conflict(
+                    name,
+                    format_args!("KafkaTopic {}/{}", first.namespace, first.name),
                 ),
                 waits: false,
             }),

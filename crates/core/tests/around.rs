@@ -253,10 +253,50 @@ fn a_topic_is_whose_it_was_first() {
         refer(json!({"topicName": "pay.orders"})),
     );
     rival["metadata"]["creationTimestamp"] = json!("2026-02-01T00:00:00Z");
+    let late = "warned spec.topicName: topic pay.orders belongs to KafkaTopic pay/orders, which declared it first; choose another topicName, or delete one of the two";
+    assert_eq!(said(&around, &rival), [late]);
     around.take(&rival);
+    assert_eq!(said(&around, &rival), [late]);
+    let first = object(
+        "KafkaTopic",
+        "pay",
+        "orders",
+        refer(json!({"topicName": "pay.orders"})),
+    );
+    assert_eq!(said(&around, &first), [""; 0]);
     let subject = || json!({"kind": "ServiceAccount", "name": "app"});
     let orders = || json!({"type": "topic", "name": "pay.orders"});
     assert_eq!(said(&around, &acl("ship", orders(), subject())).len(), 1);
     around.forget("KafkaTopic", "pay", "orders");
     assert_eq!(said(&around, &acl("ship", orders(), subject())), [""; 0]);
+    assert_eq!(said(&around, &rival), [""; 0]);
+    // Who may not use the cluster keeps nobody from a name.
+    let mut first = first;
+    first["metadata"]["namespace"] = json!("lone");
+    around.take(&first);
+    assert_eq!(said(&around, &rival), [""; 0]);
+}
+
+/// A group is the namespace's that its name begins with, also of one that grants nothing and has no ACL.
+#[test]
+fn a_group_is_whose_its_name_says() {
+    let around = known();
+    let acl = |group: &str| {
+        let mut acl = acl(
+            "pay",
+            json!({"type": "topic", "name": "pay.orders"}),
+            json!({"kind": "ServiceAccount", "name": "app"}),
+        );
+        acl["spec"]["resources"][1]["name"] = json!(group);
+        acl
+    };
+    for free in ["pay.app", "app", "nobody.app"] {
+        assert_eq!(said(&around, &acl(free)), [""; 0], "{free}");
+    }
+    assert_eq!(
+        said(&around, &acl("ship.app")),
+        [
+            "refused spec.resources: group \"ship.app\" belongs to namespace \"ship\", with which its name begins: use one that begins with \"pay.\""
+        ]
+    );
 }

@@ -2,12 +2,11 @@
 //! remedy.
 //!
 //! Owns the review and its answer; what is added is decided in `sdm_core::inject`, and whether policies allow it in
-//! `sdm_core::policy`. `known` is what is known of clusters
-//! and namespaces, `registration` how API servers learn of this. Pods that do not ask are not sent here, and if they are
-//! nothing is read of them but their annotations.
+//! `sdm_core::policy`. What is known of clusters and namespaces is in `policies`; `registration` is how API servers learn of
+//! this. Pods that do not ask are not sent here, and if they are nothing is read of them but their annotations.
 
-mod known;
 pub mod registration;
+mod served;
 
 use std::collections::BTreeMap;
 
@@ -21,16 +20,13 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use k8s_openapi::api::core::v1::Pod;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use k8s_openapi::jiff::Timestamp;
 use sdm_api::inject::ANNOTATION;
 use sdm_core::Violation;
-use sdm_core::inject::{Injection, Operation, account, asked, decide};
-use sdm_core::policy::Client;
+use sdm_core::inject::{Injection, Operation, asked};
 use serde::Deserialize;
 use tokio::time::Instant;
 
-pub use known::Known;
+pub use served::Served;
 
 use crate::{
     body::Budget,
@@ -46,14 +42,14 @@ use crate::{
 pub const PATH: &str = "/inject";
 
 /// The route.
-pub fn router(known: Known, policies: Policies) -> Router {
+pub fn router(served: Served, policies: Policies) -> Router {
     Router::new()
         .route(PATH, post(inject))
-        .with_state((Budget::default(), known, policies))
+        .with_state((Budget::default(), served, policies))
 }
 
 async fn inject(
-    State((budget, known, policies)): State<(Budget, Known, Policies)>,
+    State((budget, served, policies)): State<(Budget, Served, Policies)>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Body,
@@ -67,17 +63,17 @@ async fn inject(
         Ok(request) => request,
         Err(answer) => return answer,
     };
-    if let Some(namespace) = request.namespace.as_ref().filter(|_| asks(request.object)) {
-        known.meet(namespace).await;
+    if asks(request.object) {
+        policies.meet(&request).await;
     }
-    let (labels, response) = review(&request, &known, &policies);
+    let (labels, response) = review(&request, served.now(), &policies);
     server::answered(&labels, began, response)
 }
 
-fn review(request: &Request<'_>, known: &Known, policies: &Policies) -> (Labels, Response) {
+fn review(request: &Request<'_>, served: bool, policies: &Policies) -> (Labels, Response) {
     let is_pod = request.kind.group.is_empty() && request.kind.kind == "Pod";
     server::watched(request, if is_pod { "Pod" } else { "other" }, || {
-        let (verdict, operations) = judge(request, known, policies);
+        let (verdict, operations) = judge(request, served, policies);
         let decision = match (verdict.violations.is_empty(), operations.is_empty()) {
             (false, _) => "denied",
             (true, false) => "injected",
@@ -98,7 +94,7 @@ fn review(request: &Request<'_>, known: &Known, policies: &Policies) -> (Labels,
 }
 
 /// What is wrong, or what has to be added.
-fn judge(request: &Request<'_>, known: &Known, policies: &Policies) -> (Verdict, Vec<Operation>) {
+fn judge(request: &Request<'_>, served: bool, policies: &Policies) -> (Verdict, Vec<Operation>) {
     let refused = |violations| {
         let verdict = Verdict {
             violations,
@@ -134,42 +130,25 @@ fn judge(request: &Request<'_>, known: &Known, policies: &Policies) -> (Verdict,
         Ok(None) => return Default::default(),
         Err(violation) => return refused(vec![violation]),
     };
-    known.world(&asked, namespace, |world| {
-        let (operations, mut warnings, source) = match decide(&pod, namespace, &asked, &world) {
-            Injection::Refused(violations) => return refused(violations),
-            Injection::Patch {
-                operations,
-                warnings,
-                source,
-            } => (operations, warnings, source),
-        };
-        let now = Time(Timestamp::now());
-        let findings = policies.judge_client(&Client {
-            namespace,
-            namespace_labels: world.labels,
-            labels: pod.metadata.labels.as_ref(),
-            account: account(&pod),
-            cluster: (&asked.namespace, &asked.cluster),
-            lifetime: asked.lifetime,
-            source,
-            now: &now,
-        });
-        let Some(findings) = findings else {
+    match policies.inject(&pod, namespace, &asked, served) {
+        None => {
             let message = "policies are not known yet; try again";
             let path = format!("metadata.annotations[{ANNOTATION}]");
-            return refused(vec![Violation::forbidden(path, message)]);
-        };
-        let review = findings.review();
-        if !review.violations.is_empty() {
-            return refused(review.violations);
+            refused(vec![Violation::forbidden(path, message)])
         }
-        warnings.extend(review.warnings);
-        let verdict = Verdict {
+        Some(Injection::Refused(violations)) => refused(violations),
+        Some(Injection::Patch {
+            operations,
             warnings,
-            ..Verdict::default()
-        };
-        (verdict, operations)
-    })
+            ..
+        }) => {
+            let verdict = Verdict {
+                warnings,
+                ..Verdict::default()
+            };
+            (verdict, operations)
+        }
+    }
 }
 
 /// Whether an object asks for anything at all. One that is too large to be looked at does: others are not sent here.

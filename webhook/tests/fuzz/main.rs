@@ -24,8 +24,6 @@ use axum::http::{Request, StatusCode};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures::{StreamExt, stream};
 use http_body_util::BodyExt;
-use kube::runtime::reflector::store;
-use kube::runtime::watcher::Event;
 use mutate::{Delivery, Input, LIMIT};
 use sdm_runtime::health::Health;
 use sdm_runtime::telemetry::resident_memory;
@@ -55,25 +53,10 @@ fn note_panics() {
 fn routes() -> (Router, Arc<Mutex<Seen>>) {
     let (client, seen) = api_server::client();
     let world = corpus::world();
-    let (clusters, mut writer) = store();
-    writer.apply_watcher_event(&Event::Init);
-    for object in world.iter().filter(|o| o["kind"] == "KafkaCluster") {
-        let object = serde_json::from_value(object.clone()).unwrap();
-        writer.apply_watcher_event(&Event::InitApply(object));
-    }
-    writer.apply_watcher_event(&Event::InitDone);
-    let (namespaces, mut writer) = store();
-    writer.apply_watcher_event(&Event::Init);
-    for object in world.iter().filter(|o| o["kind"] == "Namespace") {
-        let object = serde_json::from_value(object.clone()).unwrap();
-        writer.apply_watcher_event(&Event::InitApply(object));
-    }
-    writer.apply_watcher_event(&Event::InitDone);
     let policies = Policies::fixed(&corpus::policies(), &world).asking(client.clone());
-    let known = inject::Known::of(clusters, namespaces, true);
     let router = server::router(policies.clone())
         .merge(evict::router(client, "sdm-system"))
-        .merge(inject::router(known, policies));
+        .merge(inject::router(inject::Served::fixed(true), policies));
     (router, seen)
 }
 

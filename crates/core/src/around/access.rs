@@ -1,7 +1,8 @@
 //! What an ACL may not say because of others: topics that are somebody else's, users of another cluster. It is the
 //! expansion that says it, of a world that holds this one object and what it names.
 //!
-//! Groups and transactional ids are not judged: who holds them depends on all ACLs and on what was before.
+//! Groups and transactional ids are judged by their names alone: who named one first depends on all ACLs and on what was
+//! before.
 
 use std::collections::BTreeMap;
 
@@ -39,7 +40,14 @@ pub(crate) fn check(acl: &KafkaACL, known: &Known, around: &Around, review: &mut
         .grants
         .iter()
         .filter_map(|g| g.metadata.namespace.as_deref());
-    let namespaces: Vec<&str> = givers.chain([own]).collect();
+    // What a name begins with may be somebody's namespace.
+    let resources = acl.spec.resources.iter();
+    let not_topics = resources.filter(|r| r.type_ != ResourceType::Topic);
+    let spoken_of = not_topics.filter_map(|resource| {
+        let name = resource.name.as_deref()?;
+        Some(name.split_once('.')?.0)
+    });
+    let namespaces: Vec<&str> = givers.chain([own]).chain(spoken_of).collect();
     for namespace in namespaces {
         if let Some(labels) = around.labels(namespace) {
             world.namespaces.insert(namespace, labels);

@@ -1,21 +1,22 @@
 //! The index: no more of any object than reviews of others ask for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::sync::Arc;
 
 use sdm_api::{ClusterRef, KafkaAccessGrant, KafkaCluster, KafkaRole, KafkaRoleSpec};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Known;
+use super::{Known, Relation};
 use crate::access::ObjectKey;
 use crate::kinds::parse;
 use crate::resolve::resolve;
 use crate::topic::Place;
 use crate::validate::StorageClasses;
 
-/// Who declares a topic: the first declared it first.
-type Claims = BTreeSet<(String, ObjectKey)>;
+/// Who declares a topic, in order: the first declared it first. Nearly always one, for which a tree would take a kilobyte.
+type Claims = Vec<(String, ObjectKey)>;
 
 /// What is known around objects.
 #[derive(Clone, Debug, Default)]
@@ -25,9 +26,9 @@ pub struct Around {
     /// None for one that cannot be read.
     clusters: BTreeMap<ObjectKey, Option<Box<Known>>>,
     /// By cluster and name in Kafka.
-    topics: BTreeMap<ObjectKey, BTreeMap<String, Claims>>,
+    topics: BTreeMap<Arc<ObjectKey>, BTreeMap<String, Claims>>,
     /// Where each topic's object is counted, to find it again when it goes.
-    places: BTreeMap<ObjectKey, (ObjectKey, String, String)>,
+    places: BTreeMap<ObjectKey, (Arc<ObjectKey>, String)>,
     /// The cluster of each user.
     users: BTreeMap<ObjectKey, ObjectKey>,
     roles: BTreeMap<ObjectKey, KafkaRoleSpec>,
@@ -108,11 +109,15 @@ impl Around {
                 self.forget_topic(&key);
                 if let Some(refers) = refers(object) {
                     let name = refers.topic_name.unwrap_or_else(|| key.name.clone());
-                    let cluster = cluster_of(&key, &refers.cluster_ref);
-                    let topics = self.topics.entry(cluster.clone()).or_default();
+                    let cluster = Arc::new(cluster_of(&key, &refers.cluster_ref));
+                    let shared = self.topics.get_key_value(&cluster);
+                    let cluster = shared.map_or(cluster, |(shared, _)| Arc::clone(shared));
+                    let topics = self.topics.entry(Arc::clone(&cluster)).or_default();
                     let claims = topics.entry(name.clone()).or_default();
-                    claims.insert((created.to_owned(), key.clone()));
-                    self.places.insert(key, (cluster, name, created.to_owned()));
+                    claims.reserve_exact(1);
+                    claims.push((created.to_owned(), key.clone()));
+                    claims.sort();
+                    self.places.insert(key, (cluster, name));
                 }
             }
             Some("KafkaUser") => {
@@ -149,14 +154,14 @@ impl Around {
     }
 
     fn forget_topic(&mut self, key: &ObjectKey) {
-        let Some((cluster, topic, created)) = self.places.remove(key) else {
+        let Some((cluster, topic)) = self.places.remove(key) else {
             return;
         };
         let Some(topics) = self.topics.get_mut(&cluster) else {
             return;
         };
         if let Some(claims) = topics.get_mut(&topic) {
-            claims.remove(&(created, key.clone()));
+            claims.retain(|(_, by)| by != key);
             if claims.is_empty() {
                 topics.remove(&topic);
             }
@@ -178,6 +183,25 @@ impl Around {
         topics
             .take_while(move |(name, _)| name.starts_with(prefix))
             .filter_map(|(name, claims)| Some((name.as_str(), &claims.first()?.1)))
+    }
+
+    /// Who else declared a topic of a cluster before `own` did, and may use the cluster; an object that is new has declared
+    /// nothing yet.
+    #[must_use]
+    pub fn declared_before(
+        &self,
+        own: &ObjectKey,
+        to: &ClusterRef,
+        topic: &str,
+    ) -> Option<&ObjectKey> {
+        let claims = self.topics.get(&cluster_of(own, to))?.get(topic)?;
+        let to = ClusterRef {
+            namespace: Some(to.namespace_from(&own.namespace).to_owned()),
+            ..to.clone()
+        };
+        let may = |by: &&ObjectKey| matches!(self.relation(&by.namespace, &to), Relation::In(_));
+        let first = claims.iter().map(|(_, by)| by).find(may)?;
+        (first != own).then_some(first)
     }
 
     /// The cluster of a user, if there is such a user.

@@ -18,7 +18,7 @@ pub use placement::{Broker, place};
 pub use plan::plan;
 pub use status::{Facts, Outcome, said_to_be_had, status};
 pub use steps::{Observed, Situation, Step, TopicPlan, keys_of_interest};
-pub use validate::{Place, review, validate, validate_in};
+pub use validate::{Place, conflict, review, validate, validate_in};
 
 /// How many replicas must confirm a write.
 const MIN_ISR: &str = "min.insync.replicas";

@@ -8,6 +8,7 @@ use sdm_api::bounds::CONFIG_KEYS;
 use sdm_api::{KafkaTopic, KafkaTopicSpec};
 
 use super::{MIN_ISR, RESERVED};
+use crate::access::ObjectKey;
 use crate::around::Around;
 use crate::config_catalog::{Line, Scope, opinion};
 use crate::render;
@@ -60,7 +61,28 @@ pub fn review(new: &KafkaTopic, old: Option<&KafkaTopic>, around: &Around) -> Re
     let relation = around.relation(namespace, &new.spec.cluster_ref);
     let mut review = validate_in(new, old, relation.place());
     relation.tell(&mut review);
+    let key = ObjectKey::of(new);
+    if let Some(first) = around.declared_before(&key, &new.spec.cluster_ref, new.topic_name()) {
+        // Only a warning: the other one may be on its way out.
+        let other = format_args!("KafkaTopic {}/{}", first.namespace, first.name);
+        review.warn(name_path(new), conflict(new.topic_name(), other));
+    }
     review
+}
+
+/// That another object has declared a topic first, and what can be done.
+pub fn conflict(topic: &str, other: impl std::fmt::Display) -> String {
+    format!(
+        "topic {topic} belongs to {other}, which declared it first; choose another topicName, or delete one of the two"
+    )
+}
+
+/// The field that a topic has its name from.
+fn name_path(topic: &KafkaTopic) -> &'static str {
+    match topic.spec.topic_name {
+        Some(_) => "spec.topicName",
+        None => "metadata.name",
+    }
 }
 
 /// The same, in a cluster.
@@ -93,9 +115,10 @@ pub fn validate_in(new: &KafkaTopic, old: Option<&KafkaTopic>, place: Option<&Pl
 
 fn name(topic: &KafkaTopic, review: &mut Review) {
     let name = topic.topic_name();
-    let (path, instead) = match topic.spec.topic_name {
-        Some(_) => ("spec.topicName", ""),
-        None => ("metadata.name", ", or give another one in spec.topicName"),
+    let path = name_path(topic);
+    let instead = match topic.spec.topic_name {
+        Some(_) => "",
+        None => ", or give another one in spec.topicName",
     };
     if name.is_empty() {
         review.invalid(path, "a topic needs a name");

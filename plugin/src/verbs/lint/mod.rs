@@ -1,5 +1,7 @@
 //! `lint`: what the webhook would say of manifests in files, without a cluster: every validator, and the policies that
-//! are in the files as well.
+//! are in the files as well. `pods` judges those who ask to be clients.
+
+mod pods;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -10,7 +12,7 @@ use sdm_api::KafkaPolicy;
 use sdm_api::policy::PolicyKind;
 use sdm_core::around::Around;
 use sdm_core::kinds;
-use sdm_core::policy::{Compiled, Findings, Outcome, World};
+use sdm_core::policy::{Compiled, Finding, Findings, Outcome, World};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -23,7 +25,7 @@ use crate::output::{API_VERSION, Output, Report, Text, style};
 /// Arguments of `lint`.
 #[derive(clap::Args, Debug)]
 #[command(
-    after_help = "KafkaPolicies in the files hold for the objects in the files; Namespaces and KafkaClusters in them are what policies go by. Objects without a namespace are taken to be in -n, or default. Exits with 4 if anything would be refused.\nExamples:\n  kubectl kafka lint -f manifests/\n  kubectl kafka lint -f manifests/ -f policies/production-baseline.yaml"
+    after_help = "KafkaPolicies in the files hold for the objects in the files; Namespaces and KafkaClusters in them are what policies go by. Pods and what makes them (Deployments, CronJobs and so on) are judged if they ask to be clients. Objects without a namespace are taken to be in -n, or default. Exits with 4 if anything would be refused.\nExamples:\n  kubectl kafka lint -f manifests/\n  kubectl kafka lint -f manifests/ -f policies/production-baseline.yaml"
 )]
 pub struct Args {
     /// Files or directories with resources, - for standard input; may be repeated
@@ -164,7 +166,7 @@ pub fn look(global: &Global, paths: &[String], at: Option<Timestamp>, how: Look)
     let lint = judge(&objects, &now, how);
     if lint.objects + lint.policies == 0 {
         return Err(Failure::usage(
-            "there are no resources of Kafka in the files",
+            "there are no resources of Kafka in the files, and no Pods that ask to be clients of it",
         ));
     }
     if how == Look::Policies && lint.policies == 0 {
@@ -195,7 +197,7 @@ fn settle(object: &mut Value, namespace: &str) {
         if let Some(labels) = labels.as_object_mut() {
             labels.insert("kubernetes.io/metadata.name".to_owned(), name);
         }
-    } else if PolicyKind::from_name(&kind).is_some() {
+    } else if PolicyKind::from_name(&kind).is_some() || pods::has_pod(&kind) {
         metadata
             .entry("namespace")
             .or_insert_with(|| namespace.into());
@@ -229,6 +231,9 @@ fn judge(objects: &[(Value, String)], now: &Time, how: Look) -> Lint {
     let (mut items, mut seen) = (Vec::new(), 0);
     for (object, file) in objects {
         let Some(kind) = kind_of(object) else {
+            let problems = pods::judge((object, file), how, &around, &compiled, now);
+            seen += usize::from(problems.is_some());
+            items.extend(problems.into_iter().flatten());
             continue;
         };
         let of_policy = is(object, "KafkaPolicy");
@@ -251,18 +256,7 @@ fn judge(objects: &[(Value, String)], now: &Time, how: Look) -> Lint {
         if !of_policy {
             seen += 1;
             let findings = findings(&compiled, &world, object, now);
-            items.extend(findings.0.into_iter().map(|f| Problem {
-                severity: match f.outcome {
-                    Outcome::Refuse => Severity::Refused,
-                    Outcome::Warn | Outcome::Stored => Severity::Warning,
-                    Outcome::Count => Severity::Audit,
-                },
-                path: f.path,
-                message: f.message,
-                policy: Some(f.policy),
-                rule: Some(f.rule),
-                ..about(object, file)
-            }));
+            items.extend(findings.0.into_iter().map(|f| of_finding(f, object, file)));
         }
     }
     Lint {
@@ -292,6 +286,21 @@ fn findings(compiled: &Compiled, world: &World, object: &Value, now: &Time) -> F
     let defaulted = compiled.defaulted(&asked);
     asked.object = defaulted.as_ref().unwrap_or(object);
     compiled.judge(&asked)
+}
+
+fn of_finding(finding: Finding, object: &Value, file: &str) -> Problem {
+    Problem {
+        severity: match finding.outcome {
+            Outcome::Refuse => Severity::Refused,
+            Outcome::Warn | Outcome::Stored => Severity::Warning,
+            Outcome::Count => Severity::Audit,
+        },
+        path: finding.path,
+        message: finding.message,
+        policy: Some(finding.policy),
+        rule: Some(finding.rule),
+        ..about(object, file)
+    }
 }
 
 fn about(object: &Value, file: &str) -> Problem {
@@ -328,7 +337,7 @@ mod tests {
     use super::*;
     use crate::flags::Format;
 
-    fn read(yaml: &str) -> Vec<(Value, String)> {
+    pub fn read(yaml: &str) -> Vec<(Value, String)> {
         let objects: Vec<Value> = serde_saphyr::from_multiple(yaml).unwrap();
         let settled = objects.into_iter().map(|mut object| {
             settle(&mut object, "pay");
@@ -337,7 +346,7 @@ mod tests {
         settled.collect()
     }
 
-    fn at(text: &str) -> Time {
+    pub fn at(text: &str) -> Time {
         Time(text.parse().unwrap())
     }
 
