@@ -58,6 +58,7 @@ impl Webhook {
         .env("POD_NAMESPACE", NAMESPACE)
         // As in its Deployment.
         .env("MALLOC_ARENA_MAX", "1")
+        .env("MALLOC_MMAP_THRESHOLD_", "65536")
         .start()?;
         let health = SocketAddr::from(([127, 0, 0, 1], health));
         let roots = until("the webhook to be ready", PATIENCE, || async {

@@ -1,8 +1,8 @@
 //! The audit: what exists already and breaks a policy goes into that policy's status, and into a metric. Here, where
 //! policies are at home, so that the controller can do without them; one replica does it, the one with the lease.
 //!
-//! Owns when it is looked and reading what there is, page by page: nothing of it is kept, and where there is no policy
-//! nothing is read. What breaks a policy is `sdm-core`'s to say.
+//! Owns when it is looked and reading what there is, page by page: nothing of it is kept beyond what reviews go by, and where
+//! there is no policy nothing is read. What breaks a policy is `sdm-core`'s to say.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -10,10 +10,10 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use futures::StreamExt;
-use k8s_openapi::api::core::v1::{Namespace, Pod};
+use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::api::{ApiResource, DynamicObject, ListParams, Patch, PatchParams};
-use kube::core::{DeserializeGuard, PartialObjectMeta};
+use kube::api::{ApiResource, ListParams, Patch, PatchParams};
+use kube::core::DeserializeGuard;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::reflector::{Store, store};
 use kube::runtime::watcher::{Config, Event, watcher};
@@ -29,12 +29,15 @@ use sdm_api::{
 };
 use sdm_core::Review;
 use sdm_core::inject::{Source, account, asked};
-use sdm_core::policy::{Audit, Client as KafkaClient, Compiled, World, validate};
+use sdm_core::policy::{Audit, Client as KafkaClient, Compiled, validate};
 use sdm_runtime::apply::{count_write, status_patch};
 use sdm_runtime::lease::{self, Leadership, Lease};
 use serde_json::Value;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
+
+use crate::policies::Policies as Around;
+use crate::seen::Seen;
 
 /// Name of the lease of whoever audits.
 pub const LEASE: &str = "sdm-policy-audit";
@@ -71,14 +74,21 @@ pub(crate) const PAGE: u32 = 50;
 
 type Policies = Store<DeserializeGuard<KafkaPolicy>>;
 
-/// Stands for the lease of `namespace` under the name of this Pod, and audits while it is held, until `stop`.
-pub async fn run(client: Client, namespace: String, pod: String, stop: CancellationToken) {
+/// Stands for the lease of `namespace` under the name of this Pod, and audits by what is known `around` objects while it is
+/// held, until `stop`.
+pub async fn run(
+    client: Client,
+    around: Around,
+    namespace: String,
+    pod: String,
+    stop: CancellationToken,
+) {
     while !stop.is_cancelled() {
         let config = lease::Config::new(&namespace, LEASE, lease::candidate_id(&pod));
         let (election, leadership) = Lease::new(client.clone(), config);
         let work = async {
             leadership.acquired().await;
-            audits(&client, &leadership).await;
+            audits(&client, &around, &leadership).await;
         };
         tokio::select! {
             lost = election.run(stop.clone()) => if let Err(lost) = lost {
@@ -93,7 +103,7 @@ pub async fn run(client: Client, namespace: String, pod: String, stop: Cancellat
 }
 
 /// Looks when policies change, and now and then, while `leadership` lasts.
-async fn audits(client: &Client, leadership: &Leadership) {
+async fn audits(client: &Client, around: &Around, leadership: &Leadership) {
     let (policies, writer) = store();
     let api = Api::<DeserializeGuard<KafkaPolicy>>::all(client.clone());
     let stream = watcher(api, Config::default())
@@ -121,7 +131,7 @@ async fn audits(client: &Client, leadership: &Leadership) {
                 if !leadership.holds() {
                     return;
                 }
-                if let Err(error) = pass(client, leadership, &policies, &mut checked).await {
+                if let Err(error) = pass(client, around, leadership, &policies, &mut checked).await {
                     tracing::warn!(%error, "what exists could not be audited, will be repeated");
                 }
                 due = Some(Instant::now() + EVERY);
@@ -166,6 +176,7 @@ impl Checked {
 
 async fn pass(
     client: &Client,
+    around: &Around,
     leadership: &Leadership,
     policies: &Policies,
     checked: &mut Checked,
@@ -179,8 +190,7 @@ async fn pass(
         VIOLATIONS.clear();
         return Ok(());
     }
-    let compiled = Compiled::new(policies.iter().copied());
-    let audit = look(client, &compiled).await?;
+    let audit = look(client, around).await?;
     let now = Time(k8s_openapi::jiff::Timestamp::now());
     // Those of policies that are gone go with them.
     VIOLATIONS.clear();
@@ -218,19 +228,9 @@ async fn write(client: &Client, name: &str, patch: &Value) -> Result<(), kube::E
     }
 }
 
-/// Judges everything there is.
-async fn look(client: &Client, compiled: &Compiled) -> Result<Audit, kube::Error> {
-    let (mut world, mut labels) = (World::default(), BTreeMap::new());
-    let namespaces: Api<PartialObjectMeta<Namespace>> = Api::all(client.clone());
-    for namespace in namespaces.list(&ListParams::default()).await? {
-        let of = namespace.metadata.labels.clone().unwrap_or_default();
-        world.set_namespace(&namespace.name_any(), &of);
-        labels.insert(namespace.name_any(), of);
-    }
-    each::<KafkaCluster>(client, |object| world.take(object)).await?;
-    if compiled.wants_totals(PolicyKind::KafkaTopic) {
-        each::<KafkaTopic>(client, |object| world.take(object)).await?;
-    }
+/// Judges everything there is, by what reviews go by as well.
+async fn look(client: &Client, around: &Around) -> Result<Audit, kube::Error> {
+    let compiled = &around.read().compiled.clone();
     let mut audit = Audit::default();
     for kind in PolicyKind::ALL {
         let judge = |object: &Value| {
@@ -239,6 +239,8 @@ async fn look(client: &Client, compiled: &Compiled) -> Result<Audit, kube::Error
                 metadata.and_then(Value::as_str).unwrap_or_default()
             };
             let (namespace, name) = (text("namespace"), text("name"));
+            let known = around.read();
+            let world = known.world();
             // A namespace that came since is looked at the next time.
             if world.knows_namespace(namespace) {
                 let now = Time(k8s_openapi::jiff::Timestamp::now());
@@ -256,7 +258,7 @@ async fn look(client: &Client, compiled: &Compiled) -> Result<Audit, kube::Error
         }
     }
     if compiled.speaks_of_clients() {
-        clients(client, compiled, &labels, &mut audit).await?;
+        clients(client, compiled, around, &mut audit).await?;
     }
     Ok(audit)
 }
@@ -265,7 +267,7 @@ async fn look(client: &Client, compiled: &Compiled) -> Result<Audit, kube::Error
 async fn clients(
     client: &Client,
     compiled: &Compiled,
-    namespaces: &BTreeMap<String, BTreeMap<String, String>>,
+    around: &Around,
     audit: &mut Audit,
 ) -> Result<(), kube::Error> {
     let api: Api<Pod> = Api::all(client.clone());
@@ -275,7 +277,8 @@ async fn clients(
         let next = list.metadata.continue_.clone().filter(|t| !t.is_empty());
         for pod in list {
             let namespace = pod.namespace().unwrap_or_default();
-            let Some(labels) = namespaces.get(&namespace) else {
+            let known = around.read();
+            let Some(labels) = known.labels(&namespace) else {
                 continue;
             };
             let label = pod.labels().get(LABEL).map(String::as_str);
@@ -309,28 +312,13 @@ async fn each<K: Resource<DynamicType = ()>>(
     mut tell: impl FnMut(&Value),
 ) -> Result<(), kube::Error> {
     let resource = ApiResource::erase::<K>(&());
-    let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
+    let api: Api<Seen> = Api::all_with(client.clone(), &resource);
     let mut page = ListParams::default().limit(PAGE);
     loop {
         let list = api.list(&page).await?;
-        let next = list
-            .metadata
-            .continue_
-            .clone()
-            .filter(|token| !token.is_empty());
-        for mut object in list {
-            object.managed_fields_mut().clear();
-            // A list leaves away what each item is.
-            object.types = Some(kube::core::TypeMeta {
-                api_version: resource.api_version.clone(),
-                kind: resource.kind.clone(),
-            });
-            if let Some(fields) = object.data.as_object_mut() {
-                fields.remove("status");
-            }
-            if let Ok(value) = serde_json::to_value(&object) {
-                tell(&value);
-            }
+        let next = list.metadata.continue_.filter(|token| !token.is_empty());
+        for object in list.items {
+            tell(&object.into_value(&resource));
         }
         match next {
             Some(token) => page = page.continue_token(&token),

@@ -147,6 +147,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
 
     watches.spawn(audit::run(
         client.clone(),
+        policies.clone(),
         args.namespace.clone(),
         args.pod_name.clone(),
         asked_to_stop.clone(),

@@ -3,6 +3,7 @@
 //! Owns what is remembered, and judging with it. Keeping it up to date is `watch`'s business; what policies mean is
 //! `sdm-core`'s.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use kube::{Api, Client, ResourceExt};
 use sdm_api::KafkaPolicy;
 use sdm_api::policy::PolicyKind;
 use sdm_core::Review;
+use sdm_core::access::ObjectKey;
 use sdm_core::around::Around;
 use sdm_core::inject::{self, Injection};
 use sdm_core::kinds::{self, Kind};
@@ -75,7 +77,8 @@ impl Known {
     }
 
     /// An object of that kind is gone.
-    pub(crate) fn forget(&mut self, kind: &str, (namespace, name): &(String, String)) {
+    pub(crate) fn forget(&mut self, kind: &str, key: &ObjectKey) {
+        let (namespace, name) = (&key.namespace, &key.name);
         match kind {
             "KafkaPolicy" => self.compiled.remove(name),
             "Namespace" => self.world.remove_namespace(name),
@@ -84,6 +87,27 @@ impl Known {
             _ => {}
         }
         self.around.forget(kind, namespace, name);
+    }
+
+    /// What is known of a kind.
+    pub(crate) fn keys(&self, kind: &str) -> BTreeSet<ObjectKey> {
+        match kind {
+            "KafkaPolicy" => {
+                let names = self.compiled.names();
+                names.map(|name| ObjectKey::new("", name)).collect()
+            }
+            _ => self.around.keys(kind),
+        }
+    }
+
+    /// What policies go by.
+    pub(crate) fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// The labels of a namespace, if it is known.
+    pub(crate) fn labels(&self, namespace: &str) -> Option<&BTreeMap<String, String>> {
+        self.around.labels(namespace)
     }
 
     /// Whether everything is known that objects are judged by.

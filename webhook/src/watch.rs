@@ -68,21 +68,15 @@ pub async fn ready(policies: &Policies, stop: &CancellationToken) -> bool {
 async fn follow(client: Client, resource: ApiResource, policies: Policies, check: CheckHandle) {
     let api: Api<Seen> = Api::all_with(client, &resource);
     let mut stream = pin!(watcher(api, Config::default().page_size(PAGE)).default_backoff());
-    let (mut there, mut before, mut listed) = (BTreeSet::new(), BTreeSet::new(), false);
+    let (mut before, mut listed) = (BTreeSet::new(), false);
     while let Some(event) = stream.next().await {
         match event {
-            Ok(Event::Init) => before = std::mem::take(&mut there),
+            Ok(Event::Init) => before = policies.read().keys(&resource.kind),
             Ok(Event::InitApply(object) | Event::Apply(object)) => {
-                let key = object.key();
+                before.remove(&object.key());
                 policies.write().take(&object.into_value(&resource));
-                before.remove(&key);
-                there.insert(key);
             }
-            Ok(Event::Delete(object)) => {
-                let key = object.key();
-                policies.write().forget(&resource.kind, &key);
-                there.remove(&key);
-            }
+            Ok(Event::Delete(object)) => policies.write().forget(&resource.kind, &object.key()),
             Ok(Event::InitDone) => {
                 let mut known = policies.write();
                 // What was there before the list and is not in it went unnoticed.

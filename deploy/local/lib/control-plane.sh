@@ -12,8 +12,8 @@ etcd_up() {
   [[ -d $SDM_STATE/etcd ]] || rm -f "$LOGS"/audit*.log
   mkdir -p "$SDM_STATE/etcd"
   chmod 0700 "$SDM_STATE/etcd"
-  # Without fsync: what a power cut loses here is a test cluster.
-  start etcd "$(bin etcd)" --name local --data-dir "$SDM_STATE/etcd" --unsafe-no-fsync \
+  # Without fsync: what a power cut loses here is a test cluster. Memory is cheaper here than collecting it.
+  GOGC=300 start etcd "$(bin etcd)" --name local --data-dir "$SDM_STATE/etcd" --unsafe-no-fsync \
     --listen-client-urls "https://127.0.0.1:$ETCD_PORT" --advertise-client-urls "https://127.0.0.1:$ETCD_PORT" \
     --listen-peer-urls "http://127.0.0.1:$((ETCD_PORT + 1))" \
     --initial-advertise-peer-urls "http://127.0.0.1:$((ETCD_PORT + 1))" \
@@ -42,7 +42,7 @@ POLICY
 api_server_start() {
   alive kube-apiserver && return
   audit_policy
-  start kube-apiserver "$(bin kube-apiserver)" \
+  GOGC=300 start kube-apiserver "$(bin kube-apiserver)" \
     --bind-address "$HOST_IP" --advertise-address "$HOST_IP" --secure-port "$API_PORT" \
     --etcd-servers "https://127.0.0.1:$ETCD_PORT" --etcd-cafile "$PKI/etcd-ca.crt" \
     --etcd-certfile "$PKI/apiserver-etcd.crt" --etcd-keyfile "$PKI/apiserver-etcd.key" \

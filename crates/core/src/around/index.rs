@@ -1,6 +1,6 @@
 //! The index: no more of any object than reviews of others ask for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::topic::Place;
 use crate::validate::StorageClasses;
 
 /// Who declares a topic, in order: the first declared it first. Nearly always one, for which a tree would take a kilobyte.
-type Claims = Vec<(String, ObjectKey)>;
+type Claims = Vec<(Box<str>, Arc<ObjectKey>)>;
 
 /// What is known around objects.
 #[derive(Clone, Debug, Default)]
@@ -26,9 +26,9 @@ pub struct Around {
     /// None for one that cannot be read.
     clusters: BTreeMap<ObjectKey, Option<Box<Known>>>,
     /// By cluster and name in Kafka.
-    topics: BTreeMap<Arc<ObjectKey>, BTreeMap<String, Claims>>,
+    topics: BTreeMap<Arc<ObjectKey>, BTreeMap<Arc<str>, Claims>>,
     /// Where each topic's object is counted, to find it again when it goes.
-    places: BTreeMap<ObjectKey, (Arc<ObjectKey>, String)>,
+    places: BTreeMap<Arc<ObjectKey>, (Arc<ObjectKey>, Arc<str>)>,
     /// The cluster of each user.
     users: BTreeMap<ObjectKey, ObjectKey>,
     roles: BTreeMap<ObjectKey, KafkaRoleSpec>,
@@ -108,14 +108,15 @@ impl Around {
             Some("KafkaTopic") => {
                 self.forget_topic(&key);
                 if let Some(refers) = refers(object) {
-                    let name = refers.topic_name.unwrap_or_else(|| key.name.clone());
-                    let cluster = Arc::new(cluster_of(&key, &refers.cluster_ref));
+                    let name: Arc<str> = refers.topic_name.as_deref().unwrap_or(&key.name).into();
+                    let (cluster, key) = (cluster_of(&key, &refers.cluster_ref), Arc::new(key));
                     let shared = self.topics.get_key_value(&cluster);
-                    let cluster = shared.map_or(cluster, |(shared, _)| Arc::clone(shared));
+                    let cluster =
+                        shared.map_or_else(|| cluster.into(), |(shared, _)| Arc::clone(shared));
                     let topics = self.topics.entry(Arc::clone(&cluster)).or_default();
-                    let claims = topics.entry(name.clone()).or_default();
+                    let claims = topics.entry(Arc::clone(&name)).or_default();
                     claims.reserve_exact(1);
-                    claims.push((created.to_owned(), key.clone()));
+                    claims.push((created.into(), Arc::clone(&key)));
                     claims.sort();
                     self.places.insert(key, (cluster, name));
                 }
@@ -153,6 +154,21 @@ impl Around {
         }
     }
 
+    /// Namespace and name of all objects of a kind that are known.
+    #[must_use]
+    pub fn keys(&self, kind: &str) -> BTreeSet<ObjectKey> {
+        let clusterwide = |name: &String| ObjectKey::new("", name);
+        match kind {
+            "Namespace" => self.labels.keys().map(clusterwide).collect(),
+            "KafkaCluster" => self.clusters.keys().cloned().collect(),
+            "KafkaTopic" => self.places.keys().map(|key| (**key).clone()).collect(),
+            "KafkaUser" => self.users.keys().cloned().collect(),
+            "KafkaRole" => self.roles.keys().cloned().collect(),
+            "KafkaAccessGrant" => self.grants.keys().cloned().collect(),
+            _ => BTreeSet::new(),
+        }
+    }
+
     fn forget_topic(&mut self, key: &ObjectKey) {
         let Some((cluster, topic)) = self.places.remove(key) else {
             return;
@@ -161,7 +177,7 @@ impl Around {
             return;
         };
         if let Some(claims) = topics.get_mut(&topic) {
-            claims.retain(|(_, by)| by != key);
+            claims.retain(|(_, by)| **by != *key);
             if claims.is_empty() {
                 topics.remove(&topic);
             }
@@ -182,7 +198,7 @@ impl Around {
         let topics = from.into_iter().flatten();
         topics
             .take_while(move |(name, _)| name.starts_with(prefix))
-            .filter_map(|(name, claims)| Some((name.as_str(), &claims.first()?.1)))
+            .filter_map(|(name, claims)| Some((&**name, &*claims.first()?.1)))
     }
 
     /// Who else declared a topic of a cluster before `own` did, and may use the cluster; an object that is new has declared
@@ -200,7 +216,7 @@ impl Around {
             ..to.clone()
         };
         let may = |by: &&ObjectKey| matches!(self.relation(&by.namespace, &to), Relation::In(_));
-        let first = claims.iter().map(|(_, by)| by).find(may)?;
+        let first = claims.iter().map(|(_, by)| &**by).find(may)?;
         (first != own).then_some(first)
     }
 

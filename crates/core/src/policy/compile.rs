@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sdm_api::KafkaPolicy;
-use sdm_api::policy::{KafkaPolicySpec, PolicyKind};
+use sdm_api::policy::KafkaPolicySpec;
 
 use super::cel::Expression;
 
@@ -73,10 +73,12 @@ impl Compiled {
             self.remove(name);
             return;
         }
-        let policy = Arc::new(Policy::new(name, &policy.spec));
+        let compile = || Arc::new(Policy::new(name, &policy.spec));
         match self.position(name) {
-            Ok(at) => self.policies[at] = policy,
-            Err(at) => self.policies.insert(at, policy),
+            // Its status is written again and again.
+            Ok(at) if self.policies[at].spec == policy.spec => {}
+            Ok(at) => self.policies[at] = compile(),
+            Err(at) => self.policies.insert(at, compile()),
         }
     }
 
@@ -92,6 +94,11 @@ impl Compiled {
             .binary_search_by(|p| p.name.as_str().cmp(name))
     }
 
+    /// Their names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.policies.iter().map(|p| p.name.as_str())
+    }
+
     /// How many policies there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -102,15 +109,5 @@ impl Compiled {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.policies.is_empty()
-    }
-
-    /// Whether judging an object of `kind` takes what the namespace's other topics come to.
-    #[must_use]
-    pub fn wants_totals(&self, kind: PolicyKind) -> bool {
-        kind == PolicyKind::KafkaTopic
-            && self.policies.iter().any(|p| {
-                let topics = p.spec.topics.as_ref();
-                topics.is_some_and(|t| t.per_namespace.is_some())
-            })
     }
 }

@@ -26,8 +26,6 @@ pub struct World {
     clusters: BTreeMap<Key, Value>,
     /// By the topics' namespace, and the cluster.
     topics: BTreeMap<(String, Key), Topics>,
-    /// Which cluster a topic is in, to find it again when it goes or moves.
-    places: BTreeMap<Key, Key>,
 }
 
 impl World {
@@ -71,33 +69,26 @@ impl World {
         partitions: Option<i32>,
     ) {
         self.remove_topic(namespace, name);
-        let cluster = (cluster.0.to_owned(), cluster.1.to_owned());
-        let place = (namespace.to_owned(), name.to_owned());
-        self.places.insert(place, cluster.clone());
-        let group = (namespace.to_owned(), cluster);
-        let topics = self.topics.entry(group).or_default();
+        let topics = self.topics.entry(group(namespace, cluster)).or_default();
         let count = i64::from(partitions.unwrap_or(1));
         topics.partitions.insert(name.to_owned(), count);
         topics.totals.topics += 1;
         topics.totals.partitions = topics.totals.partitions.saturating_add(count);
     }
 
-    /// A topic is gone.
+    /// A topic is gone. Which cluster it was in is not kept: a namespace has topics in few.
     pub fn remove_topic(&mut self, namespace: &str, name: &str) {
-        let place = (namespace.to_owned(), name.to_owned());
-        let Some(cluster) = self.places.remove(&place) else {
-            return;
-        };
-        let group = (place.0, cluster);
-        let Some(topics) = self.topics.get_mut(&group) else {
-            return;
-        };
-        if let Some(count) = topics.partitions.remove(name) {
+        let from = group(namespace, ("", ""));
+        let groups = self.topics.range_mut(from..);
+        let mut groups = groups.take_while(|((of, _), _)| of == namespace);
+        let found = groups.find_map(|(group, topics)| {
+            let count = topics.partitions.remove(name)?;
             topics.totals.topics -= 1;
             topics.totals.partitions -= count;
-        }
-        if topics.partitions.is_empty() {
-            self.topics.remove(&group);
+            topics.partitions.is_empty().then(|| group.clone())
+        });
+        if let Some(empty) = found {
+            self.topics.remove(&empty);
         }
     }
 
@@ -130,11 +121,7 @@ impl World {
 
     /// What the other topics of a topic's namespace come to, in its cluster.
     fn others(&self, namespace: &str, name: &str, cluster: (&str, &str)) -> Totals {
-        let group = (
-            namespace.to_owned(),
-            (cluster.0.to_owned(), cluster.1.to_owned()),
-        );
-        let Some(topics) = self.topics.get(&group) else {
+        let Some(topics) = self.topics.get(&group(namespace, cluster)) else {
             return Totals::default();
         };
         match topics.partitions.get(name) {
@@ -174,6 +161,11 @@ impl World {
             now,
         }
     }
+}
+
+/// The key of a namespace's topics in a cluster.
+fn group(namespace: &str, (of, cluster): (&str, &str)) -> (String, Key) {
+    (namespace.to_owned(), (of.to_owned(), cluster.to_owned()))
 }
 
 #[cfg(test)]
@@ -216,10 +208,6 @@ mod tests {
             world.remove_topic("a", name);
         }
         assert_eq!(other(&world, "new"), Totals::default());
-        assert_eq!(
-            (world.topics.len(), world.places.len()),
-            (1, 1),
-            "nothing is kept"
-        );
+        assert_eq!(world.topics.len(), 1, "nothing is kept");
     }
 }

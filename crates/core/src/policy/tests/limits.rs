@@ -128,7 +128,6 @@ fn totals_of_a_namespace() {
         "p",
         &json!({"topics": {"perNamespace": {"topics": 3, "partitions": 20}}}),
     )]);
-    assert!(compiled.wants_totals(sdm_api::PolicyKind::KafkaTopic));
     let mut question = Question::of(topic("x", json!({"partitions": 6})));
     assert!(
         question.ask(&compiled).0.is_empty(),
