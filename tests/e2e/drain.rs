@@ -10,6 +10,7 @@ use sdm_api::names;
 use sdm_kafka::{Client, NewTopic};
 use sdm_tests::ledger::Load;
 use sdm_tests::node::Node;
+use sdm_tests::wait::until;
 use serde_json::json;
 
 use crate::{CLUSTER, NAMESPACE, PATIENCE, events};
@@ -69,6 +70,30 @@ async fn single_copy(client: &Client, broker: i32) -> Result<String> {
     Ok(topic)
 }
 
+/// Waits until a broker leads nothing any more. Whether its Pod was still there then; none if it led nothing at all.
+async fn leads(
+    node: &Node,
+    client: &Client,
+    id: i32,
+    pod: &str,
+    uid: &str,
+) -> Result<Option<bool>> {
+    let led = || async {
+        let topics = client.list_topics().await.ok()?;
+        let all = topics.iter().flat_map(|t| &t.partitions);
+        Some(all.filter(|p| p.leader == Some(id)).count())
+    };
+    if led().await == Some(0) {
+        return Ok(None);
+    }
+    until("leadership to be handed over", PATIENCE, || async {
+        Ok((led().await == Some(0)).then_some(()))
+    })
+    .await?;
+    let there = node.pods(NAMESPACE).get_opt(pod).await?;
+    Ok(Some(there.is_some_and(|p| p.uid().as_deref() == Some(uid))))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_is_drained_under_load_and_the_others_wait_for_their_turn() -> Result<()> {
     let node = events().await?;
@@ -102,8 +127,12 @@ async fn a_node_is_drained_under_load_and_the_others_wait_for_their_turn() -> Re
         "--delete-emptydir-data",
         DRAIN,
     ];
-    let (drained, out, err) = node.kubectl_says(&drain).await?;
+    let was = before.get(&pod).context("the Pod's uid")?;
+    let ((drained, out, err), led_until) =
+        tokio::try_join!(node.kubectl_says(&drain), leads(&node, &client, id, &pod, was))?;
     println!("{out}{err}");
+    // Handed over in an orderly way, and not after nobody had heard of the broker for a while.
+    ensure!(led_until == Some(true), "when {pod} led nothing any more it was gone");
     let checked = async {
         ensure!(drained, "{err}");
         let after = node.pod_uids(NAMESPACE, CLUSTER).await?;
