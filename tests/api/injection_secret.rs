@@ -9,12 +9,15 @@ use k8s_openapi::api::events::v1::Event;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt};
 use rcgen::{KeyPair, PublicKeyData};
+use sdm_api::inject::LABEL_ACCOUNT;
 use sdm_api::{KafkaCluster, KafkaPolicy};
 use sdm_runtime::pki::{CertInfo, inspect};
 use sdm_tests::control_plane::{ControlPlane, free_ports};
+use sdm_tests::paths;
 use sdm_tests::process::Process;
 use sdm_tests::wait::until;
 use serde_json::{Value, json};
+use tokio::process::Command;
 
 use crate::injection::{PATIENCE, create, injected, install_roles, namespace, pod, refusal, start};
 
@@ -454,5 +457,26 @@ async fn what_is_forged_gets_nothing_and_what_is_somebody_elses_stays() -> Resul
         .await?;
     let taken = world.delivered("taken").await?;
     ensure!(taken.leaf.subject_cn.as_deref() == Some("shop/taken"));
+
+    // Who removes everything leaves no key behind, and takes nothing of anybody else's.
+    let theirs = json!({"metadata": {"name": "theirs", "labels": {LABEL_ACCOUNT: "taken"}}});
+    let theirs: Secret = serde_json::from_value(theirs)?;
+    secrets.create(&PostParams::default(), &theirs).await?;
+    drop(world.controller);
+    let output = Command::new(paths::program("kubectl-kafka"))
+        .args(["uninstall", "--crds", "--yes", "--wait=false"])
+        .env("KUBECONFIG", &world.plane.kubeconfig)
+        .output()
+        .await?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    ensure!(
+        output.status.success()
+            && said.contains("secret/shop/kafka-client.streaming.events.taken deleted"),
+        "{output:?}"
+    );
+    let labelled = ListParams::default().labels(LABEL_ACCOUNT);
+    let left = secrets.list(&labelled).await?;
+    let left: Vec<_> = left.iter().map(ResourceExt::name_any).collect();
+    ensure!(left == ["theirs"], "{left:?}");
     Ok(())
 }

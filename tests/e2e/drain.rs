@@ -128,11 +128,16 @@ async fn a_node_is_drained_under_load_and_the_others_wait_for_their_turn() -> Re
         DRAIN,
     ];
     let was = before.get(&pod).context("the Pod's uid")?;
-    let ((drained, out, err), led_until) =
-        tokio::try_join!(node.kubectl_says(&drain), leads(&node, &client, id, &pod, was))?;
+    let ((drained, out, err), led_until) = tokio::try_join!(
+        node.kubectl_says(&drain),
+        leads(&node, &client, id, &pod, was)
+    )?;
     println!("{out}{err}");
     // Handed over in an orderly way, and not after nobody had heard of the broker for a while.
-    ensure!(led_until == Some(true), "when {pod} led nothing any more it was gone");
+    ensure!(
+        led_until == Some(true),
+        "when {pod} led nothing any more it was gone"
+    );
     let checked = async {
         ensure!(drained, "{err}");
         let after = node.pod_uids(NAMESPACE, CLUSTER).await?;

@@ -1,7 +1,9 @@
 //! `uninstall`: removes the operator in the order that leaves nothing refusing and nothing half-watched.
 //!
 //! The webhook's registration goes first: a registration without a webhook behind it refuses every change. Kafka
-//! clusters keep running without an operator; their volumes are never touched.
+//! clusters keep running without an operator; their volumes are never touched. `clients` is about what workloads were given.
+
+mod clients;
 
 use std::fmt::Debug;
 use std::io;
@@ -33,7 +35,7 @@ use crate::session::Session;
     after_help = "Volumes (PersistentVolumeClaims) are never deleted here. Without --crds the resource types stay, and with them every\nKafkaCluster; `kubectl kafka install` takes them over again."
 )]
 pub struct Args {
-    /// Also delete the resource types: this deletes every KafkaCluster and its Pods
+    /// Also delete the resource types: this deletes every KafkaCluster, its Pods, and the keys of its clients
     #[arg(long)]
     crds: bool,
     /// Go on although Kafka clusters exist, without being asked
@@ -107,6 +109,9 @@ pub async fn run(session: &Session, args: Args) -> Result<()> {
     }
     for manifest in &rest {
         removal.object(manifest).await?;
+    }
+    if args.crds {
+        removal.clients().await?;
     }
     let dry_run = match args.dry_run {
         DryRun::None => None,
