@@ -146,19 +146,24 @@ impl Asking {
             at: now(),
         };
         let (key, text) = (Question::key(namespace, pod), question.text());
-        let Some(found) = api.get_opt(QUESTIONS).await? else {
+        let found = api.get_opt(QUESTIONS).await?;
+        if found.is_none() {
             let map = ConfigMap {
                 metadata: ObjectMeta {
                     name: Some(QUESTIONS.to_owned()),
                     ..ObjectMeta::default()
                 },
-                data: Some([(key, text)].into()),
+                data: Some([(key.clone(), text.clone())].into()),
                 ..ConfigMap::default()
             };
-            api.create(&PostParams::default(), &map).await?;
-            return Ok(());
-        };
-        let mut data = forgotten(&found.data.unwrap_or_default(), question.at);
+            match api.create(&PostParams::default(), &map).await {
+                // Somebody else asked at the same moment: this question goes beside theirs.
+                Err(kube::Error::Api(status)) if status.is_already_exists() => {}
+                created => return created.map(drop),
+            }
+        }
+        let there = found.and_then(|map| map.data).unwrap_or_default();
+        let mut data = forgotten(&there, question.at);
         data.insert(key, Value::String(text));
         let patch = Patch::Merge(json!({ "data": data }));
         api.patch(QUESTIONS, &PatchParams::default(), &patch)
