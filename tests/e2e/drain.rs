@@ -12,6 +12,7 @@ use sdm_tests::ledger::Load;
 use sdm_tests::node::Node;
 use sdm_tests::wait::until;
 use serde_json::json;
+use tokio::sync::watch;
 
 use crate::{CLUSTER, NAMESPACE, PATIENCE, events};
 
@@ -94,6 +95,27 @@ async fn leads(
     Ok(Some(there.is_some_and(|p| p.uid().as_deref() == Some(uid))))
 }
 
+/// The fewest replicas in sync that any partition of a topic has while `goes_on` is true.
+async fn fewest_in_sync(
+    client: &Client,
+    topic: &str,
+    mut goes_on: watch::Receiver<bool>,
+) -> Result<usize> {
+    let mut fewest = usize::MAX;
+    while *goes_on.borrow_and_update() {
+        // One that ends answers nothing any more; the next is asked.
+        let all = client.list_topics().await.unwrap_or_default();
+        let of = all.iter().filter(|t| t.name == topic);
+        let least = of.flat_map(|t| &t.partitions).map(|p| p.isr.len()).min();
+        fewest = fewest.min(least.unwrap_or(usize::MAX));
+        tokio::select! {
+            changed = goes_on.changed() => changed?,
+            () = tokio::time::sleep(Duration::from_millis(20)) => {}
+        }
+    }
+    Ok(fewest)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_is_drained_under_load_and_the_others_wait_for_their_turn() -> Result<()> {
     let node = events().await?;
@@ -128,15 +150,27 @@ async fn a_node_is_drained_under_load_and_the_others_wait_for_their_turn() -> Re
         DRAIN,
     ];
     let was = before.get(&pod).context("the Pod's uid")?;
-    let ((drained, out, err), led_until) = tokio::try_join!(
-        node.kubectl_says(&drain),
-        leads(&node, &client, id, &pod, was)
+    let (draining, drained) = watch::channel(true);
+    let command = async {
+        let said = node.kubectl_says(&drain).await;
+        draining.send_replace(false);
+        said
+    };
+    let ((drained, out, err), led_until, fewest) = tokio::try_join!(
+        command,
+        leads(&node, &client, id, &pod, was),
+        fewest_in_sync(&client, &topic, drained)
     )?;
     println!("{out}{err}");
     // Handed over in an orderly way, and not after nobody had heard of the broker for a while.
     ensure!(
         led_until == Some(true),
         "when {pod} led nothing any more it was gone"
+    );
+    println!("fewest replicas in sync: {fewest}");
+    ensure!(
+        (2..=3).contains(&fewest),
+        "a partition had {fewest} replicas in sync"
     );
     let checked = async {
         ensure!(drained, "{err}");

@@ -20,7 +20,7 @@ use crate::{KEPT_OUT, PATIENCE, TENANTS, kafka_image, tenants};
 pub const ACCOUNT: &str = "orders";
 const SIGNER: &str = "kafka.sdm.dev/tenants.tenants";
 
-/// A namespace with a topic, a service account and a Pod that has its identity.
+/// A namespace with a topic, a service account and a Deployment whose Pod has its identity.
 pub struct Client {
     pub space: Space,
     pub console: Console,

@@ -4,8 +4,10 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
 use crate::node::Node;
@@ -103,8 +105,8 @@ impl Console {
         Self::run_pod(node, namespace, &name, pod).await
     }
 
-    /// Starts one that asks for the identity of the service account `account`, by annotations; with an init container and
-    /// a sidecar, which have it as well.
+    /// Starts one in a Deployment, whose template asks for the identity of the service account `account` by annotations; with
+    /// an init container and a sidecar, which have it as well.
     pub async fn asking(
         node: &Node,
         namespace: &str,
@@ -114,7 +116,8 @@ impl Console {
     ) -> Result<Self> {
         let name = format!("console-{account}-{:08x}", rand::random::<u32>());
         let mut pod = pod(&name, image);
-        pod["metadata"]["annotations"] = annotations;
+        pod["metadata"] = json!({"labels": {"console": name}, "annotations": annotations});
+        pod["spec"]["restartPolicy"] = json!("Always");
         pod["spec"]["serviceAccountName"] = json!(account);
         let mut init = pod["spec"]["containers"][0].clone();
         let mut sidecar = init.clone();
@@ -123,13 +126,31 @@ impl Console {
         sidecar["name"] = json!("sidecar");
         sidecar["restartPolicy"] = json!("Always");
         pod["spec"]["initContainers"] = json!([init, sidecar]);
-        Self::run_pod(node, namespace, &name, pod).await
+        let deployment: Deployment = serde_json::from_value(json!({
+            "metadata": {"name": name},
+            "spec": {"selector": {"matchLabels": {"console": name}}, "template": pod}
+        }))?;
+        Api::namespaced(node.client.clone(), namespace)
+            .create(&PostParams::default(), &deployment)
+            .await?;
+        let of = ListParams::default().labels(&format!("console={name}"));
+        let pod = until("the Deployment's Pod", PATIENCE, || async {
+            let pods = node.pods(namespace).list(&of).await?;
+            Ok(pods.iter().map(ResourceExt::name_any).next())
+        })
+        .await?;
+        Self::running(node, namespace, &pod).await
     }
 
     async fn run_pod(node: &Node, namespace: &str, name: &str, pod: Value) -> Result<Self> {
         let pod: Pod = serde_json::from_value(pod)?;
         let pods = node.pods(namespace);
         pods.create(&PostParams::default(), &pod).await?;
+        Self::running(node, namespace, name).await
+    }
+
+    async fn running(node: &Node, namespace: &str, name: &str) -> Result<Self> {
+        let pods = node.pods(namespace);
         until("the console's Pod to run", PATIENCE, || async {
             let status = pods.get(name).await?.status.unwrap_or_default();
             match status.phase.as_deref() {
@@ -226,7 +247,7 @@ impl Console {
         .await
     }
 
-    /// Deletes the Pod.
+    /// Deletes the Pod; one of a Deployment comes back.
     pub async fn stop(self) -> Result<()> {
         let pods = self.node.pods(&self.namespace);
         let now = DeleteParams::default().grace_period(0);
