@@ -59,6 +59,8 @@ impl Webhook {
         // As in its Deployment.
         .env("MALLOC_ARENA_MAX", "1")
         .env("MALLOC_MMAP_THRESHOLD_", "65536")
+        .env("MALLOC_TRIM_THRESHOLD_", "65536")
+        .env("MALLOC_TOP_PAD_", "16384")
         .start()?;
         let health = SocketAddr::from(([127, 0, 0, 1], health));
         let roots = until("the webhook to be ready", PATIENCE, || async {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
+use k8s_openapi::jiff::Timestamp;
 use sdm_api::{ClusterRef, KafkaAccessGrant, KafkaCluster, KafkaRole, KafkaRoleSpec};
 use serde::Deserialize;
 use serde_json::Value;
@@ -15,8 +16,9 @@ use crate::resolve::resolve;
 use crate::topic::Place;
 use crate::validate::StorageClasses;
 
-/// Who declares a topic, in order: the first declared it first. Nearly always one, for which a tree would take a kilobyte.
-type Claims = Vec<(Box<str>, Arc<ObjectKey>)>;
+/// Who declares a topic, in order, with the second since the epoch in which its object was created: the first declared it
+/// first. Nearly always one, for which a tree would take a kilobyte.
+type Claims = Vec<(i64, Arc<ObjectKey>)>;
 
 /// What is known around objects.
 #[derive(Clone, Debug, Default)]
@@ -94,7 +96,9 @@ impl Around {
             text("/metadata/namespace").unwrap_or_default(),
             text("/metadata/name").unwrap_or_default(),
         );
-        let created = text("/metadata/creationTimestamp").unwrap_or("9");
+        let created = text("/metadata/creationTimestamp").and_then(|at| at.parse().ok());
+        // What is not there yet comes last.
+        let created = created.map_or(i64::MAX, |at: Timestamp| at.as_second());
         match text("/kind") {
             Some("Namespace") => {
                 let labels = object.pointer("/metadata/labels");
@@ -116,7 +120,7 @@ impl Around {
                     let topics = self.topics.entry(Arc::clone(&cluster)).or_default();
                     let claims = topics.entry(Arc::clone(&name)).or_default();
                     claims.reserve_exact(1);
-                    claims.push((created.into(), Arc::clone(&key)));
+                    claims.push((created, Arc::clone(&key)));
                     claims.sort();
                     self.places.insert(key, (cluster, name));
                 }
