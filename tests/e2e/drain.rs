@@ -156,24 +156,25 @@ async fn a_node_is_drained_under_load_and_the_others_wait_for_their_turn() -> Re
         draining.send_replace(false);
         said
     };
-    let ((drained, out, err), led_until, fewest) = tokio::try_join!(
+    let watched = tokio::try_join!(
         command,
         leads(&node, &client, id, &pod, was),
         fewest_in_sync(&client, &topic, drained)
-    )?;
-    println!("{out}{err}");
-    // Handed over in an orderly way, and not after nobody had heard of the broker for a while.
-    ensure!(
-        led_until == Some(true),
-        "when {pod} led nothing any more it was gone"
     );
-    println!("fewest replicas in sync: {fewest}");
-    ensure!(
-        (2..=3).contains(&fewest),
-        "a partition had {fewest} replicas in sync"
-    );
+    // Whatever it says, the machine is given back.
     let checked = async {
+        let ((drained, out, err), led_until, fewest) = watched?;
+        println!("{out}{err}fewest replicas in sync: {fewest}");
         ensure!(drained, "{err}");
+        // Handed over in an orderly way, and not after nobody had heard of the broker for a while.
+        ensure!(
+            led_until == Some(true),
+            "when {pod} led nothing any more it was gone"
+        );
+        ensure!(
+            (2..=3).contains(&fewest),
+            "a partition had {fewest} replicas in sync"
+        );
         let after = node.pod_uids(NAMESPACE, CLUSTER).await?;
         ensure!(after.get(&pod) != before.get(&pod), "{pod} is where it was");
         // Its volume is on that machine: until it may return, nobody else goes.

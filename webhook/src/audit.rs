@@ -28,7 +28,7 @@ use sdm_api::{
     KafkaACL, KafkaAccessGrant, KafkaCluster, KafkaPolicy, KafkaRole, KafkaTopic, KafkaUser,
 };
 use sdm_core::Review;
-use sdm_core::inject::{Source, account, asked};
+use sdm_core::inject::{Source, asked};
 use sdm_core::policy::{Audit, Client as KafkaClient, Compiled, validate};
 use sdm_runtime::apply::{count_write, status_patch};
 use sdm_runtime::lease::{self, Leadership, Lease};
@@ -289,16 +289,8 @@ async fn clients(
                 continue;
             };
             let now = Time(k8s_openapi::jiff::Timestamp::now());
-            let findings = compiled.judge_client(&KafkaClient {
-                namespace: &namespace,
-                namespace_labels: Some(labels),
-                labels: Some(pod.labels()),
-                account: account(&pod),
-                cluster: (&asked.namespace, &asked.cluster),
-                lifetime: asked.lifetime,
-                source,
-                now: &now,
-            });
+            let of = KafkaClient::of(&pod, &namespace, Some(labels), &asked, source, &now);
+            let findings = compiled.judge_client(&of);
             audit.add("Pod", &namespace, &pod.name_any(), &findings);
         }
         match next {

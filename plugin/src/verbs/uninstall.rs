@@ -160,7 +160,7 @@ async fn confirm(session: &Session, args: &Args) -> Result<()> {
         .map(|c| format!("{}/{}", c.namespace().unwrap_or_default(), c.name_any()))
         .collect();
     let fate = if args.crds {
-        "will be deleted with their Pods (volumes stay where their deletionPolicy is Retain)"
+        "will be deleted with their Pods and the keys of their clients (volumes stay where their deletionPolicy is Retain)"
     } else {
         "will go on running with nobody to look after them"
     };

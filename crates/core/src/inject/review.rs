@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::ask::{Asked, account};
+use super::ask::Asked;
 use super::decide::{Injection, World, decide};
 use crate::around::Around;
 use crate::policy::{Client, Compiled};
@@ -33,17 +33,8 @@ pub fn review(
         } => (operations, warnings, source),
         refused @ Injection::Refused(_) => return refused,
     };
-    let said = policies.judge_client(&Client {
-        namespace,
-        namespace_labels: world.labels,
-        labels: pod.metadata.labels.as_ref(),
-        account: account(pod),
-        cluster: (&asked.namespace, &asked.cluster),
-        lifetime: asked.lifetime,
-        source,
-        now,
-    });
-    let said = said.review();
+    let client = Client::of(pod, namespace, world.labels, asked, source, now);
+    let said = policies.judge_client(&client).review();
     if !said.violations.is_empty() {
         return Injection::Refused(said.violations);
     }

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use sdm_api::inject::{ANNOTATION, ANNOTATION_LIFETIME};
 use sdm_api::policy::{DurationRange, InjectionLimits, KafkaPolicySpec};
@@ -15,7 +16,7 @@ use super::findings::{Finding, Findings, Outcome};
 use super::glob;
 use super::judge::unknown;
 use super::scope::{Scope, clustered, excepted, selected};
-use crate::inject::{Source, written};
+use crate::inject::{Asked, Source, account, written};
 use crate::outcome::Refusal;
 use crate::user::parse_duration;
 
@@ -38,6 +39,30 @@ pub struct Client<'a> {
     pub source: Source,
     /// What time it is.
     pub now: &'a Time,
+}
+
+impl<'a> Client<'a> {
+    /// The client that a Pod in `namespace` asks to be.
+    #[must_use]
+    pub fn of(
+        pod: &'a Pod,
+        namespace: &'a str,
+        namespace_labels: Option<&'a BTreeMap<String, String>>,
+        asked: &'a Asked,
+        source: Source,
+        now: &'a Time,
+    ) -> Self {
+        Self {
+            namespace,
+            namespace_labels,
+            labels: pod.metadata.labels.as_ref(),
+            account: account(pod),
+            cluster: (&asked.namespace, &asked.cluster),
+            lifetime: asked.lifetime,
+            source,
+            now,
+        }
+    }
 }
 
 impl Compiled {

@@ -3,7 +3,7 @@
 
 mod pods;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use jiff::Timestamp;
@@ -220,11 +220,7 @@ fn judge(objects: &[(Value, String)], now: &Time, how: Look) -> Lint {
     for (object, _) in objects {
         let namespace = text(object, "/metadata/namespace");
         if !namespace.is_empty() && !world.knows_namespace(namespace) {
-            let name = (
-                "kubernetes.io/metadata.name".to_owned(),
-                namespace.to_owned(),
-            );
-            world.set_namespace(namespace, &[name].into());
+            world.set_namespace(namespace, &by_name(namespace));
         }
     }
     let compiled = Compiled::new(&policies);
@@ -249,7 +245,7 @@ fn judge(objects: &[(Value, String)], now: &Time, how: Look) -> Lint {
                 items.push(problem(Severity::Refused, &v.path, &v.message));
             }
             for warning in &review.warnings {
-                let (path, message) = warning.split_once(": ").unwrap_or(("", warning));
+                let (path, message) = split(warning);
                 items.push(problem(Severity::Warning, path, message));
             }
         }
@@ -286,6 +282,19 @@ fn findings(compiled: &Compiled, world: &World, object: &Value, now: &Time) -> F
     let defaulted = compiled.defaulted(&asked);
     asked.object = defaulted.as_ref().unwrap_or(object);
     compiled.judge(&asked)
+}
+
+/// The labels of a namespace that is in no file.
+fn by_name(namespace: &str) -> BTreeMap<String, String> {
+    BTreeMap::from([(
+        "kubernetes.io/metadata.name".to_owned(),
+        namespace.to_owned(),
+    )])
+}
+
+/// The field that a warning is about, and what it says.
+fn split(warning: &str) -> (&str, &str) {
+    warning.split_once(": ").unwrap_or(("", warning))
 }
 
 fn of_finding(finding: Finding, object: &Value, file: &str) -> Problem {

@@ -2,17 +2,15 @@
 //!
 //! Owns where the Pod is in an object, and how much can be said of it offline. The rest is `sdm_core::inject`'s.
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use sdm_core::Violation;
 use sdm_core::around::Around;
-use sdm_core::inject::{Asked, Injection, Source, World, account, asked, decide};
+use sdm_core::inject::{Asked, Injection, Source, World, asked, decide};
 use sdm_core::policy::{Client, Compiled};
 use serde_json::{Value, json};
 
-use super::{Look, Problem, Severity, about, of_finding, text};
+use super::{Look, Problem, Severity, about, by_name, of_finding, split, text};
 
 /// Where the Pod is in objects of this kind, as a path and as a pointer; none if it is no kind that has one.
 fn place(kind: &str) -> Option<(&'static str, &'static str)> {
@@ -53,7 +51,7 @@ pub fn judge(
         .get(sdm_api::inject::ANNOTATION)?;
     let problem = |severity, field: &str, message: &str| Problem {
         severity,
-        path: format!("{path}{field}"),
+        path: format!("{path}{field}").trim_end_matches('.').to_owned(),
         message: message.to_owned(),
         ..about(object, file)
     };
@@ -69,7 +67,10 @@ pub fn judge(
     let pod = json!({"metadata": template["metadata"], "spec": template["spec"]});
     let pod: Pod = match serde_json::from_value(pod) {
         Ok(pod) => pod,
-        Err(error) => return refused(&[Violation::invalid("spec", error.to_string())]),
+        Err(error) => {
+            let message = format!("does not fit the schema: {error}");
+            return refused(&[Violation::invalid("", message)]);
+        }
     };
     let asked = match asked(&pod, namespace) {
         Ok(asked) => asked?,
@@ -88,27 +89,16 @@ pub fn judge(
                 source = from;
                 let warnings = warnings.iter().filter(|_| how == Look::Everything);
                 problems.extend(warnings.map(|warning| {
-                    let (field, message) = warning.split_once(": ").unwrap_or(("", warning));
+                    let (field, message) = split(warning);
                     problem(Severity::Warning, field, message)
                 }));
             }
         }
     }
-    let name = (
-        "kubernetes.io/metadata.name".to_owned(),
-        namespace.to_owned(),
-    );
-    let named = BTreeMap::from([name]);
-    let findings = policies.judge_client(&Client {
-        namespace,
-        namespace_labels: Some(around.labels(namespace).unwrap_or(&named)),
-        labels: pod.metadata.labels.as_ref(),
-        account: account(&pod),
-        cluster: (&asked.namespace, &asked.cluster),
-        lifetime: asked.lifetime,
-        source,
-        now,
-    });
+    let named = by_name(namespace);
+    let labels = around.labels(namespace).unwrap_or(&named);
+    let client = Client::of(&pod, namespace, Some(labels), &asked, source, now);
+    let findings = policies.judge_client(&client);
     problems.extend(findings.0.into_iter().map(|finding| {
         let found = of_finding(finding, object, file);
         Problem {
@@ -202,6 +192,17 @@ spec: {injection: {lifetime: {max: 12h}}}
             Look::Everything,
         );
         assert!(nonsense.concat().contains("is no cluster"), "{nonsense:?}");
+    }
+
+    #[test]
+    fn what_is_no_pod_is_said_in_the_webhooks_words() {
+        let broken = deployment("pay", "{kafka.sdm.dev/inject: events}")
+            .replace("[{name: app, image: i}]", "7");
+        let said = said(&broken, Look::Everything).concat();
+        assert!(
+            said.starts_with("deployment/pay/app spec.template does not fit the schema: "),
+            "{said}"
+        );
     }
 
     #[test]
