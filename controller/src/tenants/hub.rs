@@ -127,25 +127,31 @@ impl Hub {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn inbox(&self, cluster: &Key) -> Arc<Inbox> {
+    /// Puts something into a cluster's inbox. The hub is held meanwhile: else the inbox, new or empty until now, could be
+    /// given up between being found and being filled, and what was put into it never be read.
+    fn put(&self, cluster: &Key, fill: impl FnOnce(&mut Pending)) {
         let mut inner = self.lock();
         if let Some(inbox) = inner.inboxes.get(cluster) {
-            return Arc::clone(inbox);
+            return inbox.put(fill);
         }
         let inbox = Arc::new(Inbox {
             key: cluster.clone(),
             pending: Mutex::default(),
             bell: Notify::new(),
         });
+        inbox.put(fill);
         inner.inboxes.insert(cluster.clone(), Arc::clone(&inbox));
-        inner.unattended.push_back(Arc::clone(&inbox));
+        inner.unattended.push_back(inbox);
         self.bell.notify_one();
-        inbox
+    }
+
+    fn put_all(&self, fill: impl Fn(&mut Pending)) {
+        self.lock().inboxes.values().for_each(|i| i.put(&fill));
     }
 
     /// Tells the cluster's worker of an object.
     pub fn tell(&self, cluster: &Key, kind: Kind, key: Key, change: Change) {
-        self.inbox(cluster).put(|p| {
+        self.put(cluster, |p| {
             let fresh_before = matches!(
                 p.changes.get(&(kind, key.clone())),
                 Some(Change::Is { fresh: true, .. })
@@ -163,7 +169,7 @@ impl Hub {
 
     /// Tells the cluster's worker that a user's Secret changed, or with its uid that it is gone.
     pub fn secret(&self, cluster: &Key, user: Key, gone: Option<String>) {
-        self.inbox(cluster).put(|p| {
+        self.put(cluster, |p| {
             p.secrets_gone.extend(gone);
             if !p.secrets.contains(&user) {
                 p.secrets.push(user);
@@ -173,7 +179,7 @@ impl Hub {
 
     /// Tells the cluster's worker that its cluster changed.
     pub fn poke(&self, cluster: &Key) {
-        self.inbox(cluster).put(|p| p.cluster = true);
+        self.put(cluster, |p| p.cluster = true);
     }
 
     /// Resolves when roles changed.
@@ -184,26 +190,17 @@ impl Hub {
     /// Tells of changed roles.
     pub fn role(&self) {
         self.roles.notify_one();
-        let all: Vec<_> = self.lock().inboxes.values().cloned().collect();
-        for inbox in all {
-            inbox.put(|p| p.roles = true);
-        }
+        self.put_all(|p| p.roles = true);
     }
 
     /// Tells every worker that namespaces changed.
     pub fn surroundings(&self) {
-        let all: Vec<_> = self.lock().inboxes.values().cloned().collect();
-        for inbox in all {
-            inbox.put(|p| p.surroundings = true);
-        }
+        self.put_all(|p| p.surroundings = true);
     }
 
     /// Tells every worker that clusters were listed anew.
     pub fn poke_all(&self) {
-        let all: Vec<_> = self.lock().inboxes.values().cloned().collect();
-        for inbox in all {
-            inbox.put(|p| p.cluster = true);
-        }
+        self.put_all(|p| p.cluster = true);
     }
 
     /// An inbox that has no worker yet.
@@ -224,5 +221,42 @@ impl Hub {
         }
         inner.inboxes.remove(&inbox.key);
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A worker that finds nothing ends at once; what comes in that moment is read by it or by the next one.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn nothing_told_is_lost_while_workers_come_and_go() {
+        const TOLD: usize = 20_000;
+        let hub = Arc::new(Hub::default());
+        let key = |name: &str| Key {
+            namespace: "shop".to_owned(),
+            name: name.to_owned(),
+        };
+        let cluster = key("nowhere");
+        let (teller, told) = (Arc::clone(&hub), cluster.clone());
+        let telling = tokio::task::spawn_blocking(move || {
+            for n in 0..TOLD {
+                teller.tell(&told, Kind::Topic, key(&n.to_string()), Change::Gone);
+            }
+        });
+        let mut read = 0;
+        while read < TOLD {
+            let inbox = tokio::time::timeout(std::time::Duration::from_secs(20), hub.unattended())
+                .await
+                .unwrap_or_else(|_| panic!("{} of {TOLD} were never read", TOLD - read));
+            loop {
+                read += inbox.take().changes.len();
+                if hub.retire(&inbox) {
+                    break;
+                }
+            }
+        }
+        telling.await.expect("all was told");
+        assert_eq!(read, TOLD, "each was read once");
     }
 }
