@@ -78,9 +78,21 @@ addons_start() {
 }
 COREFILE
   alive coredns || start coredns "$(bin coredns)" -conf "$CONF/Corefile"
-  mkdir -p "$SDM_STATE/volumes"
+  volumes_up
   alive provisioner || start provisioner "$(bin provisioner)" --kubeconfig "$PKI/provisioner.kubeconfig" \
     --base "$SDM_STATE/volumes"
+}
+
+# Volumes have a file system of their own, as disks of a real cluster have: on one without a journal ext4 looks for
+# minutes at every inode that was freed before it takes one, and brokers make and delete files by the thousand. Where
+# that cannot be had, a directory has to do.
+volumes_up() {
+  local dir=$SDM_STATE/volumes image=$SDM_STATE/volumes.img
+  mkdir -p "$dir"
+  if ! mountpoint -q "$dir" && [[ -e $image || -z $(ls -A "$dir") ]]; then
+    [[ -e $image ]] || { truncate -s 20G "$image" && mkfs.ext4 -q -F -m 0 "$image"; } >>"$LOGS/volumes.log" 2>&1 || rm -f "$image"
+    [[ ! -e $image ]] || mount -o loop,noatime "$image" "$dir" 2>>"$LOGS/volumes.log" || rm -f "$image"
+  fi
 }
 addons_ready() {
   step "DNS and storage"

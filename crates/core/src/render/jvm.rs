@@ -7,7 +7,10 @@ use crate::resolve::Node;
 /// The jars of the `apache/kafka` image; `java` expands the asterisk itself.
 pub(super) const CLASS_PATH: &str = "/opt/kafka/libs/*";
 
-/// Logs go to standard output, without the dump of every configuration value at each start.
+/// Logs go to standard output, without the dump of every configuration value at each start, and without what a broker
+/// says of every single replica it starts or ends: some twenty lines, for thousands of replicas at each start. What
+/// stays says it once: the controller of each topic and configuration that comes, changes or goes, and the broker of
+/// each directory that is to be deleted.
 pub(super) const LOG4J2: &str = "\
 status=warn
 name=kafka
@@ -25,6 +28,37 @@ logger.request.name=kafka.request.logger
 logger.request.level=warn
 logger.state.name=state.change.logger
 logger.state.level=warn
+logger.topicconfig.name=kafka.server.metadata.DynamicConfigPublisher
+logger.topicconfig.level=info
+logger.topicconfig.filter.each.type=RegexFilter
+logger.topicconfig.filter.each.regex=(?s).*] Updating topic .* with new configuration.*
+logger.topicconfig.filter.each.onMatch=DENY
+logger.topicconfig.filter.each.onMismatch=NEUTRAL
+logger.partition.name=kafka.cluster.Partition
+logger.partition.level=info
+logger.partition.filter.each.type=RegexFilter
+logger.partition.filter.each.regex=(?s).*] (No checkpointed highwatermark is|Log loaded for).*
+logger.partition.filter.each.onMatch=DENY
+logger.partition.filter.each.onMismatch=NEUTRAL
+logger.fetcher.name=kafka.server.ReplicaFetcherThread
+logger.fetcher.level=info
+logger.fetcher.filter.each.type=RegexFilter
+logger.fetcher.filter.each.regex=(?s).*] Truncating partition .* with TruncationState.*
+logger.fetcher.filter.each.onMatch=DENY
+logger.fetcher.filter.each.onMismatch=NEUTRAL
+logger.logs.name=kafka.log.LogManager
+logger.logs.level=info
+logger.logs.filter.each.type=RegexFilter
+logger.logs.filter.each.regex=(?s)(Created|Deleted) log for partition .*
+logger.logs.filter.each.onMatch=DENY
+logger.logs.filter.each.onMismatch=NEUTRAL
+logger.log.name=org.apache.kafka.storage.internals.log
+logger.log.level=info
+logger.log.filter.each.type=RegexFilter
+logger.log.filter.each.regex=(?s)(.*] (Loading producer state till offset 0|Truncating to [0-9]* has no effect\
+|Deleting segments as the log has been deleted|Deleting segment files).*|Deleted (log|offset index|time index) .*)
+logger.log.filter.each.onMatch=DENY
+logger.log.filter.each.onMismatch=NEUTRAL
 ";
 
 /// A restarted peer has another address, and one that starts has none yet: neither answer may be
