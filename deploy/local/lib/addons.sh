@@ -87,13 +87,21 @@ COREFILE
 # minutes at every inode that was freed before it takes one, and brokers make and delete files by the thousand. Where
 # that cannot be had, a directory has to do.
 volumes_up() {
-  local dir=$SDM_STATE/volumes image=$SDM_STATE/volumes.img
+  local dir=$SDM_STATE/volumes image=$SDM_STATE/volumes.img log=$LOGS/volumes.log
   mkdir -p "$dir"
-  if ! mountpoint -q "$dir" && [[ -e $image || -z $(ls -A "$dir") ]]; then
-    [[ -e $image ]] || { truncate -s 20G "$image" && mkfs.ext4 -q -F -m 0 "$image"; } >>"$LOGS/volumes.log" 2>&1 || rm -f "$image"
-    [[ ! -e $image ]] || mount -o loop,noatime "$image" "$dir" 2>>"$LOGS/volumes.log" || rm -f "$image"
+  ! mountpoint -q "$dir" || return 0
+  if [[ -e $image ]]; then
+    # It holds the volumes of a cluster that is there: nothing is begun anew beside them.
+    mount -o loop,noatime "$image" "$dir" 2>>"$log" ||
+      fail "the volumes in $image cannot be mounted" "the reason is in $log; 'make down' removes the cluster with its volumes"
+  elif [[ -z $(ls -A "$dir") ]]; then
+    if ! { truncate -s 20G "$image" && mkfs.ext4 -q -F -m 0 "$image" && mount -o loop,noatime "$image" "$dir"; } >>"$log" 2>&1; then
+      rm -f "$image"
+      say "volumes are plain directories: no file system of their own (the reason is in $log)"
+    fi
   fi
 }
+
 addons_ready() {
   step "DNS and storage"
   started coredns 60 DNS curl -fsS --noproxy '*' --max-time 2 http://127.0.0.1:18181/ready
