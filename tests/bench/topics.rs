@@ -289,10 +289,16 @@ async fn changes(node: &Node, figures: &mut Figures) -> Result<()> {
         loop {
             let found = kafka.describe_config_keys(&asked).await?;
             let (_, entries) = found.into_iter().next().context("an answer")?;
-            // A broker that has not heard of the topic yet does not know of the change either.
-            if entries.is_ok_and(|e| e.iter().any(|e| e.value.as_ref() == Some(&value))) {
+            let seen = match entries {
+                Ok(entries) => entries.iter().any(|e| e.value.as_ref() == Some(&value)),
+                // A broker that has not heard of the topic yet does not know of the change either.
+                Err(error) if error.is_retriable() => false,
+                Err(error) => return Err(error.into()),
+            };
+            if seen {
                 break;
             }
+            ensure!(began.elapsed() < PATIENCE, "{value} is not to be seen");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         took.push(began.elapsed().as_secs_f64() * 1e3);

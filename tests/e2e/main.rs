@@ -8,6 +8,7 @@
 //! runs; `SDM_TEST_RESTART` is the command that restarts its controller.
 
 mod access;
+mod broker_logs;
 mod change;
 mod deletion;
 mod drain;
