@@ -29,13 +29,15 @@ async fn a_topic_that_comes_and_goes_is_logged_once() -> Result<()> {
     let of_it: Vec<&str> = log.lines().filter(|l| l.contains(&topic)).collect();
     let says = |what: &str| of_it.iter().any(|l| l.contains(what));
     for kept in [
-        "Replayed TopicRecord",
+        "CreateTopics result",
         "Replayed ConfigRecord",
         "Replayed RemoveTopicRecord",
     ] {
         ensure!(says(kept), "{kept} is not there: {of_it:#?}");
     }
     for chatter in [
+        "Replayed TopicRecord",
+        "Replayed PartitionRecord",
         "Created log for partition",
         "Updating topic",
         "Loading producer state till offset 0",

@@ -120,6 +120,33 @@ pub async fn until_ready<K: Tenant>(
     limit: Duration,
     act: impl Future<Output = Result<()>>,
 ) -> Result<Duration> {
+    let is_ready = |event: &WatchEvent<K>| match event {
+        WatchEvent::Added(object) | WatchEvent::Modified(object) => {
+            object.is_ready() && object.meta().generation >= Some(generation)
+        }
+        _ => false,
+    };
+    follow(api, names, is_ready, limit, act).await
+}
+
+/// The same, until all `names` are gone.
+pub async fn until_gone<K: Tenant>(
+    api: &Api<K>,
+    names: &[String],
+    limit: Duration,
+    act: impl Future<Output = Result<()>>,
+) -> Result<Duration> {
+    let is_gone = |event: &WatchEvent<K>| matches!(event, WatchEvent::Deleted(_));
+    follow(api, names, is_gone, limit, act).await
+}
+
+async fn follow<K: Tenant>(
+    api: &Api<K>,
+    names: &[String],
+    is_done: impl Fn(&WatchEvent<K>) -> bool,
+    limit: Duration,
+    act: impl Future<Output = Result<()>>,
+) -> Result<Duration> {
     let began = Instant::now();
     let list = api.list_metadata(&ListParams::default().limit(1)).await?;
     let from = list.metadata.resource_version.unwrap_or_default();
@@ -135,14 +162,16 @@ pub async fn until_ready<K: Tenant>(
                 .await?
                 .boxed();
             while let Some(event) = events.next().await {
-                let object = match event? {
-                    WatchEvent::Added(o) | WatchEvent::Modified(o) => o,
+                let event = event?;
+                let done = is_done(&event);
+                let object = match event {
+                    WatchEvent::Added(o) | WatchEvent::Modified(o) | WatchEvent::Deleted(o) => o,
                     WatchEvent::Error(error) => bail!("{error:?}"),
-                    _ => continue,
+                    WatchEvent::Bookmark(_) => continue,
                 };
                 version = object.resource_version().unwrap_or_default();
                 let name = object.name_any();
-                if object.is_ready() && object.meta().generation >= Some(generation) {
+                if done {
                     waiting.remove(name.as_str());
                 } else if let Some(said) = waiting.get_mut(name.as_str()) {
                     *said = object.says();
@@ -160,7 +189,7 @@ pub async fn until_ready<K: Tenant>(
         Err(_) => {
             let left: Vec<_> = waiting.iter().take(3).collect();
             bail!(
-                "{} of {} are not Ready after {limit:?}: {left:?}",
+                "{} of {} are still waited for after {limit:?}: {left:?}",
                 waiting.len(),
                 names.len()
             )

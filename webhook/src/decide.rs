@@ -4,6 +4,8 @@
 //! administrator's policies. What is wrong with an object is `sdm-core`'s to say; how it is put into words for the API
 //! server is `verdict`'s.
 
+use std::collections::BTreeSet;
+
 use sdm_api::policy::PolicyKind;
 use sdm_core::kinds::{self, Kind};
 use sdm_core::{Review, Violation};
@@ -57,12 +59,10 @@ pub fn resources() -> impl Iterator<Item = &'static str> {
     kinds::KINDS.iter().map(|known| known.plural)
 }
 
-/// The plural resource names of the kinds that policies have defaults for.
-pub fn with_defaults() -> impl Iterator<Item = &'static str> {
-    let kinds = ["KafkaCluster", "KafkaTopic", "KafkaUser"];
-    kinds
-        .into_iter()
-        .filter_map(|name| kinds::find(name).map(|kind| kind.plural))
+/// The plural resource names of `kinds`.
+pub fn plurals(kinds: &BTreeSet<PolicyKind>) -> impl Iterator<Item = &'static str> {
+    let find = |kind: &PolicyKind| kinds::find(kind.as_str());
+    kinds.iter().filter_map(find).map(|known| known.plural)
 }
 
 /// The kind's name if it is one of ours, else `other`: a metric label must not be the caller's to choose.

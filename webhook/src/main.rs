@@ -159,7 +159,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
     tracing::info!(address = %args.address, "serving");
     let router = server::router(policies.clone())
         .merge(evict::router(client.clone(), &args.namespace))
-        .merge(inject::router(served, policies));
+        .merge(inject::router(served, policies.clone()));
     let mut server = tokio::spawn(tls_server::serve(
         listener,
         tls_server::parting(router, asked_to_stop.clone()),
@@ -174,7 +174,8 @@ async fn run(args: Args) -> anyhow::Result<()> {
         },
     };
     let managed = args.manage_registration;
-    let registration = Registration::new(client, &endpoint, managed, registered);
+    let registration =
+        Registration::new(client, endpoint, policies.filled_in(), managed, registered);
     tokio::select! {
         () = ca.maintain(registration, asked_to_stop) => {}
         // It ends when told to, or when it could not begin; the latter must not go unnoticed.

@@ -23,6 +23,7 @@ use sdm_core::kinds::{self, Kind};
 use sdm_core::policy::{Asked, Compiled, Findings, World};
 use sdm_core::validate::{StorageClasses, dns_label};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::review::Request;
@@ -37,6 +38,7 @@ const CLASSES: u32 = 500;
 #[derive(Clone, Default)]
 pub struct Policies {
     known: Arc<RwLock<Known>>,
+    filled_in: Arc<watch::Sender<BTreeSet<PolicyKind>>>,
     client: Option<Client>,
 }
 
@@ -128,6 +130,7 @@ impl Policies {
         };
         objects.iter().for_each(|object| known.take(object));
         Self {
+            filled_in: Arc::new(watch::Sender::new(known.compiled.filled_in())),
             known: Arc::new(RwLock::new(known)),
             client: None,
         }
@@ -153,6 +156,19 @@ impl Policies {
 
     pub(crate) fn write(&self) -> RwLockWriteGuard<'_, Known> {
         self.known.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The kinds that policies fill something in for.
+    #[must_use]
+    pub fn filled_in(&self) -> watch::Receiver<BTreeSet<PolicyKind>> {
+        self.filled_in.subscribe()
+    }
+
+    /// Tells of the kinds that policies fill something in for, if they are others than before.
+    pub(crate) fn tell_filled_in(&self) {
+        let now = self.read().compiled.filled_in();
+        self.filled_in
+            .send_if_modified(|before| std::mem::replace(before, now.clone()) != now);
     }
 
     /// Whether every policy is known: before that nothing can be let in.

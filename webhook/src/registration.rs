@@ -4,6 +4,7 @@
 //! Owns the objects' content and writes it only when it differs. When to write, and which certificates go into it, is
 //! `sdm_runtime::webhook_ca`'s business.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
@@ -16,8 +17,10 @@ use k8s_openapi::{
 };
 use kube::{Api, Client, Resource, api::ObjectMeta};
 use sdm_api::names::OPERATOR_NAMESPACE;
+use sdm_api::policy::PolicyKind;
 use sdm_runtime::{apply, health::CheckHandle, webhook_ca};
 use serde::{Serialize, de::DeserializeOwned};
+use tokio::sync::watch;
 
 use crate::{decide, evict, inject, server};
 
@@ -161,13 +164,20 @@ fn evictions(endpoint: &Endpoint) -> ValidatingWebhook {
     }
 }
 
-/// What fills in and what gives Pods an identity, as it should be but for the certificates to trust.
+/// What fills in and what gives Pods an identity, as it should be but for the certificates to trust. Only the kinds that
+/// policies fill something in for are `filled_in`: no other is sent here to come back as it was.
 #[must_use]
-pub fn desired_mutating(endpoint: &Endpoint) -> MutatingWebhookConfiguration {
+pub fn desired_mutating(
+    endpoint: &Endpoint,
+    filled_in: &BTreeSet<PolicyKind>,
+) -> MutatingWebhookConfiguration {
     let webhook = MutatingWebhook {
         name: DEFAULTS.to_owned(),
         client_config: endpoint.client_config(server::DEFAULTS_PATH),
-        rules: Some(rule(decide::with_defaults(), &["CREATE"])),
+        rules: Some(match filled_in.is_empty() {
+            true => Vec::new(),
+            false => rule(decide::plurals(filled_in), &["CREATE"]),
+        }),
         // An object without defaults is refused afterwards, if that matters to anybody.
         failure_policy: Some("Ignore".to_owned()),
         match_policy: Some("Equivalent".to_owned()),
@@ -293,18 +303,25 @@ impl<K: Configuration> Object<K> {
 
 /// The objects at the API server.
 pub struct Registration {
-    validating: Object<ValidatingWebhookConfiguration>,
-    mutating: Object<MutatingWebhookConfiguration>,
+    client: Client,
+    endpoint: Endpoint,
+    filled_in: watch::Receiver<BTreeSet<PolicyKind>>,
     managed: bool,
     seen: CheckHandle,
 }
 
 impl Registration {
     /// With `managed` false the objects are only ever read: somebody else (GitOps, a certificate injector) writes them,
-    /// or leaves the defaults away. `seen` passes once API servers can know of us, or at once if that is not ours to
-    /// bring about.
+    /// or leaves the defaults away. `filled_in` says which kinds policies fill something in for. `seen` passes once API
+    /// servers can know of us, or at once if that is not ours to bring about.
     #[must_use]
-    pub fn new(client: Client, endpoint: &Endpoint, managed: bool, seen: CheckHandle) -> Self {
+    pub fn new(
+        client: Client,
+        endpoint: Endpoint,
+        filled_in: watch::Receiver<BTreeSet<PolicyKind>>,
+        managed: bool,
+        seen: CheckHandle,
+    ) -> Self {
         if managed {
             seen.set_ready(
                 false,
@@ -314,18 +331,28 @@ impl Registration {
             seen.set_ready(true, "");
         }
         Self {
-            validating: Object::new(client.clone(), desired(endpoint), WEBHOOK),
-            mutating: Object::new(client, desired_mutating(endpoint), DEFAULTS),
+            client,
+            endpoint,
+            filled_in,
             managed,
             seen,
         }
+    }
+
+    fn validating(&self) -> Object<ValidatingWebhookConfiguration> {
+        Object::new(self.client.clone(), desired(&self.endpoint), WEBHOOK)
+    }
+
+    fn mutating(&self) -> Object<MutatingWebhookConfiguration> {
+        let desired = desired_mutating(&self.endpoint, &self.filled_in.borrow());
+        Object::new(self.client.clone(), desired, DEFAULTS)
     }
 }
 
 impl webhook_ca::Registration for Registration {
     async fn observed(&self) -> Result<Option<Vec<String>>, kube::Error> {
-        let validating = self.validating.observed(self.managed).await?;
-        let mutating = self.mutating.observed(self.managed).await?;
+        let validating = self.validating().observed(self.managed).await?;
+        let mutating = self.mutating().observed(self.managed).await?;
         Ok(match (validating, mutating) {
             (Some(validating), Some(mutating)) => {
                 self.seen.set_ready(true, "");
@@ -337,9 +364,15 @@ impl webhook_ca::Registration for Registration {
     }
 
     async fn publish(&self, pem: &str) -> Result<(), kube::Error> {
-        self.validating.publish(pem, self.managed).await?;
-        self.mutating.publish(pem, self.managed).await?;
+        self.validating().publish(pem, self.managed).await?;
+        self.mutating().publish(pem, self.managed).await?;
         self.seen.set_ready(true, "");
         Ok(())
+    }
+
+    async fn changed(&mut self) {
+        if self.filled_in.changed().await.is_err() {
+            std::future::pending().await
+        }
     }
 }

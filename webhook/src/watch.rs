@@ -97,5 +97,8 @@ async fn follow(client: Client, resource: ApiResource, policies: Policies, check
                 tracing::warn!(resource = resource.plural, %error, "watch interrupted, will be resumed");
             }
         }
+        if resource.kind == "KafkaPolicy" {
+            policies.tell_filled_in();
+        }
     }
 }

@@ -2,17 +2,19 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use axum::http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use kube::client::Body;
+use sdm_api::policy::PolicyKind::{self, KafkaTopic, KafkaUser};
 use sdm_runtime::{health::Health, webhook_ca::Registration as _};
 use sdm_webhook::registration::{
     DEFAULTS, EVICTIONS, Endpoint, Registration, WEBHOOK, desired, desired_mutating,
 };
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 const GROUP: &str = "/apis/admissionregistration.k8s.io/v1";
 const VALIDATING: &str =
@@ -79,10 +81,19 @@ fn service() -> Endpoint {
 }
 
 fn registration(server: &Server, managed: bool) -> (Registration, Health) {
+    let (_, nothing) = watch::channel(BTreeSet::new());
+    filling_in(server, nothing, managed)
+}
+
+fn filling_in(
+    server: &Server,
+    kinds: watch::Receiver<BTreeSet<PolicyKind>>,
+    managed: bool,
+) -> (Registration, Health) {
     let health = Health::new();
     let seen = health.register("registration");
     (
-        Registration::new(server.client(), &service(), managed, seen),
+        Registration::new(server.client(), service(), kinds, managed, seen),
         health,
     )
 }
@@ -131,6 +142,38 @@ async fn what_somebody_weakened_is_put_right() {
     }
 }
 
+/// A kind is sent here to be filled in while a policy has something for it, and no longer.
+#[tokio::test]
+async fn only_what_policies_fill_in_comes_here_for_it() {
+    let server = Server::default();
+    let (policies, kinds) = watch::channel(BTreeSet::new());
+    let (mut registration, _) = filling_in(&server, kinds, true);
+    registration.publish("pem").await.unwrap();
+    let resources =
+        || server.0.lock().unwrap().0[MUTATING]["webhooks"][0]["rules"][0]["resources"].clone();
+    assert_eq!(resources(), Value::Null);
+    for (kinds, want) in [
+        (vec![KafkaTopic], json!(["kafkatopics"])),
+        (
+            vec![KafkaTopic, KafkaUser],
+            json!(["kafkatopics", "kafkausers"]),
+        ),
+        (vec![], Value::Null),
+    ] {
+        let before = server.writes();
+        policies.send_replace(kinds.into_iter().collect());
+        registration.changed().await;
+        assert_eq!(
+            registration.observed().await.unwrap(),
+            None,
+            "it counts as missing, so it is published"
+        );
+        registration.publish("pem").await.unwrap();
+        assert_eq!((server.writes(), resources()), (before + 1, want));
+        assert!(registration.observed().await.unwrap().is_some());
+    }
+}
+
 #[tokio::test]
 async fn left_to_others_it_is_never_written_and_never_waited_for() {
     let server = Server::default();
@@ -171,7 +214,8 @@ fn nothing_but_our_own_kinds_ever_waits_for_us() {
 
 #[test]
 fn what_is_filled_in_keeps_nobody_waiting() {
-    let object = serde_json::to_value(desired_mutating(&service())).unwrap();
+    let kinds = BTreeSet::from([KafkaTopic]);
+    let object = serde_json::to_value(desired_mutating(&service(), &kinds)).unwrap();
     let webhook = &object["webhooks"][0];
     assert_eq!(webhook["name"], DEFAULTS);
     assert_eq!(webhook["failurePolicy"], "Ignore");
@@ -180,7 +224,7 @@ fn what_is_filled_in_keeps_nobody_waiting() {
         webhook["rules"],
         json!([{
             "apiGroups": ["kafka.sdm.dev"], "apiVersions": ["v1beta1"],
-            "resources": ["kafkaclusters", "kafkatopics", "kafkausers"],
+            "resources": ["kafkatopics"],
             "operations": ["CREATE"], "scope": "*",
         }])
     );

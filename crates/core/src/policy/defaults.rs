@@ -34,6 +34,13 @@ impl Compiled {
         object
     }
 
+    /// The kinds that policies fill something in for, whichever objects they match.
+    #[must_use]
+    pub fn filled_in(&self) -> BTreeSet<PolicyKind> {
+        let has = |kind: &PolicyKind| self.policies.iter().any(|p| of(p, *kind).is_some());
+        PolicyKind::ALL.into_iter().filter(has).collect()
+    }
+
     /// Where policies would fill in different values.
     pub(super) fn conflicts(&self, asked: &Asked<'_>) -> Vec<Finding> {
         let mut findings = Vec::new();

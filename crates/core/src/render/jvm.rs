@@ -9,8 +9,8 @@ pub(super) const CLASS_PATH: &str = "/opt/kafka/libs/*";
 
 /// Logs go to standard output, without the dump of every configuration value at each start, and without what a broker
 /// says of every single replica it starts or ends: some twenty lines, for thousands of replicas at each start. What
-/// stays says it once: the controller of each topic and configuration that comes, changes or goes, and the broker of
-/// each directory that is to be deleted.
+/// stays says it once: the controller that serves of each topic that is created, every controller of each configuration
+/// that changes and each topic that goes, and the broker of each directory that is to be deleted.
 pub(super) const LOG4J2: &str = "\
 status=warn
 name=kafka
@@ -46,6 +46,12 @@ logger.fetcher.filter.each.type=RegexFilter
 logger.fetcher.filter.each.regex=(?s).*] Truncating partition .* with TruncationState.*
 logger.fetcher.filter.each.onMatch=DENY
 logger.fetcher.filter.each.onMismatch=NEUTRAL
+logger.replay.name=org.apache.kafka.controller.ReplicationControlManager
+logger.replay.level=info
+logger.replay.filter.each.type=RegexFilter
+logger.replay.filter.each.regex=(?s).*] Replayed (TopicRecord for topic|PartitionRecord for new partition) .*
+logger.replay.filter.each.onMatch=DENY
+logger.replay.filter.each.onMismatch=NEUTRAL
 logger.logs.name=kafka.log.LogManager
 logger.logs.level=info
 logger.logs.filter.each.type=RegexFilter

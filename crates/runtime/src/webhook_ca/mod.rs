@@ -142,8 +142,13 @@ impl WebhookCa {
         tried.await.is_some()
     }
 
-    /// Registers, then looks at Secret, registration and wall clock every minute and does what is due, until `shutdown`.
-    pub async fn maintain<R: Registration>(&self, registration: R, shutdown: CancellationToken) {
+    /// Registers, then looks at Secret, registration and wall clock every minute, and when the registration changed, and
+    /// does what is due, until `shutdown`.
+    pub async fn maintain<R: Registration>(
+        &self,
+        mut registration: R,
+        shutdown: CancellationToken,
+    ) {
         let forever = async {
             let mut registered = false;
             loop {
@@ -159,7 +164,11 @@ impl WebhookCa {
                 }
                 // Replicas that started together do not stay in step.
                 let pause = if result.is_ok() { TICK } else { RETRY };
-                tokio::time::sleep(pause.mul_f64(0.9 + 0.2 * rand::random::<f64>())).await;
+                let pause = tokio::time::sleep(pause.mul_f64(0.9 + 0.2 * rand::random::<f64>()));
+                tokio::select! {
+                    () = pause => {}
+                    () = registration.changed(), if result.is_ok() => {}
+                }
             }
         };
         shutdown.run_until_cancelled(forever).await;

@@ -10,6 +10,11 @@ pub trait Registration: Send + Sync {
 
     /// Writes `bundle` into every object, creating what is missing. Doing nothing is right when others manage them.
     fn publish(&self, bundle: &str) -> impl Future<Output = Result<(), kube::Error>> + Send;
+
+    /// Resolves when the objects are to say something else than before, certificates aside; never by default.
+    fn changed(&mut self) -> impl Future<Output = ()> + Send {
+        std::future::pending()
+    }
 }
 
 /// One `ValidatingWebhookConfiguration`, all of whose webhooks are ours.
