@@ -7,7 +7,10 @@
 mod objects;
 mod ops;
 pub mod place;
+mod rest;
 mod run;
+mod specs;
+mod watch;
 mod window;
 
 use anyhow::{Context, Result, ensure};

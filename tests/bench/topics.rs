@@ -254,6 +254,10 @@ async fn changes(node: &Node, figures: &mut Figures) -> Result<()> {
     let kafka = node.kafka(NAMESPACE, CLUSTER).await?;
     let objects = topics("bench-change", 1);
     let names = names(&objects);
+    // What a run that failed left behind.
+    if api.get_opt(&names[0]).await?.is_some() {
+        bulk::until_gone(&api, &names, PATIENCE, bulk::delete(&api, &names)).await?;
+    }
     bulk::until_ready(
         &api,
         &names,

@@ -22,6 +22,9 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod throttle;
+mod topic_ends;
+mod topic_moves;
+mod topic_news;
 mod topic_steps;
 mod topics;
 mod user_steps;

@@ -1,42 +1,29 @@
 //! Carries out what happens, and looks at everything when it has come to rest.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
+use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams};
 use kube::{Api, ResourceExt};
-use sdm_api::user::{ANNOTATION_ROTATE, ANNOTATION_ROTATE_FINISH, LABEL_USER};
-use sdm_api::{KafkaACL, KafkaACLStatus, KafkaAccessGrant, KafkaRole, KafkaTopic, KafkaUser};
-use sdm_core::access::{Acl, Claims, Expansion, ObjectKey, UserIdentity, acl_status};
-use sdm_core::user::{ANNOTATION_CREDENTIAL, Credential, is_owned};
-use sdm_kafka::{
-    AclBinding, AclFilter, AclOperation, AclPatternType, AclPermission, AclResourceType, Client,
-};
+use sdm_api::user::{ANNOTATION_ROTATE, ANNOTATION_ROTATE_FINISH};
+use sdm_api::{KafkaACL, KafkaAccessGrant, KafkaRole, KafkaTopic, KafkaUser};
+use sdm_core::access::{Acl, Claims, ObjectKey};
+use sdm_kafka::AclFilter;
 use sdm_tests::wait::until;
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
 
 use super::objects::{Ledger, Objects, Owners, Principals, label, principal};
 use super::ops::{Book, Kind, Name, Op};
 use super::place::Place;
+use super::rest::{Rest, wanted};
+use super::watch::{Watch, binding};
 use super::window::{Acls, Probe, Seen, Window, probes};
 
 /// The longest that anything may take to come to rest.
 const PATIENCE: Duration = Duration::from_secs(90);
-
-/// What was found at rest.
-struct Rest {
-    expansion: Expansion,
-    owners: Owners,
-    principals: Principals,
-    claims: Claims,
-}
 
 pub struct Run {
     pub place: Place,
@@ -468,253 +455,6 @@ impl Run {
         all.extend(self.watch.take());
         Ok(all)
     }
-
-    /// Compares everything with everything.
-    async fn at_rest(&self) -> Result<Option<Rest>> {
-        let client = &self.place.plane.client;
-        let objects = Objects::read(client).await?;
-        settled(&objects)?;
-        delivered(client, &objects).await?;
-        let ledger = Ledger::read(client).await?;
-        let mut logins = BTreeSet::new();
-        for (login, found) in self.place.admin.describe_scram(None).await? {
-            if found.is_ok_and(|f| !f.is_empty()) {
-                logins.insert(login);
-            }
-        }
-        let there = |uid: &str| {
-            objects
-                .topics
-                .iter()
-                .any(|t| t.uid().as_deref() == Some(uid))
-        };
-        let owners: Owners = ledger
-            .topics
-            .clone()
-            .into_iter()
-            .filter(|(_, (_, uid))| there(uid))
-            .collect();
-        for topic in objects
-            .topics
-            .iter()
-            .filter(|t| is(t.status.as_ref().map(|s| s.conditions.as_slice()), "Ready"))
-        {
-            let owner = owners.get(topic.topic_name()).map(|(_, uid)| uid.as_str());
-            ensure!(
-                owner == topic.uid().as_deref(),
-                "{} is Ready and not the owner",
-                topic.name_any()
-            );
-        }
-        let principals = objects.principals(&logins);
-        let names = owners
-            .iter()
-            .map(|(topic, (namespace, _))| (topic.clone(), namespace.clone()))
-            .collect();
-        let users = principals
-            .iter()
-            .filter(|(user, _)| objects.allowed(&user.namespace));
-        let users = users.map(|(user, (_, p))| {
-            (
-                user.clone(),
-                UserIdentity {
-                    principals: p.clone(),
-                },
-            )
-        });
-        let expansion = objects.expand(&names, users.collect(), &ledger.claims);
-        let kept = |(resource, names): (_, &BTreeMap<String, String>)| {
-            let now = expansion.claims.get(resource);
-            let lost = names
-                .iter()
-                .find(|(name, holder)| now.and_then(|n| n.get(*name)) != Some(*holder));
-            lost.map(|(name, holder)| {
-                format!(
-                    "{name} was {holder}'s all the time, and is {:?}'s now",
-                    now.and_then(|n| n.get(name))
-                )
-            })
-        };
-        let lost: Vec<_> = self.kept.iter().filter_map(kept).collect();
-        ensure!(lost.is_empty(), "{lost:?}");
-        ensure!(
-            expansion.claims == ledger.claims,
-            "{:?} is on record of {:?}",
-            ledger.claims,
-            expansion.claims
-        );
-
-        let wanted = wanted(expansion.clone());
-        let told = self.place.admin.describe_acls(&AclFilter::any()).await?;
-        let told: Acls = told.iter().map(acl).collect::<Result<_>>()?;
-        differ(
-            "Kafka",
-            &told,
-            &wanted.union(&self.foreign).cloned().collect(),
-        )?;
-        differ(
-            "the record",
-            &ledger.acls,
-            &wanted.difference(&self.foreign).cloned().collect(),
-        )?;
-        for object in &objects.acls {
-            let key = ObjectKey::of(object);
-            let verdict = expansion
-                .verdicts
-                .get(&key)
-                .with_context(|| format!("no verdict on {key}"))?;
-            let now = Time(sdm_core_time());
-            let should = acl_status(
-                &KafkaACLStatus::default(),
-                verdict,
-                object.metadata.generation,
-                &now,
-            );
-            let is = object.status.clone().unwrap_or_default();
-            let what = |s: &KafkaACLStatus| {
-                (
-                    s.observed_generation,
-                    conditions(&s.conditions),
-                    s.acls,
-                    s.refused.clone(),
-                )
-            };
-            ensure!(
-                what(&is) == what(&should),
-                "KafkaACL {key} says\n{:?}\nand should\n{:?}",
-                what(&is),
-                what(&should)
-            );
-        }
-        Ok(Some(Rest {
-            expansion,
-            owners,
-            principals,
-            claims: ledger.claims,
-        }))
-    }
-}
-
-fn sdm_core_time() -> k8s_openapi::jiff::Timestamp {
-    k8s_openapi::jiff::Timestamp::UNIX_EPOCH
-}
-
-/// Conditions without their times.
-fn conditions(all: &[Condition]) -> BTreeSet<(String, String, String, String, Option<i64>)> {
-    let words = |c: &Condition| {
-        (
-            c.type_.clone(),
-            c.status.clone(),
-            c.reason.clone(),
-            c.message.clone(),
-            c.observed_generation,
-        )
-    };
-    all.iter().map(words).collect()
-}
-
-fn is(conditions: Option<&[Condition]>, kind: &str) -> bool {
-    conditions.is_some_and(|all| all.iter().any(|c| c.type_ == kind && c.status == "True"))
-}
-
-/// Everything says something about itself as it is now; topics and users say that they are Ready, or why they never are.
-fn settled(objects: &Objects) -> Result<()> {
-    let say = |kind: &str,
-               name: String,
-               status: Option<(Option<i64>, &[Condition])>,
-               generation: Option<i64>,
-               last: bool| {
-        let conditions = status.map(|(_, conditions)| conditions);
-        let current = status.is_some_and(|(observed, c)| observed == generation && !c.is_empty());
-        let done = !last || is(conditions, "Ready") || is(conditions, "Stalled");
-        ensure!(
-            current && done,
-            "{kind} {name} of generation {generation:?} says {status:?}"
-        );
-        Ok(())
-    };
-    macro_rules! all {
-        ($list:expr, $kind:ty, $last:expr) => {
-            for object in &$list {
-                let object: &$kind = object;
-                let status = object
-                    .status
-                    .as_ref()
-                    .map(|s| (s.observed_generation, s.conditions.as_slice()));
-                let name = ObjectKey::of(object).to_string();
-                say(
-                    stringify!($kind),
-                    name,
-                    status,
-                    object.metadata.generation,
-                    $last,
-                )?;
-            }
-        };
-    }
-    all!(objects.roles, KafkaRole, true);
-    all!(objects.grants, KafkaAccessGrant, true);
-    all!(objects.acls, KafkaACL, false);
-    all!(objects.topics, KafkaTopic, true);
-    let ours: Vec<KafkaUser> = objects.ours().cloned().collect();
-    all!(ours, KafkaUser, true);
-    Ok(())
-}
-
-/// Every user has what it was last asked for: annotations do not count as generations.
-async fn delivered(client: &kube::Client, objects: &Objects) -> Result<()> {
-    let secrets = Api::<Secret>::all(client.clone())
-        .list(&ListParams::default().labels(LABEL_USER))
-        .await?;
-    for user in objects.tenants() {
-        let key = ObjectKey::of(user);
-        let secret = secrets
-            .iter()
-            .find(|s| s.name_any() == key.name && s.namespace().as_ref() == Some(&key.namespace));
-        let secret = secret
-            .filter(|s| is_owned(user, s))
-            .with_context(|| format!("{key} has no Secret"))?;
-        let credential = secret
-            .annotations()
-            .get(ANNOTATION_CREDENTIAL)
-            .map(String::as_str);
-        let credential =
-            Credential::parse(credential).with_context(|| format!("{key}: {credential:?}"))?;
-        let asked = |key: &str| user.annotations().get(key);
-        let overlaps = credential.previous.is_some();
-        let rotated = overlaps || asked(ANNOTATION_ROTATE) == credential.handled.as_ref();
-        let finished = !overlaps || asked(ANNOTATION_ROTATE_FINISH) == credential.finished.as_ref();
-        ensure!(
-            rotated && finished,
-            "{key} was asked for another credential: {:?}",
-            user.annotations()
-        );
-    }
-    Ok(())
-}
-
-fn differ(who: &str, has: &Acls, should: &Acls) -> Result<()> {
-    let told = |acls: Vec<&Acl>| {
-        acls.into_iter()
-            .take(5)
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-    };
-    let more: Vec<_> = has.difference(should).collect();
-    let less: Vec<_> = should.difference(has).collect();
-    if more.is_empty() && less.is_empty() {
-        return Ok(());
-    }
-    let (m, l) = (more.len(), less.len());
-    bail!(
-        "{who} has {m} too many: {:#?}, and lacks {l}: {:#?}",
-        told(more),
-        told(less)
-    )
-}
-
-fn wanted(expansion: Expansion) -> Acls {
-    expansion.wanted.into_keys().collect()
 }
 
 fn gone_is_fine(result: kube::Result<()>) -> kube::Result<()> {
@@ -731,80 +471,5 @@ fn resource(kind: Kind) -> ApiResource {
         Kind::User => ApiResource::erase::<KafkaUser>(&()),
         Kind::Topic => ApiResource::erase::<KafkaTopic>(&()),
         Kind::Grant => ApiResource::erase::<KafkaAccessGrant>(&()),
-    }
-}
-
-/// Words of `sdm-core`'s and of the client's, by their names.
-fn binding(acl: &Acl) -> AclBinding {
-    fn word<T: Copy + std::fmt::Display>(all: &[T], name: String) -> T {
-        *all.iter()
-            .find(|w| w.to_string() == name)
-            .unwrap_or_else(|| unreachable!("{name}"))
-    }
-    AclBinding {
-        resource_type: word(AclResourceType::ALL, format!("{:?}", acl.resource)),
-        resource_name: acl.name.clone(),
-        pattern_type: word(AclPatternType::ALL, format!("{:?}", acl.pattern)),
-        principal: acl.principal.clone(),
-        host: acl.host.clone(),
-        operation: word(AclOperation::ALL, format!("{:?}", acl.operation)),
-        permission: word(AclPermission::ALL, format!("{:?}", acl.permission)),
-    }
-}
-
-fn acl(binding: &AclBinding) -> Result<Acl> {
-    let lower = |text: String| text[..1].to_lowercase() + &text[1..];
-    Ok(serde_json::from_value(json!({
-        "resource": lower(binding.resource_type.to_string()), "pattern": binding.pattern_type.to_string().to_lowercase(),
-        "name": binding.resource_name, "principal": binding.principal, "host": binding.host,
-        "operation": binding.operation.to_string(), "permission": binding.permission.to_string(),
-    }))?)
-}
-
-/// Asks Kafka again and again.
-struct Watch {
-    seen: Arc<Mutex<Vec<Seen>>>,
-    others: Arc<Others>,
-    task: JoinHandle<()>,
-}
-
-/// How many changes others have begun to make, and made.
-#[derive(Default)]
-struct Others {
-    begun: AtomicUsize,
-    made: AtomicUsize,
-}
-
-impl Watch {
-    fn start(admin: Client, log: PathBuf) -> Self {
-        let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
-        let others: Arc<Others> = Arc::default();
-        let (tell, count) = (Arc::clone(&seen), Arc::clone(&others));
-        let task = tokio::spawn(async move {
-            loop {
-                let made = count.made.load(Ordering::SeqCst);
-                if let Ok(told) = admin.describe_acls(&AclFilter::any()).await
-                    && let Ok(acls) = told.iter().map(acl).collect()
-                {
-                    let at = std::fs::metadata(&log).map_or(0, |m| m.len());
-                    let asked = Some((made, count.begun.load(Ordering::SeqCst)));
-                    tell.lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .push(Seen { at, asked, acls });
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        });
-        Self { seen, others, task }
-    }
-
-    fn take(&self) -> Vec<Seen> {
-        std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }

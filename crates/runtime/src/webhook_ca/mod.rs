@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use decide::{Action, SETTLE, Stored, decide, leaf_due};
 pub use leaf::LeafResolver;
-pub use registration::{Registration, ValidatingRegistration};
+pub use registration::Registration;
 
 use crate::pki::{CertInfo, LeafRequest, PkiError, Usage, certificates};
 use secret::Material;
@@ -309,3 +309,5 @@ impl Registration for Unregistered {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod validating;

@@ -2,7 +2,11 @@ use k8s_openapi::api::admissionregistration::v1::{
     ServiceReference, ValidatingWebhook, ValidatingWebhookConfiguration, WebhookClientConfig,
 };
 use kube::api::ObjectMeta;
+use std::sync::Arc;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
 
+use super::validating::ValidatingRegistration;
 use super::*;
 use crate::testing::{FakeApi, Fault};
 
@@ -241,4 +245,49 @@ async fn starting_waits_for_the_api_server_and_stops_when_told() {
     let stop = CancellationToken::new();
     stop.cancel();
     assert!(!down.ready(&stop).await);
+}
+
+/// Another registration is to be written when it rings.
+struct Changing {
+    bell: Arc<Notify>,
+    written: mpsc::UnboundedSender<Instant>,
+}
+
+impl Registration for Changing {
+    async fn observed(&self) -> Result<Option<Vec<String>>, kube::Error> {
+        Ok(None)
+    }
+
+    async fn publish(&self, _bundle: &str) -> Result<(), kube::Error> {
+        self.written.send(Instant::now()).unwrap();
+        Ok(())
+    }
+
+    async fn changed(&mut self) {
+        self.bell.notified().await;
+    }
+}
+
+/// On a clock that only goes on when nobody has anything to do.
+#[tokio::test(start_paused = true)]
+async fn a_registration_that_changes_is_written_at_once_and_else_every_minute() {
+    let api = FakeApi::default();
+    let replica = ca(api.client());
+    let (bell, (written, mut seen)) = (Arc::new(Notify::new()), mpsc::unbounded_channel());
+    let registration = Changing {
+        bell: Arc::clone(&bell),
+        written,
+    };
+    let stop = CancellationToken::new();
+    let watch = async {
+        let first = seen.recv().await.unwrap();
+        bell.notify_one();
+        let second = seen.recv().await.unwrap();
+        let third = seen.recv().await.unwrap();
+        stop.cancel();
+        (second - first, third - second)
+    };
+    let (_, (rung, by_itself)) = tokio::join!(replica.maintain(registration, stop.clone()), watch);
+    assert!(rung < RETRY, "{rung:?}");
+    assert!(by_itself > TICK / 2, "{by_itself:?}");
 }

@@ -3,5 +3,6 @@
 
 mod convergence;
 mod evictions;
+mod pods;
 mod situations;
 mod world;

@@ -2,15 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::api::core::v1::{
-    ConfigMap, ContainerState, ContainerStateRunning, ContainerStatus, Pod, PodCondition,
-    PodStatus, Secret,
-};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, PodStatus, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
 use k8s_openapi::jiff::Timestamp;
 use sdm_api::{KafkaCluster, names};
 use serde_json::json;
 
+use super::pods::{condition, container, set};
 use crate::eviction::{Question, Verdict, judge};
 use crate::plan::{Action, CertificateUse, Kind, Object, Plan, Step, content_hash, plan};
 use crate::render::{self, KubeObject, PemParts};
@@ -589,38 +587,4 @@ impl World {
             .chain(o.services.keys().map(|n| format!("Service/{n}")))
             .collect()
     }
-}
-
-fn container(ready: bool) -> ContainerStatus {
-    let running = ContainerStateRunning {
-        started_at: Some(Time(Timestamp::from_second(999_990).unwrap())),
-    };
-    ContainerStatus {
-        name: "kafka".into(),
-        ready,
-        state: Some(ContainerState {
-            running: Some(running),
-            ..ContainerState::default()
-        }),
-        ..ContainerStatus::default()
-    }
-}
-
-pub fn condition(status: &PodStatus, type_: &str) -> bool {
-    status
-        .conditions
-        .iter()
-        .flatten()
-        .any(|c| c.type_ == type_ && c.status == "True")
-}
-
-pub fn set(status: &mut PodStatus, type_: &str, value: bool) {
-    let conditions = status.conditions.get_or_insert_default();
-    conditions.retain(|c| c.type_ != type_);
-    let status = if value { "True" } else { "False" };
-    conditions.push(PodCondition {
-        type_: type_.into(),
-        status: status.into(),
-        ..PodCondition::default()
-    });
 }

@@ -6,6 +6,7 @@ mod lifecycle;
 mod listener;
 mod plan;
 mod quota;
+mod remembered;
 mod secret;
 mod status;
 mod validate;

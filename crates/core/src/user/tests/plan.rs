@@ -5,16 +5,13 @@ use serde_json::json;
 use super::{annotated, scram, user};
 use crate::outcome::Refusal;
 use crate::user::CredentialAction::{self, IssueCertificate, Keep, NewPassword, RevokePrevious};
-use crate::user::{
-    CertificateFacts, Credential, Issued, Login, Previous, SecretView, credential_after,
-    logins_in_use, plan_credential,
-};
+use crate::user::{CertificateFacts, Credential, Login, Previous, SecretView, plan_credential};
 
-const NOW: i64 = 1_800_000_000;
-const DAY: i64 = 86_400;
+pub(super) const NOW: i64 = 1_800_000_000;
+pub(super) const DAY: i64 = 86_400;
 
 /// The Secret as it was delivered: a password under the first name, or a certificate that is a day old.
-fn delivered(user: &KafkaUser) -> SecretView {
+pub(super) fn delivered(user: &KafkaUser) -> SecretView {
     let scram = user.spec.authentication.is_scram();
     let certificate = CertificateFacts {
         not_before: NOW - DAY,
@@ -41,13 +38,13 @@ fn delivered(user: &KafkaUser) -> SecretView {
     }
 }
 
-fn with(mut view: SecretView, change: impl FnOnce(&mut Credential)) -> SecretView {
+pub(super) fn with(mut view: SecretView, change: impl FnOnce(&mut Credential)) -> SecretView {
     change(view.credential.as_mut().unwrap());
     view
 }
 
 /// In the middle of a rotation: the second password is delivered, the first is valid for an hour.
-fn rotating(user: &KafkaUser) -> SecretView {
+pub(super) fn rotating(user: &KafkaUser) -> SecretView {
     with(delivered(user), |c| {
         c.second = true;
         c.previous = Some(Previous {
@@ -57,7 +54,7 @@ fn rotating(user: &KafkaUser) -> SecretView {
     })
 }
 
-fn in_kafka(view: SecretView, logins: &[bool]) -> SecretView {
+pub(super) fn in_kafka(view: SecretView, logins: &[bool]) -> SecretView {
     let login = |second: &bool| Login {
         second: *second,
         mechanism: SaslMechanism::ScramSha512,
@@ -73,7 +70,7 @@ fn action(user: &KafkaUser, view: &SecretView) -> CredentialAction {
     plan_credential(user, view, NOW).action
 }
 
-fn issue(reason: &'static str) -> CredentialAction {
+pub(super) fn issue(reason: &'static str) -> CredentialAction {
     IssueCertificate {
         reason,
         keep_previous: None,
@@ -547,181 +544,5 @@ fn nobody_elses_secret_is_touched_and_external_users_get_none() {
         ),
     ] {
         assert_eq!(action(&external, &view), wanted);
-    }
-}
-
-#[test]
-fn what_is_remembered_after_an_action() {
-    let user = annotated(scram(json!({"iterations": 10_000})), ANNOTATION_ROTATE, "1");
-    let user = annotated(user, ANNOTATION_ROTATE_FINISH, "2");
-    let view = rotating(&user);
-    let before = view.credential.clone().unwrap();
-    let keep = Previous {
-        second: true,
-        until: 7,
-    };
-    let after = |action: &CredentialAction, issued| {
-        credential_after(&user, &view, action, issued, "new".to_owned())
-    };
-    let action = NewPassword {
-        second: false,
-        keep_previous: Some(keep),
-        reason: "x",
-    };
-    let made = Credential {
-        authentication: "scram-sha-512".to_owned(),
-        second: false,
-        hash: Some("h".to_owned()),
-        iterations: Some(10_000),
-        certificate: None,
-        handled: Some("1".to_owned()),
-        finished: Some("2".to_owned()),
-        previous: Some(keep),
-        shape: "new".to_owned(),
-    };
-    assert_eq!(after(&action, Issued::Password("h".to_owned())), made);
-    // What was asked before there was an overlap does not end this one.
-    let finish_is_old = SecretView {
-        credential: Some(made),
-        ..view.clone()
-    };
-    assert_eq!(plan_credential(&user, &finish_is_old, 6).action, Keep);
-
-    let revoked = after(&RevokePrevious { second: false }, Issued::Same);
-    let wanted = Credential {
-        previous: None,
-        finished: Some("2".to_owned()),
-        ..before.clone()
-    };
-    assert_eq!(revoked, wanted);
-    assert_eq!(
-        after(&RevokePrevious { second: true }, Issued::Same).previous,
-        before.previous
-    );
-    let restored = after(&CredentialAction::Restore, Issued::Same);
-    assert_eq!(
-        restored,
-        Credential {
-            iterations: Some(10_000),
-            ..before.clone()
-        }
-    );
-    let again = after(&CredentialAction::Redeliver, Issued::Same);
-    assert_eq!(
-        again,
-        Credential {
-            shape: "new".to_owned(),
-            ..before.clone()
-        }
-    );
-    assert_eq!(after(&Keep, Issued::Same), before);
-
-    let facts = CertificateFacts {
-        not_before: 1,
-        not_after: 2,
-        authority: "x".to_owned(),
-    };
-    let tls = super::user(json!({}));
-    let issued = Issued::Certificate(facts.clone());
-    let made = credential_after(
-        &tls,
-        &SecretView::default(),
-        &issue("x"),
-        issued,
-        "s".to_owned(),
-    );
-    let wanted = Credential {
-        authentication: "tls".to_owned(),
-        certificate: Some(facts),
-        shape: "s".to_owned(),
-        ..Credential::default()
-    };
-    assert_eq!(made, wanted);
-}
-
-#[test]
-fn logins_of_now_of_then_and_before_are_in_use() {
-    let (tls, scram) = (user(json!({})), scram(json!(null)));
-    let external = user(json!({"authentication": "external", "principal": "alice"}));
-    let (first, second) = ("shop/user/orders", "shop/user/orders/2");
-    let keep = Some(Previous {
-        second: true,
-        until: NOW,
-    });
-    let pending = NewPassword {
-        second: true,
-        keep_previous: Some(Previous {
-            second: false,
-            until: 0,
-        }),
-        reason: "x",
-    };
-    let to_tls = IssueCertificate {
-        reason: "x",
-        keep_previous: keep,
-    };
-    let on_second = with(delivered(&scram), |c| c.second = true);
-    for (what, user, view, action, wanted) in [
-        ("new", &tls, SecretView::default(), Keep, vec![first]),
-        (
-            "external",
-            &external,
-            on_second.clone(),
-            Keep,
-            vec!["alice"],
-        ),
-        (
-            "a certificate",
-            &tls,
-            delivered(&tls),
-            issue("x"),
-            vec![first],
-        ),
-        ("a password", &scram, delivered(&scram), Keep, vec![first]),
-        ("the second", &scram, on_second.clone(), Keep, vec![second]),
-        (
-            "pending",
-            &scram,
-            delivered(&scram),
-            pending.clone(),
-            vec![first, second],
-        ),
-        (
-            "in an overlap",
-            &scram,
-            rotating(&scram),
-            Keep,
-            vec![first, second],
-        ),
-        (
-            "to be revoked",
-            &scram,
-            rotating(&scram),
-            RevokePrevious { second: false },
-            vec![first, second],
-        ),
-        (
-            "from a password to a certificate",
-            &tls,
-            on_second,
-            to_tls,
-            vec![first, second],
-        ),
-        (
-            "the Secret is gone",
-            &scram,
-            in_kafka(SecretView::default(), &[true]),
-            Keep,
-            vec![second],
-        ),
-        (
-            "the Secret is gone, and another pending",
-            &scram,
-            SecretView::default(),
-            pending,
-            vec![first, second],
-        ),
-    ] {
-        assert_eq!(logins_in_use(user, &view, &action), wanted, "{what}");
     }
 }

@@ -2,34 +2,29 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+#[path = "../common/mod.rs"]
 mod common;
+mod material;
+mod producer;
 
-use std::collections::HashMap;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::Authority;
 use futures::future::BoxFuture;
-use sdm_kafka::messages::metadata_response::{
-    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
-};
-use sdm_kafka::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
 use sdm_kafka::messages::{
     BrokerId, CreateTopicsRequest, CreateTopicsResponse, DescribeClusterRequest,
-    DescribeClusterResponse, DescribeQuorumRequest, DescribeQuorumResponse, InitProducerIdRequest,
-    InitProducerIdResponse, MetadataRequest, MetadataResponse, ProduceRequest, ProduceResponse,
-    ProducerId, TopicName,
+    DescribeClusterResponse, DescribeQuorumRequest, DescribeQuorumResponse, MetadataRequest,
+    MetadataResponse, TopicName,
 };
-use sdm_kafka::testing::{Handler, Redirect, Reply, Request, Server, ServerTls};
+use sdm_kafka::testing::{Handler, Redirect, Reply, Request, Server};
 use sdm_kafka::{
     ApiRange, Client, ClientConfig, ConnectOptions, Connection, DEFAULT_MAX_FRAME, Dialer,
-    KafkaError, NewTopic, Producer, ProducerConfig, Record, Rpc, Stream, TcpDialer, TlsConfig,
-    TlsMaterial,
+    KafkaError, NewTopic, Rpc, Stream, TcpDialer, TlsConfig,
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
@@ -413,141 +408,6 @@ async fn hostile_answers_are_protocol_errors() {
 }
 
 #[tokio::test]
-async fn new_material_counts_from_the_next_connection_and_a_broken_one_changes_nothing() {
-    let ca = Authority::new("ca");
-    let leaf = ca.issue("broker");
-    let me = ca.issue("me");
-    let server_tls = ServerTls {
-        cert_chain_pem: leaf.cert_pem.clone().into(),
-        key_pem: leaf.key_pem.clone().into(),
-        client_ca_pem: Some(ca.pem.clone().into()),
-    };
-    let subject = Arc::new(Mutex::new(None));
-    let seen = Arc::clone(&subject);
-    let handler = move |request: &Request| {
-        seen.lock().unwrap().clone_from(&request.certificate);
-        described(request)
-    };
-    let server = Server::start(Arc::new(handler), Some(server_tls))
-        .await
-        .unwrap();
-    let tls = TlsConfig::new(ca.client(None)).unwrap();
-    let bootstrap = vec![("localhost".to_owned(), server.address().port())];
-    let client = client_at(
-        bootstrap.clone(),
-        Arc::new(TcpDialer),
-        Some(tls.clone()),
-        3000,
-    );
-
-    // TLS 1.3: the client's handshake is complete before the server refuses it.
-    let begun = Instant::now();
-    let error = client.describe_cluster(false).await.unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .ends_with("the broker refused our certificate: CertificateRequired"),
-        "{error}"
-    );
-    assert!(
-        begun.elapsed() < Duration::from_secs(1),
-        "a refusal is told at once"
-    );
-    tls.reload(ca.client(Some(&me))).unwrap();
-    client.describe_cluster(false).await.unwrap();
-    assert!(subject.lock().unwrap().is_some());
-
-    for broken in [
-        TlsMaterial {
-            ca_pem: b"nothing".to_vec(),
-            ..ca.client(Some(&me))
-        },
-        TlsMaterial {
-            key_pem: None,
-            ..ca.client(Some(&me))
-        },
-        TlsMaterial {
-            key_pem: Some(ca.issue("other").key_pem.into()),
-            ..ca.client(Some(&me))
-        },
-    ] {
-        assert_eq!(
-            tls.reload(broken).unwrap_err().reason(),
-            "InvalidClientConfig"
-        );
-    }
-    client.close_connections();
-    client.describe_cluster(false).await.unwrap();
-
-    // The name that was asked for is the name that is verified, wherever the dialer leads.
-    let dialer = Arc::new(Redirect::default());
-    dialer.route(
-        "events-0.events-nodes.streaming.svc",
-        9091,
-        server.address(),
-    );
-    let elsewhere = client_at(
-        vec![("events-0.events-nodes.streaming.svc".into(), 9091)],
-        dialer,
-        Some(tls.clone()),
-        2000,
-    );
-    let error = elsewhere.describe_cluster(false).await.unwrap_err();
-    assert!(
-        matches!(&error, KafkaError::Tls { detail, .. } if detail.contains("not valid for name")),
-        "{error}"
-    );
-
-    // Plaintext to a TLS port, and TLS to a plaintext one.
-    let error = client_at(bootstrap, Arc::new(TcpDialer), None, 1000)
-        .describe_cluster(false)
-        .await
-        .unwrap_err();
-    assert!(!error.to_string().is_empty());
-    let plaintext = plain(described).await;
-    let error = client_at(
-        vec![("localhost".into(), plaintext.address().port())],
-        Arc::new(TcpDialer),
-        Some(tls),
-        1000,
-    )
-    .describe_cluster(false)
-    .await
-    .unwrap_err();
-    assert!(matches!(error, KafkaError::Tls { .. }), "{error}");
-}
-
-#[test]
-fn nothing_that_can_be_printed_holds_a_key() {
-    let ca = Authority::new("ca");
-    let me = ca.issue("me");
-    let material = ca.client(Some(&me));
-    let secret = me.key_pem.lines().nth(1).unwrap();
-    let tls = TlsConfig::new(material.clone()).unwrap();
-    let wrong = TlsConfig::new(TlsMaterial {
-        cert_chain_pem: material.key_pem.clone(),
-        ..material.clone()
-    })
-    .unwrap_err();
-    for text in [
-        format!("{material:?}"),
-        format!("{tls:?}"),
-        format!("{wrong:?} {wrong}"),
-    ] {
-        assert!(
-            !text.contains(secret) && !text.contains("PRIVATE"),
-            "{text}"
-        );
-    }
-    let record = Record {
-        key: Some(Bytes::from_static(b"hush")),
-        value: Some(Bytes::from_static(b"hush")),
-        ..Record::default()
-    };
-    assert!(!format!("{record:?}").contains("hush"));
-}
-
-#[tokio::test]
 async fn the_quorum_is_described_by_whichever_controller_leads() {
     let follower = |r: &Request| {
         r.answer::<DescribeQuorumRequest>(&DescribeQuorumResponse::default().with_error_code(6))
@@ -609,212 +469,4 @@ impl Dialer for Hole {
             }
         })
     }
-}
-
-/// A log of one partition that checks sequences as a broker does, with faults by turn.
-#[derive(Default)]
-struct Log {
-    port: Mutex<i32>,
-    faults: Mutex<Vec<Fault>>,
-    /// Producer id to its next sequence and the start of its last batch.
-    sequences: Mutex<HashMap<i64, (i32, i32)>>,
-    /// Producer id, first sequence, record count of every append.
-    appended: Mutex<Vec<(i64, i32, i32)>>,
-    ids: AtomicUsize,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Fault {
-    /// None: append and answer.
-    Fine,
-    /// Append, then hang up.
-    LoseAnswer,
-    /// Append, then say nothing.
-    Swallow,
-    /// Refuse with this code.
-    Refuse(i16),
-}
-
-impl Log {
-    fn append(&self, batch: &[u8]) -> i16 {
-        let at = |range: std::ops::Range<usize>| batch[range].to_vec();
-        let id = i64::from_be_bytes(at(43..51).try_into().unwrap());
-        let first = i32::from_be_bytes(at(53..57).try_into().unwrap());
-        let count = i32::from_be_bytes(at(57..61).try_into().unwrap());
-        let mut sequences = self.sequences.lock().unwrap();
-        let entry = sequences.entry(id).or_insert((0, -1));
-        if first == entry.1 {
-            return 46;
-        }
-        if first != entry.0 {
-            return 45;
-        }
-        *entry = (first + count, first);
-        self.appended.lock().unwrap().push((id, first, count));
-        0
-    }
-
-    fn produce(&self, request: &Request) -> Reply {
-        let asked: ProduceRequest = request.read().unwrap();
-        assert_eq!(asked.acks, -1);
-        let batch = asked.topic_data[0].partition_data[0]
-            .records
-            .clone()
-            .unwrap();
-        let mut faults = self.faults.lock().unwrap();
-        let fault = if faults.is_empty() {
-            None
-        } else {
-            Some(faults.remove(0))
-        };
-        let code = match fault {
-            Some(Fault::Refuse(code)) => code,
-            _ => self.append(&batch),
-        };
-        match fault {
-            Some(Fault::LoseAnswer) => return Reply::HangUp,
-            Some(Fault::Swallow) => return Reply::Silence,
-            _ => {}
-        }
-        let partition = PartitionProduceResponse::default()
-            .with_index(0)
-            .with_error_code(code)
-            .with_base_offset(0);
-        let topic = TopicProduceResponse::default()
-            .with_name(TopicName("t".to_owned().into()))
-            .with_partition_responses(vec![partition]);
-        request.answer::<ProduceRequest>(&ProduceResponse::default().with_responses(vec![topic]))
-    }
-}
-
-impl Handler for Log {
-    fn handle<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Reply> {
-        Box::pin(async move {
-            if request.is::<ProduceRequest>() {
-                return self.produce(request);
-            }
-            if request.is::<InitProducerIdRequest>() {
-                let id = self.ids.fetch_add(1, Ordering::SeqCst) as i64;
-                return request.answer::<InitProducerIdRequest>(
-                    &InitProducerIdResponse::default().with_producer_id(ProducerId(id)),
-                );
-            }
-            let broker = MetadataResponseBroker::default()
-                .with_node_id(BrokerId(1))
-                .with_host("localhost".to_owned().into())
-                .with_port(*self.port.lock().unwrap());
-            let topic = MetadataResponseTopic::default()
-                .with_name(Some(TopicName("t".to_owned().into())))
-                .with_partitions(vec![
-                    MetadataResponsePartition::default().with_leader_id(BrokerId(1)),
-                ]);
-            request.answer::<MetadataRequest>(
-                &MetadataResponse::default()
-                    .with_brokers(vec![broker])
-                    .with_topics(vec![topic]),
-            )
-        })
-    }
-}
-
-async fn producer(faults: &[Fault], delivery_ms: u64) -> (Producer, Arc<Log>, Server) {
-    let log = Arc::new(Log::default());
-    log.faults.lock().unwrap().extend_from_slice(faults);
-    let server = Server::start(Arc::clone(&log) as _, None).await.unwrap();
-    *log.port.lock().unwrap() = i32::from(server.address().port());
-    let config = ProducerConfig {
-        delivery_timeout: Duration::from_millis(delivery_ms),
-        ..ProducerConfig::default()
-    };
-    (Producer::new(client(&server, 2000), config), log, server)
-}
-
-fn three() -> Vec<Record> {
-    vec![Record::default(); 3]
-}
-
-#[tokio::test]
-async fn a_batch_whose_answer_was_lost_is_repeated_and_written_once() {
-    let faults = [Fault::LoseAnswer, Fault::Refuse(6), Fault::Refuse(19)];
-    let (producer, log, _server) = producer(&faults, 10_000).await;
-    for _ in 0..2 {
-        assert!(
-            producer
-                .send_all("t", three())
-                .await
-                .unwrap()
-                .iter()
-                .all(Result::is_ok)
-        );
-    }
-    assert_eq!(*log.appended.lock().unwrap(), [(0, 0, 3), (0, 3, 3)]);
-}
-
-#[tokio::test]
-async fn after_an_unknown_outcome_the_sequence_is_not_reused() {
-    let (producer, log, _server) = producer(&[Fault::Fine, Fault::Swallow], 600).await;
-    producer.send_all("t", three()).await.unwrap()[0]
-        .as_ref()
-        .unwrap();
-    let outcome = producer.send_all("t", three()).await.unwrap();
-    assert!(
-        outcome.iter().all(|o| *o
-            == Err(KafkaError::Timeout {
-                sent: true,
-                api: "Produce"
-            })),
-        "{outcome:?}"
-    );
-    // Under the old producer id the broker would take these for the first batch and drop them.
-    assert!(
-        producer
-            .send_all("t", three())
-            .await
-            .unwrap()
-            .iter()
-            .all(Result::is_ok)
-    );
-    assert_eq!(
-        *log.appended.lock().unwrap(),
-        [(0, 0, 3), (0, 3, 3), (1, 0, 3)]
-    );
-}
-
-#[tokio::test]
-async fn a_call_that_is_dropped_half_way_does_not_swallow_the_next() {
-    let (producer, log, _server) = producer(&[Fault::Fine, Fault::Swallow], 10_000).await;
-    producer.send_all("t", three()).await.unwrap()[0]
-        .as_ref()
-        .unwrap();
-    let dropped =
-        tokio::time::timeout(Duration::from_millis(300), producer.send_all("t", three())).await;
-    assert!(dropped.is_err());
-    assert!(
-        producer
-            .send_all("t", three())
-            .await
-            .unwrap()
-            .iter()
-            .all(Result::is_ok)
-    );
-    assert_eq!(
-        *log.appended.lock().unwrap(),
-        [(0, 0, 3), (0, 3, 3), (1, 0, 3)]
-    );
-}
-
-#[tokio::test]
-async fn a_refused_batch_gives_its_sequence_back() {
-    let (producer, log, _server) = producer(&[Fault::Refuse(10)], 10_000).await;
-    let outcome = producer.send_all("t", three()).await.unwrap();
-    assert_eq!(outcome[0].as_ref().unwrap_err().reason(), "MessageTooLarge");
-    assert!(
-        producer
-            .send_all("t", three())
-            .await
-            .unwrap()
-            .iter()
-            .all(Result::is_ok)
-    );
-    assert_eq!(*log.appended.lock().unwrap(), [(0, 0, 3)]);
 }
