@@ -111,6 +111,12 @@ impl Timers {
         );
     }
 
+    /// How often in a row it has failed.
+    pub fn failures(&self, kind: Kind, key: &Key) -> u32 {
+        let armed = self.armed.get(&(kind, key.clone()));
+        armed.map_or(0, |(_, attempts)| *attempts)
+    }
+
     /// Nothing is arranged any more.
     pub fn clear(&mut self, kind: Kind, key: &Key) {
         if let Some((slot, _)) = self.armed.remove(&(kind, key.clone())) {

@@ -39,7 +39,7 @@ impl Worker {
         let mut told = 0;
         let mut outcomes = Vec::with_capacity(items.len());
         for item in items.iter() {
-            let error = failed.get(&item.key);
+            let error = failed.get(&item.key).or(item.unsure.as_ref());
             if error.is_none() && told < EVENTS && self.is_mending(item) {
                 told += 1;
                 self.tell_mended(item).await;
@@ -255,7 +255,10 @@ fn outcome(item: &Item, error: Option<&ItemError>) -> Outcome {
         return Outcome::Failed {
             reason: error.reason().to_owned(),
             message: error.to_string(),
-            permanent: !error.is_retriable() && error.name != "TOPIC_ALREADY_EXISTS",
+            // What Kafka said instead of how a topic is may be otherwise the next time, whatever it is.
+            permanent: !error.is_retriable()
+                && error.name != "TOPIC_ALREADY_EXISTS"
+                && item.unsure.is_none(),
             facts: None,
         };
     }

@@ -35,6 +35,8 @@ pub(super) struct Item {
     pub topic: Arc<KafkaTopic>,
     pub observed: Option<Observed>,
     pub plan: TopicPlan,
+    /// What Kafka said instead of how it is.
+    pub unsure: Option<ItemError>,
 }
 
 impl Item {
@@ -297,7 +299,8 @@ impl Worker {
                     ),
                 };
                 let none = Vec::new();
-                let unsure = unsure.remove(topic.topic_name()).map(|error| TopicPlan {
+                let unsure = unsure.remove(topic.topic_name());
+                let nothing = unsure.as_ref().map(|error| TopicPlan {
                     refusal: Some(Refusal::waits(error.reason(), error.to_string())),
                     config_keys: topic
                         .status
@@ -314,12 +317,13 @@ impl Worker {
                     brokers: &brokers,
                     throttled: recorded.is_some_and(|r| r.throttled),
                 };
-                let plan = unsure.unwrap_or_else(|| plan(&situation));
+                let plan = nothing.unwrap_or_else(|| plan(&situation));
                 Item {
                     key,
                     topic,
                     observed,
                     plan,
+                    unsure,
                 }
             })
             .collect();
@@ -361,6 +365,16 @@ impl Worker {
                     self.context.metrics.error(reason);
                     self.again(Kind::Topic, &key, *permanent);
                 }
+            }
+            let settled = status::is_settled(
+                &*topic,
+                topic
+                    .status
+                    .as_ref()
+                    .map(|s| (s.observed_generation, &*s.conditions)),
+            );
+            if !outcome.is_told(settled, self.state.timers.failures(Kind::Topic, &key)) {
+                continue;
             }
             let status = topic::status(&topic, &outcome, &now);
             self.tell_topic(&topic, &status).await;

@@ -11,6 +11,8 @@ use crate::status::cut;
 /// Bounds of the schema.
 const DRIFT: usize = 32;
 const SENTENCE: usize = 1024;
+/// Failures in a row of a topic that is Ready before they are told. The pauses between them double from half a second.
+const PASSING: u32 = 6;
 
 /// What is known of the topic in Kafka.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -108,6 +110,19 @@ impl Outcome {
                 facts: Some(facts),
             },
             (None, None) => Self::Ready(facts),
+        }
+    }
+
+    /// Whether it is to be written. What fails of a topic that is Ready as it is written may be a moment's: a leader that
+    /// is being elected, a broker that has yet to hear of the topic. It is looked at again first, for half a minute; what
+    /// then still fails is told. `failures`: how often it has failed in a row, this time included.
+    #[must_use]
+    pub fn is_told(&self, is_settled: bool, failures: u32) -> bool {
+        match self {
+            Self::Failed {
+                permanent: false, ..
+            } => !is_settled || failures > PASSING,
+            _ => true,
         }
     }
 

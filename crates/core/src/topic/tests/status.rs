@@ -56,6 +56,27 @@ fn conditions(status: &KafkaTopicStatus) -> Vec<String> {
 }
 
 #[test]
+fn a_moments_failure_of_what_is_ready_is_told_when_it_stays() {
+    let ready = Outcome::Ready(facts());
+    for (outcome, is_settled, failures, told) in [
+        (&failed(false), true, 1, false),
+        (&failed(false), true, 6, false),
+        (&failed(false), true, 7, true),
+        (&failed(false), false, 1, true),
+        (&failed(true), true, 1, true),
+        (&waiting(None), true, 1, true),
+        (&ready, true, 0, true),
+        (&ready, false, 0, true),
+    ] {
+        assert_eq!(
+            outcome.is_told(is_settled, failures),
+            told,
+            "{outcome:?} {is_settled} {failures}"
+        );
+    }
+}
+
+#[test]
 fn what_is_told() {
     let new = topic(json!({}));
     let drifted = Facts {
