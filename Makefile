@@ -54,4 +54,5 @@ generate: ## CRDs, RBAC and the CLI reference, from the code; the configuration 
 lint: ## formatting, clippy, dependencies' licences and advisories
 	@cargo fmt --all --check
 	@cargo clippy --workspace --all-targets --locked -- -D warnings
+	@cargo clippy --workspace --test api --test e2e --locked -- -D warnings
 	@tests/lint

@@ -8,7 +8,7 @@ use sdm_core::access::Acl;
 use serde_json::{Value, json};
 
 use super::place::{CLUSTER, HOME, NAMESPACES};
-use super::specs::{any_acl, any_grant, any_role, any_user, odd, one, resource, some};
+use super::specs::{any_acl, any_grant, any_role, any_user, odd, one, resource};
 
 /// A kind of object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

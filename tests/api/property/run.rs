@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
+use kube::Api;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams};
-use kube::{Api, ResourceExt};
 use sdm_api::user::{ANNOTATION_ROTATE, ANNOTATION_ROTATE_FINISH};
 use sdm_api::{KafkaACL, KafkaAccessGrant, KafkaRole, KafkaTopic, KafkaUser};
 use sdm_core::access::{Acl, Claims, ObjectKey};
@@ -33,7 +33,7 @@ pub struct Run {
     pub states: usize,
     /// What happened how often.
     pub counts: BTreeMap<String, usize>,
-    foreign: Acls,
+    pub(super) foreign: Acls,
     rest: Rest,
     window: Window,
     /// Users whose principals may be others by now.
@@ -41,7 +41,7 @@ pub struct Run {
     /// Who may hold what: it depends on which changes the controller has seen one by one.
     held: Vec<Claims>,
     /// Claims that nobody gave up since the last rest.
-    kept: Claims,
+    pub(super) kept: Claims,
     /// The controller cannot know what was done by hand before it looks again.
     drifted: bool,
     /// Kafka cannot be asked: others wait with what they do.

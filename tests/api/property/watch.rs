@@ -13,7 +13,6 @@ use sdm_kafka::{
 use serde_json::json;
 use tokio::task::JoinHandle;
 
-use super::objects::principal;
 use super::window::Seen;
 
 /// Asks Kafka again and again.

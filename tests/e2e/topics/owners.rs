@@ -1,6 +1,6 @@
 //! Whose a topic is: adopted, kept for its namespace, claimed by two.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use sdm_tests::login::{Attempt, read, write};
 use sdm_tests::space::{Kind, Space};
 use sdm_tests::view::{topic, topic_config};
