@@ -98,7 +98,9 @@ pub const BY_SCHEMA: &[Case] = &[
             second["name"] = json!("more");
             second["nodeIds"] = json!([2, 3]);
             second["roles"] = json!(["broker"]);
-            at(o, "/spec/pools").as_array_mut().map(|p| p.push(second));
+            if let Some(p) = at(o, "/spec/pools").as_array_mut() {
+                p.push(second)
+            }
         },
         "spec.pools",
         "a node id may appear in one pool only",
@@ -289,7 +291,9 @@ pub const BY_SCHEMA: &[Case] = &[
             second["name"] = json!("brokers");
             second["nodeIds"] = json!([10]);
             second["roles"] = json!(["broker"]);
-            at(o, "/spec/pools").as_array_mut().map(|p| p.push(second));
+            if let Some(p) = at(o, "/spec/pools").as_array_mut() {
+                p.push(second)
+            }
         },
         |o| at(o, "/spec/pools/1")["roles"] = json!(["broker", "controller"]),
         "spec.pools[1].roles",

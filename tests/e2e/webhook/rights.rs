@@ -203,8 +203,11 @@ async fn the_webhook_cannot_read_secrets_of_others_nor_enter_pods() -> Result<()
     Ok(())
 }
 
+/// Verbs and what they are for.
+type Rights = BTreeSet<(String, String)>;
+
 /// What the webhook did, of what somebody may be permitted to do; and what it was not permitted.
-fn done(events: &[Value]) -> (BTreeSet<(String, String)>, BTreeSet<(String, String)>) {
+fn done(events: &[Value]) -> (Rights, Rights) {
     let (mut done, mut forbidden) = (BTreeSet::new(), BTreeSet::new());
     for event in events {
         let object = &event["objectRef"];
