@@ -347,7 +347,7 @@ impl Worker {
             .acls
             .values()
             .filter(|a| {
-                !status::is_settled(
+                !sdm_core::outcome::is_settled(
                     &***a,
                     a.status
                         .as_ref()

@@ -11,6 +11,7 @@ use kube::api::{Patch, PatchParams};
 use kube::core::object::HasStatus;
 use kube::{Api, Resource, ResourceExt};
 use sdm_api::names::STATUS_MANAGER;
+use sdm_core::outcome::is_settled;
 use sdm_runtime::apply::{count_write, status_patch};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -161,21 +162,4 @@ impl Worker {
             .timers
             .retry(kind, key, if permanent { 5 } else { 0 });
     }
-}
-
-/// Whether an object is Ready as it is written: a Kafka that is away for a while is the cluster's trouble, and is told
-/// there, not by ten thousand writes.
-pub fn is_settled<K: Resource>(
-    object: &K,
-    status: Option<(
-        Option<i64>,
-        &[k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition],
-    )>,
-) -> bool {
-    status.is_some_and(|(generation, conditions)| {
-        generation == object.meta().generation
-            && conditions
-                .iter()
-                .any(|c| c.type_ == "Ready" && c.status == "True")
-    })
 }

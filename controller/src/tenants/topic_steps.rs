@@ -250,7 +250,6 @@ fn owns(ledger: &super::ledger::Ledger, item: &Item) -> bool {
 }
 
 fn outcome(item: &Item, error: Option<&ItemError>) -> Outcome {
-    let facts = Some(item.facts());
     if let Some(error) = error {
         return Outcome::Failed {
             reason: error.reason().to_owned(),
@@ -262,15 +261,5 @@ fn outcome(item: &Item, error: Option<&ItemError>) -> Outcome {
             facts: None,
         };
     }
-    if let Some(refusal) = item.plan.refusal.clone() {
-        return Outcome::refused(refusal, facts);
-    }
-    if let Some(waits) = item.plan.waits.clone() {
-        return Outcome::Waiting {
-            reason: sdm_core::topic::reason::REASSIGNING.to_owned(),
-            message: waits,
-            facts,
-        };
-    }
-    Outcome::Ready(item.facts())
+    Outcome::of(&item.plan, item.facts())
 }

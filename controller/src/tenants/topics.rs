@@ -366,14 +366,7 @@ impl Worker {
                     self.again(Kind::Topic, &key, *permanent);
                 }
             }
-            let settled = status::is_settled(
-                &*topic,
-                topic
-                    .status
-                    .as_ref()
-                    .map(|s| (s.observed_generation, &*s.conditions)),
-            );
-            if !outcome.is_told(settled, self.state.timers.failures(Kind::Topic, &key)) {
+            if !outcome.is_told(&topic, self.state.timers.failures(Kind::Topic, &key)) {
                 continue;
             }
             let status = topic::status(&topic, &outcome, &now);

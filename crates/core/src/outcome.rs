@@ -1,6 +1,7 @@
 //! How it went with a tenant's object: what was refused and why, and the conditions that say so.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::Resource;
 use sdm_api::condition::{Draft, READY, RECONCILING, STALLED, merge};
 
 use crate::access::reason::INVALID_SPEC;
@@ -94,4 +95,16 @@ pub fn conditions(
         Standing::Working => vec![draft(READY, false), draft(RECONCILING, true)],
         Standing::Stalled => vec![draft(READY, false), draft(STALLED, true)],
     }
+}
+
+/// Whether an object is Ready as it is written, by the generation and the conditions of its status: a Kafka that is away
+/// for a while is the cluster's trouble, and is told there, not by ten thousand writes.
+#[must_use]
+pub fn is_settled<K: Resource>(object: &K, status: Option<(Option<i64>, &[Condition])>) -> bool {
+    status.is_some_and(|(generation, conditions)| {
+        generation == object.meta().generation
+            && conditions
+                .iter()
+                .any(|c| c.type_ == READY && c.status == "True")
+    })
 }

@@ -5,7 +5,7 @@ use sdm_api::condition::{READY, STALLED};
 use sdm_api::{KafkaTopic, KafkaTopicStatus};
 
 use super::{Observed, Step, TopicPlan, reason};
-use crate::outcome::{Refusal, Standing, conditions};
+use crate::outcome::{Refusal, Standing, conditions, is_settled};
 use crate::status::cut;
 
 /// Bounds of the schema.
@@ -117,11 +117,13 @@ impl Outcome {
     /// is being elected, a broker that has yet to hear of the topic. It is looked at again first, for half a minute; what
     /// then still fails is told. `failures`: how often it has failed in a row, this time included.
     #[must_use]
-    pub fn is_told(&self, is_settled: bool, failures: u32) -> bool {
+    pub fn is_told(&self, topic: &KafkaTopic, failures: u32) -> bool {
+        let status = topic.status.as_ref();
+        let status = status.map(|s| (s.observed_generation, s.conditions.as_slice()));
         match self {
             Self::Failed {
                 permanent: false, ..
-            } => !is_settled || failures > PASSING,
+            } => !is_settled(topic, status) || failures > PASSING,
             _ => true,
         }
     }

@@ -58,6 +58,8 @@ fn conditions(status: &KafkaTopicStatus) -> Vec<String> {
 #[test]
 fn a_moments_failure_of_what_is_ready_is_told_when_it_stays() {
     let ready = Outcome::Ready(facts());
+    let new = topic(json!({}));
+    let settled = after(&new, &ready, 1);
     for (outcome, is_settled, failures, told) in [
         (&failed(false), true, 1, false),
         (&failed(false), true, 6, false),
@@ -69,7 +71,7 @@ fn a_moments_failure_of_what_is_ready_is_told_when_it_stays() {
         (&ready, false, 0, true),
     ] {
         assert_eq!(
-            outcome.is_told(is_settled, failures),
+            outcome.is_told(if is_settled { &settled } else { &new }, failures),
             told,
             "{outcome:?} {is_settled} {failures}"
         );
