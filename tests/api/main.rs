@@ -3,6 +3,7 @@
 
 mod admission;
 mod bad_specs;
+mod behind;
 mod cases;
 mod convergence;
 mod hostile;

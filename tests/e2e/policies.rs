@@ -81,7 +81,21 @@ async fn what_a_policy_forbids_is_refused_and_what_exists_is_listed() -> Result<
         code == 403 && message.contains(&format!("no tmp in {}", space.name)),
         "{code}: {message}"
     );
-    // What nobody says is filled in.
+    // What nobody says is filled in, once the policy is Ready.
+    until("the policy to be Ready", PATIENCE, || async {
+        let policy = all.get(&name).await?;
+        let status = policy.status.unwrap_or_default();
+        let is_ready = status.observed_generation == policy.metadata.generation
+            && status
+                .conditions
+                .iter()
+                .any(|c| c.type_ == "Ready" && c.status == "True");
+        match is_ready {
+            true => Ok(Some(())),
+            false => bail!("{status:?}"),
+        }
+    })
+    .await?;
     space.make(Kind::Topic, "silent", json!({})).await?;
     let silent = space.api(Kind::Topic).get("silent").await?;
     ensure!(silent.data["spec"]["partitions"] == 2, "{:?}", silent.data);

@@ -1,6 +1,6 @@
 //! A simulated Kafka over the simulated world: mutual TLS with each node's own
 //! certificate, and the four read-only calls that the controller makes. Any other
-//! request is written down as broken.
+//! request is written down as broken; but where there are topics to be served, `fake_topics` has its turn first.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -21,6 +21,7 @@ use sdm_kafka::messages::{
 };
 use sdm_kafka::testing::{Handler, Reply, Request, Server, ServerTls};
 
+use crate::fake_topics;
 use crate::simulation::{Shared, World};
 
 /// Serves every node that runs, until dropped.
@@ -110,7 +111,10 @@ impl Handler for Simulated {
             } else if request.read::<DescribeQuorumRequest>().is_some() {
                 request.answer::<DescribeQuorumRequest>(&describe_quorum(&world))
             } else if request.read::<MetadataRequest>().is_some() {
-                request.answer::<MetadataRequest>(&self.metadata(&world))
+                let topics = fake_topics::metadata(request, &mut world);
+                request.answer::<MetadataRequest>(&self.metadata(&world).with_topics(topics))
+            } else if let Some(reply) = fake_topics::handle(request, &mut world) {
+                reply
             } else {
                 world.broken.push(format!(
                     "a request with API key {} was sent",

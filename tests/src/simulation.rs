@@ -46,8 +46,23 @@ pub struct World {
     pub bootstraps: BTreeSet<(String, String)>,
     /// The most nodes that were down at once by a deletion that the controller asked for, once all had run.
     pub most_down: usize,
+    /// Topics, where there are any to be served; else every request about them is broken.
+    pub topics: Option<Topics>,
     /// What must never happen, as it happened.
     pub broken: Vec<String>,
+}
+
+/// Topics of one partition each, on the first broker that runs.
+#[derive(Debug, Default)]
+pub struct Topics {
+    /// What the active controller has, by name.
+    pub there: BTreeMap<String, uuid::Uuid>,
+    /// Whether brokers have yet to hear of it.
+    pub behind: bool,
+    /// How often a broker that is behind was asked.
+    pub asked_behind: usize,
+    /// How many were created.
+    pub created: usize,
 }
 
 /// The shared world.

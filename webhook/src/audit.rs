@@ -4,7 +4,7 @@
 //! Owns when it is looked and reading what there is, page by page: nothing of it is kept beyond what reviews go by, and where
 //! there is no policy nothing is read. What breaks a policy is `sdm-core`'s to say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -37,6 +37,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::policies::Policies as Around;
+use crate::registration;
 use crate::seen::Seen;
 
 /// Name of the lease of whoever audits.
@@ -113,7 +114,7 @@ async fn audits(client: &Client, around: &Around, leadership: &Leadership) {
     let mut stream = pin!(stream);
     let mut generations = BTreeMap::new();
     let mut checked = Checked::default();
-    let mut due = None;
+    let (mut due, mut pause) = (None, GATHER);
     loop {
         let at = due.unwrap_or_else(|| Instant::now() + EVERY);
         tokio::select! {
@@ -122,7 +123,8 @@ async fn audits(client: &Client, around: &Around, leadership: &Leadership) {
                 Some(Ok(event)) => {
                     // What the audit itself writes is no reason to look again.
                     if is_news(&event, &mut generations) {
-                        due = Some(Instant::now() + GATHER);
+                        pause = GATHER;
+                        due = Some(Instant::now() + pause);
                     }
                 }
                 Some(Err(error)) => tracing::warn!(%error, "watch interrupted, will be resumed"),
@@ -131,10 +133,16 @@ async fn audits(client: &Client, around: &Around, leadership: &Leadership) {
                 if !leadership.holds() {
                     return;
                 }
-                if let Err(error) = pass(client, around, leadership, &policies, &mut checked).await {
-                    tracing::warn!(%error, "what exists could not be audited, will be repeated");
-                }
-                due = Some(Instant::now() + EVERY);
+                // What is waited for comes soon, if it comes at all.
+                pause = match pass(client, around, leadership, &policies, &mut checked).await {
+                    Ok(Pass::Settled) => EVERY,
+                    Ok(Pass::Waiting) => EVERY.min(pause * 2),
+                    Err(error) => {
+                        tracing::warn!(%error, "what exists could not be audited, will be repeated");
+                        EVERY
+                    }
+                };
+                due = Some(Instant::now() + pause);
             }
         }
     }
@@ -174,13 +182,21 @@ impl Checked {
     }
 }
 
+/// What a pass leaves behind.
+enum Pass {
+    /// Everything is as it should be, or somebody has to change something.
+    Settled,
+    /// Some policy's defaults are not filled in yet.
+    Waiting,
+}
+
 async fn pass(
     client: &Client,
     around: &Around,
     leadership: &Leadership,
     policies: &Policies,
     checked: &mut Checked,
-) -> Result<(), kube::Error> {
+) -> Result<Pass, kube::Error> {
     let state = policies.state();
     let policies: Vec<&KafkaPolicy> = state.iter().filter_map(|p| p.0.as_ref().ok()).collect();
     checked
@@ -188,12 +204,17 @@ async fn pass(
         .retain(|name, _| policies.iter().any(|p| p.name_any() == *name));
     if policies.is_empty() {
         VIOLATIONS.clear();
-        return Ok(());
+        return Ok(Pass::Settled);
     }
     // Nothing is compiled twice; but one that the other watch has not told of yet counts from now on.
     let mut compiled = around.read().compiled.clone();
     policies.iter().for_each(|policy| compiled.insert(policy));
     let audit = look(client, around, &compiled).await?;
+    let served = match compiled.filled_in().is_empty() {
+        true => BTreeSet::new(),
+        false => registration::served(client).await?,
+    };
+    let mut pass = Pass::Settled;
     let now = Time(k8s_openapi::jiff::Timestamp::now());
     // Those of policies that are gone go with them.
     VIOLATIONS.clear();
@@ -205,14 +226,18 @@ async fn pass(
         VIOLATIONS
             .get_or_create(&label)
             .set(i64::from(audit.count(&name)));
-        let status = audit.status(policy, checked.review(policy), &now);
+        let unserved = &compiled.filled_in_by(&name) - &served;
+        if !unserved.is_empty() {
+            pass = Pass::Waiting;
+        }
+        let status = audit.status(policy, checked.review(policy), &unserved, &now);
         if let Some(patch) = status_patch(policy, &status)
             && leadership.holds()
         {
             write(client, &name, &patch).await?;
         }
     }
-    Ok(())
+    Ok(pass)
 }
 
 async fn write(client: &Client, name: &str, patch: &Value) -> Result<(), kube::Error> {

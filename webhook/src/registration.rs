@@ -193,6 +193,28 @@ pub fn desired_mutating(
     }
 }
 
+/// The kinds of which API servers are told to send new ones for defaults.
+pub async fn served(client: &Client) -> Result<BTreeSet<PolicyKind>, kube::Error> {
+    let api: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
+    let observed = api.get_opt(NAME).await?;
+    Ok(observed.as_ref().map(sent).unwrap_or_default())
+}
+
+fn sent(observed: &MutatingWebhookConfiguration) -> BTreeSet<PolicyKind> {
+    let webhooks = observed.webhooks.iter().flatten();
+    let rules = webhooks
+        .filter(|webhook| webhook.name == DEFAULTS)
+        .flat_map(|webhook| webhook.rules.iter().flatten());
+    let resources: BTreeSet<&str> = rules
+        .flat_map(|rule| rule.resources.iter().flatten().map(String::as_str))
+        .collect();
+    let is_sent = |kind: &PolicyKind| {
+        let only = BTreeSet::from([*kind]);
+        resources.contains("*") || decide::plurals(&only).any(|plural| resources.contains(plural))
+    };
+    PolicyKind::ALL.into_iter().filter(is_sent).collect()
+}
+
 /// An object that registers one webhook.
 trait Configuration:
     Resource<DynamicType = ()> + Clone + Debug + Serialize + DeserializeOwned + Send + Sync + 'static

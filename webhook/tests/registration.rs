@@ -11,7 +11,7 @@ use kube::client::Body;
 use sdm_api::policy::PolicyKind::{self, KafkaTopic, KafkaUser};
 use sdm_runtime::{health::Health, webhook_ca::Registration as _};
 use sdm_webhook::registration::{
-    DEFAULTS, EVICTIONS, Endpoint, Registration, WEBHOOK, desired, desired_mutating,
+    DEFAULTS, EVICTIONS, Endpoint, Registration, WEBHOOK, desired, desired_mutating, served,
 };
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -161,7 +161,9 @@ async fn only_what_policies_fill_in_comes_here_for_it() {
         (vec![], Value::Null),
     ] {
         let before = server.writes();
-        policies.send_replace(kinds.into_iter().collect());
+        let kinds: BTreeSet<_> = kinds.into_iter().collect();
+        policies.send_replace(kinds.clone());
+        assert_ne!(served(&server.client()).await.unwrap(), kinds);
         registration.changed().await;
         assert_eq!(
             registration.observed().await.unwrap(),
@@ -170,6 +172,7 @@ async fn only_what_policies_fill_in_comes_here_for_it() {
         );
         registration.publish("pem").await.unwrap();
         assert_eq!((server.writes(), resources()), (before + 1, want));
+        assert_eq!(served(&server.client()).await.unwrap(), kinds);
         assert!(registration.observed().await.unwrap().is_some());
     }
 }

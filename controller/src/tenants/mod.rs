@@ -22,6 +22,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod throttle;
+mod topic_doubts;
 mod topic_ends;
 mod topic_moves;
 mod topic_news;

@@ -22,6 +22,7 @@ use super::gate::Open;
 use super::hub::Kind;
 use super::ledger::TopicEntry;
 use super::status;
+use super::topic_doubts::lagging;
 use super::worker::{BATCH, Worker};
 use crate::error::Error;
 use crate::store::Key;
@@ -239,6 +240,13 @@ impl Worker {
             };
             observed.insert(found.name, seen);
         }
+        let missing: Vec<&str> = admitted
+            .iter()
+            .filter(|(_, topic)| topic::said_to_be_had(topic).is_some())
+            .map(|(_, topic)| topic.topic_name())
+            .filter(|name| !observed.contains_key(*name) && !unsure.contains_key(*name))
+            .collect();
+        unsure.extend(lagging(client, &missing).await?);
         for (resource, entries) in configs? {
             let ConfigResource::Topic(name) = resource else {
                 continue;

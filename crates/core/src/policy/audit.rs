@@ -1,9 +1,10 @@
 //! What exists already and breaks policies: gathered object by object, reported policy by policy. Unchanged input gives
 //! the same report to the byte, so nothing is written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use sdm_api::policy::PolicyKind;
 use sdm_api::{KafkaPolicy, KafkaPolicyStatus, PolicyViolation};
 
 use super::findings::Findings;
@@ -20,6 +21,8 @@ const RULE: usize = 96;
 pub mod reason {
     /// Every object was looked at.
     pub const AUDITED: &str = "Audited";
+    /// API servers are not told yet of all kinds that the policy has defaults for.
+    pub const DEFAULTS_PENDING: &str = "DefaultsPending";
     /// The policy is invalid; what of it can be judged is.
     pub const INVALID_SPEC: &str = "InvalidSpec";
 }
@@ -59,14 +62,29 @@ impl Audit {
         self.0.get(policy).map_or(0, |found| found.count)
     }
 
-    /// The status of a policy, of which [`validate`](super::validate) says `review`.
+    /// The status of a policy, of which [`validate`](super::validate) says `review`. It has defaults for the `unserved`
+    /// kinds, but API servers do not ask for them yet.
     #[must_use]
-    pub fn status(&self, policy: &KafkaPolicy, review: &Review, now: &Time) -> KafkaPolicyStatus {
+    pub fn status(
+        &self,
+        policy: &KafkaPolicy,
+        review: &Review,
+        unserved: &BTreeSet<PolicyKind>,
+        now: &Time,
+    ) -> KafkaPolicyStatus {
         let name = policy.metadata.name.as_deref().unwrap_or_default();
         let found = self.0.get(name).cloned().unwrap_or_default();
         let previous = policy.status.as_ref().map(|s| s.conditions.as_slice());
         let (standing, reason, message) = match review.violations.first() {
             Some(first) => (Standing::Stalled, reason::INVALID_SPEC, first.to_string()),
+            None if !unserved.is_empty() => {
+                let kinds: Vec<&str> = unserved.iter().map(|kind| kind.as_str()).collect();
+                let message = format!(
+                    "its defaults for {} are not filled in yet: webhook default.kafka.sdm.dev is not registered for them",
+                    kinds.join(", ")
+                );
+                (Standing::Working, reason::DEFAULTS_PENDING, message)
+            }
             None => {
                 let message = match found.count {
                     0 => "nothing breaks it".to_owned(),
@@ -118,20 +136,56 @@ mod tests {
             audit
         };
         let review = validate(&broken, None);
-        let status = gathered(60).status(&broken, &review, &at("2026-01-01T00:00:00Z"));
+        let status = gathered(60).status(
+            &broken,
+            &review,
+            &BTreeSet::new(),
+            &at("2026-01-01T00:00:00Z"),
+        );
         assert_eq!((status.violation_count, status.violations.len()), (60, 50));
         assert_eq!(status.violations[0].name, "t000");
         assert_eq!(status.violations[0].path, "spec.partitions");
         assert_eq!(status.conditions[0].message, "it is broken 60 times");
         broken.status = Some(status.clone());
-        let again = gathered(60).status(&broken, &review, &at("2026-02-01T00:00:00Z"));
+        let again = gathered(60).status(
+            &broken,
+            &review,
+            &BTreeSet::new(),
+            &at("2026-02-01T00:00:00Z"),
+        );
         assert_eq!(status, again, "nothing changed, so nothing is written");
         assert_eq!(
             gathered(0)
-                .status(&broken, &review, &at("2026-02-01T00:00:00Z"))
+                .status(
+                    &broken,
+                    &review,
+                    &BTreeSet::new(),
+                    &at("2026-02-01T00:00:00Z")
+                )
                 .violation_count,
             0
         );
+    }
+
+    #[test]
+    fn a_policy_is_not_ready_before_its_defaults_are_filled_in() {
+        let filling = policy("p", &json!({"defaults": {"topics": {"partitions": 2}}}));
+        let topics = Compiled::new([&filling]).filled_in_by("p");
+        assert_eq!(topics, BTreeSet::from([PolicyKind::KafkaTopic]));
+        let review = validate(&filling, None);
+        let says = |unserved: &BTreeSet<PolicyKind>| {
+            let status =
+                Audit::default().status(&filling, &review, unserved, &at("2026-01-01T00:00:00Z"));
+            let ready = status.conditions[0].clone();
+            (ready.type_, ready.status, ready.reason, ready.message)
+        };
+        let (kind, status, reason, message) = says(&topics);
+        assert_eq!(
+            [kind, status, reason],
+            ["Ready", "False", "DefaultsPending"]
+        );
+        assert!(message.contains("KafkaTopic"), "{message}");
+        assert_eq!(says(&BTreeSet::new()).1, "True");
     }
 
     #[test]
@@ -141,7 +195,12 @@ mod tests {
             &json!({"topics": {"partitions": {"min": 5, "max": 3}}}),
         );
         let review = validate(&invalid, None);
-        let status = Audit::default().status(&invalid, &review, &at("2026-01-01T00:00:00Z"));
+        let status = Audit::default().status(
+            &invalid,
+            &review,
+            &BTreeSet::new(),
+            &at("2026-01-01T00:00:00Z"),
+        );
         assert_eq!(status.conditions[0].reason, "InvalidSpec");
         assert_eq!(status.conditions[1].type_, "Stalled");
     }

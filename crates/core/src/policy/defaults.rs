@@ -37,8 +37,17 @@ impl Compiled {
     /// The kinds that policies fill something in for, whichever objects they match.
     #[must_use]
     pub fn filled_in(&self) -> BTreeSet<PolicyKind> {
-        let has = |kind: &PolicyKind| self.policies.iter().any(|p| of(p, *kind).is_some());
-        PolicyKind::ALL.into_iter().filter(has).collect()
+        self.policies
+            .iter()
+            .flat_map(|policy| fills_in(policy))
+            .collect()
+    }
+
+    /// The same of the policy of that name alone.
+    #[must_use]
+    pub fn filled_in_by(&self, policy: &str) -> BTreeSet<PolicyKind> {
+        let of_that_name = self.policies.iter().filter(|p| p.name == policy);
+        of_that_name.flat_map(|policy| fills_in(policy)).collect()
     }
 
     /// Where policies would fill in different values.
@@ -91,6 +100,11 @@ impl Compiled {
         }
         proposals
     }
+}
+
+fn fills_in(policy: &Policy) -> impl Iterator<Item = PolicyKind> {
+    let has = |kind: &PolicyKind| of(policy, *kind).is_some();
+    PolicyKind::ALL.into_iter().filter(has)
 }
 
 /// What a policy fills in into the spec of an object of `kind`.

@@ -1,0 +1,122 @@
+//! A broker that is behind the active controller does not know every topic. That is no proof that one is gone.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use k8s_openapi::api::core::v1::Event;
+use kube::Api;
+use kube::api::{ListParams, PostParams};
+use sdm_api::{KafkaCluster, KafkaTopic};
+use sdm_tests::control_plane::ControlPlane;
+use sdm_tests::fake_kafka::FakeKafka;
+use sdm_tests::fake_kubelet::FakeKubelet;
+use sdm_tests::simulation::{Shared, Topics};
+use sdm_tests::wait::until;
+use serde_json::json;
+
+use crate::cases::good;
+use crate::convergence::start_controller;
+
+const NAMESPACE: &str = "default";
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Whether a topic is Ready, and why not.
+async fn ready(api: &Api<KafkaTopic>, name: &str) -> Result<(bool, String, Option<String>)> {
+    let topic = api.get(name).await?;
+    let conditions = topic.status.unwrap_or_default().conditions;
+    let ready = conditions.iter().find(|c| c.type_ == "Ready").cloned();
+    let ready = ready.with_context(|| format!("{name} has no condition yet"))?;
+    Ok((
+        ready.status == "True",
+        ready.reason,
+        topic.metadata.resource_version,
+    ))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_is_behind_makes_no_topic_missing() -> Result<()> {
+    let plane = ControlPlane::start("behind").await?;
+    let client = plane.client.clone();
+    let world = Shared::default();
+    world.lock().topics = Some(Topics::default());
+    let _kubelet = FakeKubelet::start_in(client.clone(), world.clone(), 99);
+    let _kafka = FakeKafka::start(client.clone(), world.clone(), NAMESPACE, "case");
+    let clusters: Api<KafkaCluster> = Api::namespaced(client.clone(), NAMESPACE);
+    clusters
+        .create(
+            &PostParams::default(),
+            &serde_json::from_value(good("case"))?,
+        )
+        .await?;
+    let topics: Api<KafkaTopic> = Api::namespaced(client.clone(), NAMESPACE);
+    for (name, policy) in [("corrected", "Correct"), ("reported", "Report")] {
+        let topic = json!({
+            "apiVersion": "kafka.sdm.dev/v1beta1", "kind": "KafkaTopic",
+            "metadata": {"name": name, "namespace": NAMESPACE},
+            "spec": {"clusterRef": {"name": "case"}, "partitions": 1, "driftPolicy": policy},
+        });
+        let topic = serde_json::from_value(topic)?;
+        topics.create(&PostParams::default(), &topic).await?;
+    }
+    let mut controller = start_controller(&plane)?;
+    let mut before = Vec::new();
+    for name in ["corrected", "reported"] {
+        let version = until("the topic to be Ready", PATIENCE, || async {
+            let (is_ready, reason, version) = ready(&topics, name).await?;
+            ensure!(is_ready, "{reason}");
+            Ok(version)
+        })
+        .await
+        .with_context(|| controller.tail())?;
+        before.push((name, version));
+    }
+
+    // From now on the broker knows neither of them. A controller that starts looks at all of them.
+    controller.kill();
+    if let Some(topics) = &mut world.lock().topics {
+        topics.behind = true;
+    }
+    let mut controller = start_controller(&plane)?;
+    until("the broker to be asked three times", PATIENCE, || async {
+        let asked = world.lock().topics.as_ref().map_or(0, |t| t.asked_behind);
+        ensure!(asked >= 3, "{asked} times");
+        Ok(Some(()))
+    })
+    .await
+    .with_context(|| controller.tail())?;
+    for (name, version) in before {
+        let (is_ready, reason, now) = ready(&topics, name).await?;
+        ensure!(
+            is_ready && now.as_ref() == Some(&version),
+            "{name}: {reason}, {version:?} became {now:?}"
+        );
+    }
+    let events: Api<Event> = Api::namespaced(client.clone(), NAMESPACE);
+    let about = ListParams::default().fields("involvedObject.kind=KafkaTopic");
+    let told = events.list(&about).await?.items;
+    ensure!(told.is_empty(), "{told:?}");
+
+    // One that is really gone is missing, whatever the broker knows.
+    if let Some(topics) = &mut world.lock().topics {
+        topics.there.clear();
+    }
+    until("the topic to be missing", PATIENCE, || async {
+        let (_, reason, _) = ready(&topics, "reported").await?;
+        ensure!(reason == "TopicMissing", "{reason}");
+        Ok(Some(()))
+    })
+    .await
+    .with_context(|| controller.tail())?;
+    until("the other one to be there again", PATIENCE, || async {
+        let topics = &world.lock().topics;
+        let created = topics.as_ref().map_or(0, |t| t.created);
+        ensure!(created == 3, "{created} were created");
+        Ok(Some(()))
+    })
+    .await
+    .with_context(|| controller.tail())?;
+    controller.kill();
+    let world = world.lock();
+    ensure!(world.broken.is_empty(), "{:?}", world.broken);
+    Ok(())
+}

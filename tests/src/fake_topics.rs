@@ -1,0 +1,66 @@
+//! Topics of the simulated Kafka: created and listed, and unknown to brokers that are behind.
+
+use sdm_kafka::messages::create_topics_response::CreatableTopicResult;
+use sdm_kafka::messages::metadata_response::{MetadataResponsePartition, MetadataResponseTopic};
+use sdm_kafka::messages::{
+    BrokerId, CreateTopicsRequest, CreateTopicsResponse, DescribeAclsRequest, DescribeAclsResponse,
+    MetadataRequest,
+};
+use sdm_kafka::testing::{Reply, Request};
+
+use crate::simulation::World;
+
+const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
+const TOPIC_ALREADY_EXISTS: i16 = 36;
+
+/// Answers a request about topics, or about ACLs, of which there are none. `None`: it is about something else, or
+/// there are no topics to be served.
+pub fn handle(request: &Request, world: &mut World) -> Option<Reply> {
+    let topics = world.topics.as_mut()?;
+    if request.read::<DescribeAclsRequest>().is_some() {
+        return Some(request.answer::<DescribeAclsRequest>(&DescribeAclsResponse::default()));
+    }
+    let create = request.read::<CreateTopicsRequest>()?;
+    let results = create.topics.iter().map(|asked| {
+        let result = CreatableTopicResult::default().with_name(asked.name.clone());
+        let name = asked.name.to_string();
+        if topics.there.contains_key(&name) {
+            return result.with_error_code(TOPIC_ALREADY_EXISTS);
+        }
+        let id = uuid::Uuid::new_v4();
+        if !create.validate_only {
+            topics.there.insert(name, id);
+            topics.created += 1;
+        }
+        result
+            .with_topic_id(id)
+            .with_num_partitions(1)
+            .with_replication_factor(1)
+    });
+    let answer = CreateTopicsResponse::default().with_topics(results.collect());
+    Some(request.answer::<CreateTopicsRequest>(&answer))
+}
+
+/// What a broker knows of the topics that a request names.
+pub fn metadata(request: &Request, world: &mut World) -> Vec<MetadataResponseTopic> {
+    let broker = world.running.values().find(|n| n.broker).map(|n| n.id);
+    let (Some(topics), Some(asked)) = (&mut world.topics, request.read::<MetadataRequest>()) else {
+        return Vec::new();
+    };
+    let asked = asked.topics.unwrap_or_default();
+    topics.asked_behind += usize::from(topics.behind && !asked.is_empty());
+    let tell = |name: sdm_kafka::messages::TopicName| {
+        let known = topics.there.get(name.as_str()).filter(|_| !topics.behind);
+        let topic = MetadataResponseTopic::default().with_name(Some(name.clone()));
+        let Some(id) = known else {
+            return topic.with_error_code(UNKNOWN_TOPIC_OR_PARTITION);
+        };
+        let brokers: Vec<BrokerId> = broker.map(BrokerId).into_iter().collect();
+        let partition = MetadataResponsePartition::default()
+            .with_leader_id(BrokerId(broker.unwrap_or(-1)))
+            .with_replica_nodes(brokers.clone())
+            .with_isr_nodes(brokers);
+        topic.with_topic_id(*id).with_partitions(vec![partition])
+    };
+    asked.into_iter().filter_map(|t| t.name).map(tell).collect()
+}
