@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use sdm_core::topic::{Observed, Outcome, Step};
+use sdm_core::topic::{Facts, Observed, Outcome, Step};
 use sdm_kafka::{Client, ConfigChange, ConfigOp, ConfigResource, ItemError, NewTopic};
 
 use super::calls::{ITEMS, PARTITIONS};
@@ -261,5 +261,5 @@ fn outcome(item: &Item, error: Option<&ItemError>) -> Outcome {
             facts: None,
         };
     }
-    Outcome::of(&item.plan, item.facts())
+    Outcome::of(&item.plan, Facts::of(item.observed.as_ref(), &item.plan))
 }

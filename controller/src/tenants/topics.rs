@@ -11,7 +11,7 @@ use sdm_api::{KafkaAccessGrant, KafkaTopic, TopicDeletionPolicy};
 use sdm_core::access::{may_adopt, namespace_allowed};
 use sdm_core::outcome::{Refusal, admit};
 use sdm_core::topic::{
-    self, Claim, Facts, Observed, Outcome, Place, Situation, TopicPlan, keys_of_interest, plan,
+    self, Claim, Observed, Outcome, Place, Situation, TopicPlan, keys_of_interest, plan,
     validate_in, winner,
 };
 use sdm_kafka::{Client, ConfigResource, ConfigSource, ItemError, KafkaError};
@@ -43,19 +43,6 @@ pub(super) struct Item {
 impl Item {
     pub fn name(&self) -> &str {
         self.topic.topic_name()
-    }
-
-    /// What is known after the steps.
-    pub fn facts(&self) -> Facts {
-        let seen = self.observed.as_ref();
-        let replicas = seen.and_then(|o| o.replicas.iter().map(Vec::len).min());
-        Facts {
-            id: seen.and_then(|o| o.id.clone()),
-            partitions: seen.and_then(|o| i32::try_from(o.replicas.len()).ok()),
-            replicas: replicas.and_then(|r| i32::try_from(r).ok()),
-            config_keys: self.plan.config_keys.clone(),
-            drift: self.plan.drift.clone(),
-        }
     }
 }
 

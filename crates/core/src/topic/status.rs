@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use sdm_api::condition::{READY, STALLED};
 use sdm_api::{KafkaTopic, KafkaTopicStatus};
 
-use super::{Observed, Step, TopicPlan, reason};
+use super::{Observed, TopicPlan, reason};
 use crate::outcome::{Refusal, Standing, conditions, is_settled};
 use crate::status::cut;
 
@@ -30,31 +30,15 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// What is known of a topic that was there, once the steps of `plan` are done.
+    /// What is known of a topic as it was `observed`, what was created and grown since included. Replicas that are still
+    /// to move are where they were.
     #[must_use]
-    pub fn of(observed: &Observed, plan: &TopicPlan) -> Self {
-        let mut replicas = observed.replicas.clone();
-        for step in &plan.steps {
-            match step {
-                Step::Grow { total } => {
-                    let first = replicas.first().cloned().unwrap_or_default();
-                    replicas.resize(usize::try_from(*total).unwrap_or_default(), first);
-                }
-                Step::Reassign { partitions } => {
-                    for (partition, to) in partitions {
-                        let at = usize::try_from(*partition).ok();
-                        if let Some(replicas) = at.and_then(|at| replicas.get_mut(at)) {
-                            replicas.clone_from(to);
-                        }
-                    }
-                }
-                Step::Create { .. } | Step::Configure { .. } | Step::LiftThrottle => {}
-            }
-        }
+    pub fn of(observed: Option<&Observed>, plan: &TopicPlan) -> Self {
+        let replicas = observed.map_or(&[][..], |o| &o.replicas[..]);
         let least = replicas.iter().map(Vec::len).min();
         Self {
-            id: observed.id.clone(),
-            partitions: i32::try_from(replicas.len()).ok(),
+            id: observed.and_then(|o| o.id.clone()),
+            partitions: observed.and_then(|_| i32::try_from(replicas.len()).ok()),
             replicas: least.and_then(|n| i32::try_from(n).ok()),
             config_keys: plan.config_keys.clone(),
             drift: plan.drift.clone(),

@@ -182,28 +182,34 @@ fn a_generation_is_observed_when_it_is_settled() {
 }
 
 #[test]
-fn facts_are_those_after_the_steps() {
+fn facts_are_what_is_and_not_what_is_to_be() {
     let observed = Observed {
         id: Some("id".to_owned()),
-        replicas: vec![vec![0]; 2],
+        replicas: vec![vec![0, 1], vec![0]],
         ..Observed::default()
     };
-    let partitions = (0..3).map(|p| (p, vec![0, 1])).collect();
     let plan = TopicPlan {
-        steps: vec![Step::Grow { total: 4 }, Step::Reassign { partitions }],
+        steps: vec![Step::Reassign {
+            partitions: vec![(1, vec![0, 1])],
+        }],
         config_keys: strings(&["a"]),
         drift: strings(&["b"]),
         ..TopicPlan::default()
     };
-    let found = Facts::of(&observed, &plan);
+    let found = Facts::of(Some(&observed), &plan);
     assert_eq!(
         (found.partitions, found.replicas),
-        (Some(4), Some(1)),
-        "the last one is not moved"
+        (Some(2), Some(1)),
+        "the second one has yet to move"
     );
     assert_eq!(
         (found.id, found.config_keys, found.drift),
-        (observed.id, plan.config_keys, plan.drift)
+        (observed.id, plan.config_keys.clone(), plan.drift.clone())
+    );
+    let unknown = Facts::of(None, &plan);
+    assert_eq!(
+        (unknown.id, unknown.partitions, unknown.replicas),
+        (None, None, None)
     );
 }
 
