@@ -14,7 +14,7 @@ enum Event {
     /// Steps of a plan made this long ago are carried out: it looked, and was slow.
     WorkLate(usize),
     Tick,
-    /// A broker is fenced for a while.
+    /// A broker is fenced for a while, or a mere controller falls behind.
     Mishap(i32, u32),
     /// A Pod is deleted by somebody else.
     Evict(i32),

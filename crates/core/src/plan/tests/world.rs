@@ -29,7 +29,7 @@ pub struct World {
     pub disks: BTreeMap<String, String>,
     /// Ticks that each Pod has been running, by uid.
     pub age: BTreeMap<String, u32>,
-    /// Brokers that are fenced by mishap, and for how long.
+    /// Brokers that are fenced by mishap, or mere controllers that fall behind, and for how long.
     pub mishaps: BTreeMap<i32, u32>,
     /// Replicas that each broker hosts.
     pub hosted: BTreeMap<i32, u64>,
@@ -177,6 +177,8 @@ impl World {
             .keys()
             .copied()
             .filter(|id| self.age_of(*id).is_some_and(|a| a > 0))
+            // A node that is a broker too goes on to vote while it is fenced.
+            .filter(|id| self.hosted.contains_key(id) || !self.mishaps.contains_key(id))
             .collect();
         if !self.reachable || up.is_empty() {
             return None;
