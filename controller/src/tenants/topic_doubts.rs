@@ -1,15 +1,19 @@
 //! Topics that were there and that a broker does not know of: gone, or is the broker behind?
 
-use sdm_kafka::{Client, ItemError, KafkaError, NewTopic};
+use std::collections::HashSet;
 
-/// Which of these topics exist although a broker does not know of them, with what to say of each. A broker hears of
-/// topics from the active controller, after a while; whether it may be created is that controller's own to say.
+use sdm_core::outcome::Refusal;
+use sdm_core::topic::reason::BROKER_BEHIND;
+use sdm_kafka::{Client, KafkaError, NewTopic};
+
+/// Which of these topics exist although a broker does not know of them. A broker hears of topics from the active
+/// controller, after a while; whether one may be created is that controller's own to say.
 pub(super) async fn lagging(
     client: &Client,
     missing: &[&str],
-) -> Result<Vec<(String, ItemError)>, KafkaError> {
+) -> Result<HashSet<String>, KafkaError> {
     if missing.is_empty() {
-        return Ok(Vec::new());
+        return Ok(HashSet::new());
     }
     let again: Vec<NewTopic> = missing
         .iter()
@@ -27,14 +31,12 @@ pub(super) async fn lagging(
             let error = verdict.as_ref().err();
             error.is_some_and(|error| error.name == "TOPIC_ALREADY_EXISTS")
         })
-        .map(|(name, _)| (name, behind()))
+        .map(|(name, _)| name)
         .collect())
 }
 
-fn behind() -> ItemError {
-    ItemError {
-        code: 3,
-        name: "UNKNOWN_TOPIC_OR_PARTITION",
-        message: Some("the broker that was asked has yet to hear of it: it is behind the active controller, which knows it".to_owned()),
-    }
+/// What a topic waits for that a broker has yet to hear of.
+pub(super) fn behind() -> Refusal {
+    let message = "the broker that was asked to hear of it: it is behind the active controller, which knows it";
+    Refusal::waits(BROKER_BEHIND, message.to_owned())
 }

@@ -22,7 +22,7 @@ use super::gate::Open;
 use super::hub::Kind;
 use super::ledger::TopicEntry;
 use super::status;
-use super::topic_doubts::lagging;
+use super::topic_doubts::{behind, lagging};
 use super::worker::{BATCH, Worker};
 use crate::error::Error;
 use crate::store::Key;
@@ -233,7 +233,7 @@ impl Worker {
             .map(|(_, topic)| topic.topic_name())
             .filter(|name| !observed.contains_key(*name) && !unsure.contains_key(*name))
             .collect();
-        unsure.extend(lagging(client, &missing).await?);
+        let lagging = lagging(client, &missing).await?;
         for (resource, entries) in configs? {
             let ConfigResource::Topic(name) = resource else {
                 continue;
@@ -295,8 +295,14 @@ impl Worker {
                 };
                 let none = Vec::new();
                 let unsure = unsure.remove(topic.topic_name());
-                let nothing = unsure.as_ref().map(|error| TopicPlan {
-                    refusal: Some(Refusal::waits(error.reason(), error.to_string())),
+                let waits = match lagging.contains(topic.topic_name()) {
+                    true => Some(behind()),
+                    false => unsure
+                        .as_ref()
+                        .map(|error| Refusal::waits(error.reason(), error.to_string())),
+                };
+                let nothing = waits.map(|refusal| TopicPlan {
+                    refusal: Some(refusal),
                     config_keys: topic
                         .status
                         .as_ref()

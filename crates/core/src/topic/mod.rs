@@ -38,6 +38,8 @@ pub mod reason {
     pub const TOPIC_NAME_CONFLICT: &str = "TopicNameConflict";
     /// It was deleted in Kafka, and `driftPolicy` says to leave that.
     pub const TOPIC_MISSING: &str = "TopicMissing";
+    /// It is there, but the broker that was asked has yet to hear of it.
+    pub const BROKER_BEHIND: &str = "BrokerBehind";
     /// It has more partitions than wanted.
     pub const PARTITIONS_CANNOT_SHRINK: &str = "PartitionsCannotShrink";
     /// There are fewer brokers than replicas are wanted.

@@ -108,6 +108,10 @@ impl Outcome {
             Self::Failed {
                 permanent: false, ..
             } => !is_settled(topic, status) || failures > PASSING,
+            // It is there: that a broker does not know it yet says nothing about it.
+            Self::Waiting { reason, .. } if reason == reason::BROKER_BEHIND => {
+                !is_settled(topic, status)
+            }
             _ => true,
         }
     }

@@ -60,7 +60,13 @@ fn a_moments_failure_of_what_is_ready_is_told_when_it_stays() {
     let ready = Outcome::Ready(facts());
     let new = topic(json!({}));
     let settled = after(&new, &ready, 1);
+    let behind = Outcome::refused(
+        Refusal::waits(reason::BROKER_BEHIND, "why".to_owned()),
+        None,
+    );
     for (outcome, is_settled, failures, told) in [
+        (&behind, true, 99, false),
+        (&behind, false, 1, true),
         (&failed(false), true, 1, false),
         (&failed(false), true, 6, false),
         (&failed(false), true, 7, true),
