@@ -2,8 +2,6 @@
 
 use std::collections::HashSet;
 
-use sdm_core::outcome::Refusal;
-use sdm_core::topic::reason::BROKER_BEHIND;
 use sdm_kafka::{Client, KafkaError, NewTopic};
 
 /// Which of these topics exist although a broker does not know of them. A broker hears of topics from the active
@@ -33,10 +31,4 @@ pub(super) async fn lagging(
         })
         .map(|(name, _)| name)
         .collect())
-}
-
-/// What a topic waits for that a broker has yet to hear of.
-pub(super) fn behind() -> Refusal {
-    let message = "the broker that was asked to hear of it: it is behind the active controller, which knows it";
-    Refusal::waits(BROKER_BEHIND, message.to_owned())
 }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use sdm_core::topic::reason::BROKER_BEHIND;
 use sdm_core::topic::{Facts, Observed, Outcome, Step};
 use sdm_kafka::{Client, ConfigChange, ConfigOp, ConfigResource, ItemError, NewTopic};
 
@@ -262,9 +261,5 @@ fn outcome(item: &Item, error: Option<&ItemError>) -> Outcome {
             facts: None,
         };
     }
-    match &item.plan.refusal {
-        // Nothing was learnt of it.
-        Some(refusal) if refusal.reason == BROKER_BEHIND => Outcome::refused(refusal.clone(), None),
-        _ => Outcome::of(&item.plan, Facts::of(item.observed.as_ref(), &item.plan)),
-    }
+    Outcome::of(&item.plan, Facts::of(item.observed.as_ref(), &item.plan))
 }

@@ -22,7 +22,7 @@ use super::gate::Open;
 use super::hub::Kind;
 use super::ledger::TopicEntry;
 use super::status;
-use super::topic_doubts::{behind, lagging};
+use super::topic_doubts::lagging;
 use super::worker::{BATCH, Worker};
 use crate::error::Error;
 use crate::store::Key;
@@ -296,7 +296,7 @@ impl Worker {
                 let none = Vec::new();
                 let unsure = unsure.remove(topic.topic_name());
                 let waits = match lagging.contains(topic.topic_name()) {
-                    true => Some(behind()),
+                    true => Some(topic::broker_behind(topic.topic_name())),
                     false => unsure
                         .as_ref()
                         .map(|error| Refusal::waits(error.reason(), error.to_string())),

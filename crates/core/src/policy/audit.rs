@@ -80,7 +80,7 @@ impl Audit {
             None if !unserved.is_empty() => {
                 let kinds: Vec<&str> = unserved.iter().map(|kind| kind.as_str()).collect();
                 let message = format!(
-                    "its defaults for {} are not filled in yet: webhook default.kafka.sdm.dev is not registered for them",
+                    "its defaults for {} are not filled in yet: the webhook's registration is to name them, which takes seconds; where others manage it, add them there",
                     kinds.join(", ")
                 );
                 (Standing::Working, reason::DEFAULTS_PENDING, message)

@@ -16,7 +16,7 @@ mod validate;
 pub use claim::{Claim, winner};
 pub use placement::{Broker, place};
 pub use plan::plan;
-pub use status::{Facts, Outcome, said_to_be_had, status};
+pub use status::{Facts, Outcome, broker_behind, said_to_be_had, status};
 pub use steps::{Observed, Situation, Step, TopicPlan, keys_of_interest};
 pub use validate::{Place, conflict, review, validate, validate_in};
 

@@ -87,6 +87,10 @@ impl Outcome {
     #[must_use]
     pub fn of(plan: &TopicPlan, facts: Facts) -> Self {
         match (&plan.refusal, &plan.waits) {
+            // Nothing was learnt of it.
+            (Some(refusal), _) if refusal.reason == reason::BROKER_BEHIND => {
+                Self::refused(refusal.clone(), None)
+            }
             (Some(refusal), _) => Self::refused(refusal.clone(), Some(facts)),
             (None, Some(message)) => Self::Waiting {
                 reason: reason::REASSIGNING.to_owned(),
@@ -133,6 +137,15 @@ impl Outcome {
             },
         }
     }
+}
+
+/// Why nothing is done about a topic that is there and that the broker asked does not know.
+#[must_use]
+pub fn broker_behind(topic: &str) -> Refusal {
+    let message = format!(
+        "topic {topic} is there, and the broker that was asked has yet to hear of it from the active controller: it is asked again; if that lasts, look at the brokers"
+    );
+    Refusal::waits(reason::BROKER_BEHIND, message)
 }
 
 /// The status of a topic.

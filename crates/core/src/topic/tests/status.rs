@@ -5,7 +5,9 @@ use serde_json::json;
 
 use super::{strings, topic};
 use crate::outcome::Refusal;
-use crate::topic::{Facts, Observed, Outcome, Step, TopicPlan, reason, said_to_be_had, status};
+use crate::topic::{
+    Facts, Observed, Outcome, Step, TopicPlan, broker_behind, reason, said_to_be_had, status,
+};
 
 fn at(second: i64) -> Time {
     Time(Timestamp::from_second(second).unwrap())
@@ -60,10 +62,7 @@ fn a_moments_failure_of_what_is_ready_is_told_when_it_stays() {
     let ready = Outcome::Ready(facts());
     let new = topic(json!({}));
     let settled = after(&new, &ready, 1);
-    let behind = Outcome::refused(
-        Refusal::waits(reason::BROKER_BEHIND, "why".to_owned()),
-        None,
-    );
+    let behind = Outcome::refused(broker_behind("a"), None);
     for (outcome, is_settled, failures, told) in [
         (&behind, true, 99, false),
         (&behind, false, 1, true),
@@ -235,6 +234,8 @@ fn what_comes_of_a_plan() {
         waiting(Some(facts()))
     );
     let refusal = Refusal::stands("Why", "because");
+    let behind = Outcome::of(&plan(Some(broker_behind("a")), None), facts());
+    assert_eq!(behind, Outcome::refused(broker_behind("a"), None));
     let told = Outcome::of(&plan(Some(refusal.clone()), Some("why")), facts());
     assert_eq!(told, Outcome::refused(refusal, Some(facts())));
 }
