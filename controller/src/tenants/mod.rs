@@ -14,6 +14,7 @@ mod drift;
 mod gate;
 mod hub;
 mod ledger;
+mod pace;
 mod roles;
 mod salvage;
 pub mod secrets;

@@ -175,6 +175,8 @@ pub struct State {
     pub access: bool,
     /// What is due again.
     pub timers: Timers,
+    /// How many changes were heard of that ask for something.
+    pub heard: u64,
 }
 
 impl State {
@@ -305,6 +307,7 @@ impl State {
                     .any(|c| c.type_ == "Ready" && c.status == "True")
         });
         if changed {
+            self.heard += 1;
             self.timers.clear(Kind::Topic, &key);
         } else if writes.has_topic(&key) {
             // Our own status, heard of before its write has returned.
@@ -335,6 +338,7 @@ impl State {
                     || rotations(b) != rotations(&user)
             });
         if changed {
+            self.heard += 1;
             self.timers.clear(Kind::User, &key);
             self.access = true;
         } else if writes.has_user(&key) {
@@ -362,6 +366,7 @@ impl State {
         }
         let identity = |a: &KafkaACL| (a.metadata.uid.clone(), a.metadata.generation);
         let same = before.is_some_and(|b| identity(b) == identity(&acl));
+        self.heard += u64::from(!same);
         self.access |= !(same && writes.has_acls());
         self.acls.insert(key, acl);
     }
@@ -386,6 +391,7 @@ impl State {
     }
 
     fn forget(&mut self, kind: Kind, key: &Key) {
+        self.heard += 1;
         self.unreadable.remove(&(kind, key.clone()));
         self.timers.clear(kind, key);
         self.access = true;

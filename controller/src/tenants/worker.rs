@@ -15,6 +15,7 @@ use super::drift::Sweep;
 use super::gate::{self, Closed, Open};
 use super::hub::{Hub, Inbox, Kind};
 use super::ledger::Ledger;
+use super::pace::{GATHER, Pace};
 use super::state::State;
 use super::watch::Shared;
 use super::writes::Writes;
@@ -24,8 +25,6 @@ use crate::link::Link;
 use crate::reconcile::backoff;
 use crate::store::Key;
 
-/// Changes come in bursts; one look answers them all. Short: somebody waits for a single one too.
-const GATHER: Duration = Duration::from_millis(2);
 /// Objects in one batch.
 pub const BATCH: usize = 250;
 /// One call to Kafka, thousands of items in it.
@@ -75,6 +74,7 @@ pub struct Worker {
     not_before: Option<Instant>,
     closed: Option<Closed>,
     generation: Option<(String, i64)>,
+    pace: Pace,
 }
 
 impl Worker {
@@ -100,6 +100,7 @@ impl Worker {
             not_before: None,
             closed: None,
             generation: None,
+            pace: Pace::default(),
         }
     }
 
@@ -107,6 +108,7 @@ impl Worker {
     pub async fn run(mut self, stop: CancellationToken) {
         while !stop.is_cancelled() {
             self.hear();
+            self.pace.look(self.state.heard, Instant::now());
             if self.state.is_empty()
                 && self.context.stores.cluster(&self.key).is_none()
                 && self.hub.retire(&self.inbox)
@@ -145,9 +147,21 @@ impl Worker {
                     Err(error) => self.failed(&error),
                 },
             }
+            self.gather().await;
         }
         // What is on its way arrives.
         let _ = self.writes.drain(&mut self.state).await;
+    }
+
+    /// While many come, waits for those that belong together.
+    async fn gather(&mut self) {
+        let Some(mut gathering) = self.pace.gathering(Instant::now()) else {
+            return;
+        };
+        while let Some(pause) = gathering.next(self.state.heard, Instant::now()) {
+            tokio::time::sleep(pause).await;
+            self.hear();
+        }
     }
 
     fn hear(&mut self) {
