@@ -13,6 +13,7 @@ mod departures;
 mod drift;
 mod gate;
 mod hub;
+mod lanes;
 mod ledger;
 mod pace;
 mod roles;

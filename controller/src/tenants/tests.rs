@@ -10,8 +10,9 @@ use sdm_core::access::{Acl, Claims};
 use tokio::time::Instant;
 
 use super::hub::{Change, Hub, Kind, Object};
+use super::lanes::{Queue, Timers};
 use super::ledger::{Ledger, TopicEntry, UserEntry};
-use super::state::{Queue, State, Timers};
+use super::state::State;
 use super::writes::Writes;
 use crate::store::Key;
 
