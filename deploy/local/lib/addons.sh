@@ -88,15 +88,15 @@ COREFILE
 # that cannot be had, a directory has to do. As etcd's here, their flushes end in the machine's memory (barrier=0): they
 # outlive programs and nodes, not the machine, and brokers flush several times for each log they make.
 volumes_up() {
-  local dir=$SDM_STATE/volumes image=$SDM_STATE/volumes.img log=$LOGS/volumes.log
+  local dir=$SDM_STATE/volumes image=$SDM_STATE/volumes.img log=$LOGS/volumes.log options=loop,noatime,barrier=0
   mkdir -p "$dir"
   ! mountpoint -q "$dir" || return 0
   if [[ -e $image ]]; then
     # It holds the volumes of a cluster that is there: nothing is begun anew beside them.
-    mount -o loop,noatime,barrier=0 "$image" "$dir" 2>>"$log" ||
+    mount -o "$options" "$image" "$dir" 2>>"$log" ||
       fail "the volumes in $image cannot be mounted" "the reason is in $log; 'make down' removes the cluster with its volumes"
   elif [[ -z $(ls -A "$dir") ]]; then
-    if ! { truncate -s 20G "$image" && mkfs.ext4 -q -F -m 0 "$image" && mount -o loop,noatime,barrier=0 "$image" "$dir"; } >>"$log" 2>&1; then
+    if ! { truncate -s 20G "$image" && mkfs.ext4 -q -F -m 0 "$image" && mount -o "$options" "$image" "$dir"; } >>"$log" 2>&1; then
       rm -f "$image"
       say "volumes are plain directories: no file system of their own (the reason is in $log)"
     fi
