@@ -20,6 +20,43 @@ use crate::convergence::start_controller;
 const NAMESPACE: &str = "default";
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A cluster of simulated brokers, `case`, whose topics are served.
+pub struct Simulated {
+    pub plane: ControlPlane,
+    pub world: Shared,
+    pub topics: Api<KafkaTopic>,
+    pub _brokers: (FakeKubelet, FakeKafka),
+}
+
+impl Simulated {
+    pub async fn start(name: &str) -> Result<Self> {
+        let plane = ControlPlane::start(name).await?;
+        let client = plane.client.clone();
+        let world = Shared::default();
+        world.lock().topics = Some(Topics::default());
+        let kubelet = FakeKubelet::start_in(client.clone(), world.clone(), 99);
+        let kafka = FakeKafka::start(client.clone(), world.clone(), NAMESPACE, "case");
+        let clusters: Api<KafkaCluster> = Api::namespaced(client.clone(), NAMESPACE);
+        let case = serde_json::from_value(good("case"))?;
+        clusters.create(&PostParams::default(), &case).await?;
+        Ok(Self {
+            plane,
+            world,
+            topics: Api::namespaced(client, NAMESPACE),
+            _brokers: (kubelet, kafka),
+        })
+    }
+}
+
+/// A topic of that cluster.
+pub fn topic(name: &str, drift_policy: &str) -> Result<KafkaTopic> {
+    Ok(serde_json::from_value(json!({
+        "apiVersion": "kafka.sdm.dev/v1beta1", "kind": "KafkaTopic",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {"clusterRef": {"name": "case"}, "partitions": 1, "driftPolicy": drift_policy},
+    }))?)
+}
+
 /// Whether a topic is Ready, and why not.
 async fn ready(api: &Api<KafkaTopic>, name: &str) -> Result<(bool, String, Option<String>)> {
     let topic = api.get(name).await?;
@@ -35,28 +72,17 @@ async fn ready(api: &Api<KafkaTopic>, name: &str) -> Result<(bool, String, Optio
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_is_behind_makes_no_topic_missing() -> Result<()> {
-    let plane = ControlPlane::start("behind").await?;
+    let Simulated {
+        plane,
+        world,
+        topics,
+        _brokers,
+    } = Simulated::start("behind").await?;
     let client = plane.client.clone();
-    let world = Shared::default();
-    world.lock().topics = Some(Topics::default());
-    let _kubelet = FakeKubelet::start_in(client.clone(), world.clone(), 99);
-    let _kafka = FakeKafka::start(client.clone(), world.clone(), NAMESPACE, "case");
-    let clusters: Api<KafkaCluster> = Api::namespaced(client.clone(), NAMESPACE);
-    clusters
-        .create(
-            &PostParams::default(),
-            &serde_json::from_value(good("case"))?,
-        )
-        .await?;
-    let topics: Api<KafkaTopic> = Api::namespaced(client.clone(), NAMESPACE);
     for (name, policy) in [("corrected", "Correct"), ("reported", "Report")] {
-        let topic = json!({
-            "apiVersion": "kafka.sdm.dev/v1beta1", "kind": "KafkaTopic",
-            "metadata": {"name": name, "namespace": NAMESPACE},
-            "spec": {"clusterRef": {"name": "case"}, "partitions": 1, "driftPolicy": policy},
-        });
-        let topic = serde_json::from_value(topic)?;
-        topics.create(&PostParams::default(), &topic).await?;
+        topics
+            .create(&PostParams::default(), &topic(name, policy)?)
+            .await?;
     }
     let mut controller = start_controller(&plane)?;
     let mut before = Vec::new();

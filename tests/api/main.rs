@@ -4,6 +4,7 @@
 mod admission;
 mod bad_specs;
 mod behind;
+mod bursts;
 mod cases;
 mod convergence;
 mod hostile;

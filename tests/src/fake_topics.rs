@@ -21,6 +21,7 @@ pub fn handle(request: &Request, world: &mut World) -> Option<Reply> {
         return Some(request.answer::<DescribeAclsRequest>(&DescribeAclsResponse::default()));
     }
     let create = request.read::<CreateTopicsRequest>()?;
+    topics.creations += usize::from(!create.validate_only);
     let results = create.topics.iter().map(|asked| {
         let result = CreatableTopicResult::default().with_name(asked.name.clone());
         let name = asked.name.to_string();

@@ -63,6 +63,8 @@ pub struct Topics {
     pub asked_behind: usize,
     /// How many were created.
     pub created: usize,
+    /// In how many calls.
+    pub creations: usize,
 }
 
 /// The shared world.

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 /// Changes come in groups; one look answers them all. Short: somebody waits for a single one too.
 pub const GATHER: Duration = Duration::from_millis(2);
@@ -20,7 +20,7 @@ const QUIET: Duration = Duration::from_millis(25);
 const LONGEST: Duration = Duration::from_millis(250);
 
 /// What came, and when.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Pace {
     seen: u64,
     burst_until: Option<Instant>,
@@ -35,8 +35,19 @@ impl Pace {
         self.seen = heard;
     }
 
+    /// While many come, waits for those that belong together. `hear` takes in what came and tells of how many changes
+    /// were heard in all.
+    pub async fn gather(&self, mut hear: impl FnMut() -> u64) {
+        let Some(mut gathering) = self.gathering(Instant::now()) else {
+            return;
+        };
+        while let Some(pause) = gathering.next(hear(), Instant::now()) {
+            sleep(pause).await;
+        }
+    }
+
     /// How to gather what belongs together, if many are coming.
-    pub fn gathering(&self, now: Instant) -> Option<Gathering> {
+    fn gathering(&self, now: Instant) -> Option<Gathering> {
         self.burst_until
             .is_some_and(|until| now < until)
             .then(|| Gathering {
@@ -48,14 +59,14 @@ impl Pace {
 
 /// Waiting for the rest of a burst.
 #[derive(Debug)]
-pub struct Gathering {
+struct Gathering {
     until: Instant,
     heard: Option<u64>,
 }
 
 impl Gathering {
     /// How long to wait before listening again, after so many were heard of in all; `None`: look now.
-    pub fn next(&mut self, heard: u64, now: Instant) -> Option<Duration> {
+    fn next(&mut self, heard: u64, now: Instant) -> Option<Duration> {
         let goes_on = self.heard.replace(heard) != Some(heard);
         (goes_on && now < self.until).then_some(QUIET)
     }
@@ -100,6 +111,23 @@ mod tests {
             u128::try_from(waits),
             Ok(LONGEST.as_millis() / QUIET.as_millis())
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_while_it_waits_is_taken_in() {
+        let (mut pace, began) = (Pace::default(), Instant::now());
+        // One each five milliseconds, three hundred in all.
+        let heard = || u64::try_from(began.elapsed().as_millis() / 5).map_or(300, |n| n.min(300));
+        sleep(Duration::from_millis(40)).await;
+        let mut looks = Vec::new();
+        while looks.last() != Some(&300) {
+            pace.look(heard(), Instant::now());
+            looks.push(heard());
+            pace.gather(heard).await;
+            // What a look takes.
+            sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(looks, [8, 59, 110, 161, 212, 263, 300]);
     }
 
     #[test]

@@ -147,21 +147,15 @@ impl Worker {
                     Err(error) => self.failed(&error),
                 },
             }
-            self.gather().await;
+            let pace = self.pace;
+            let hear = || {
+                self.hear();
+                self.state.heard
+            };
+            pace.gather(hear).await;
         }
         // What is on its way arrives.
         let _ = self.writes.drain(&mut self.state).await;
-    }
-
-    /// While many come, waits for those that belong together.
-    async fn gather(&mut self) {
-        let Some(mut gathering) = self.pace.gathering(Instant::now()) else {
-            return;
-        };
-        while let Some(pause) = gathering.next(self.state.heard, Instant::now()) {
-            tokio::time::sleep(pause).await;
-            self.hear();
-        }
     }
 
     fn hear(&mut self) {
