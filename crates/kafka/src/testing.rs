@@ -386,3 +386,31 @@ impl Dialer for Redirect {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use kafka_protocol::messages::MetadataRequest;
+
+    use super::*;
+
+    #[test]
+    fn a_request_is_read_only_as_what_it_is() {
+        let request = |body: &'static [u8], api: ApiKey| Request {
+            api_key: api as i16,
+            api_version: 7,
+            correlation_id: 1,
+            client_id: None,
+            certificate: None,
+            body: Bytes::from_static(body),
+        };
+        // As topics of a metadata request: two thousand million.
+        let long = request(b"\x7f\xff\xff\xff", ApiKey::CreateTopics);
+        assert!(long.read::<MetadataRequest>().is_none());
+        // No topics, and none to be made by asking.
+        assert!(
+            request(b"\0\0\0\0\x01", ApiKey::Metadata)
+                .read::<MetadataRequest>()
+                .is_some()
+        );
+    }
+}
