@@ -13,7 +13,7 @@ use crate::convergence::start_controller;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Topics that come at once.
 const TOPICS: usize = 300;
-/// Calls that may make them. As they arrive there are ten or so, one for those that came while the call before was under
+/// Calls that may make them. As they arrive there are five to ten, one for those that came while the call before was under
 /// way; by themselves there would be three hundred.
 const CALLS: usize = TOPICS / 10;
 
