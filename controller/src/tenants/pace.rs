@@ -38,79 +38,51 @@ impl Pace {
     /// While many come, waits for those that belong together. `hear` takes in what came and tells of how many changes
     /// were heard in all.
     pub async fn gather(&self, mut hear: impl FnMut() -> u64) {
-        let Some(mut gathering) = self.gathering(Instant::now()) else {
+        let began = Instant::now();
+        if self.burst_until.is_none_or(|until| began >= until) {
             return;
-        };
-        while let Some(pause) = gathering.next(hear(), Instant::now()) {
-            sleep(pause).await;
         }
-    }
-
-    /// How to gather what belongs together, if many are coming.
-    fn gathering(&self, now: Instant) -> Option<Gathering> {
-        self.burst_until
-            .is_some_and(|until| now < until)
-            .then(|| Gathering {
-                until: now + LONGEST,
-                heard: None,
-            })
-    }
-}
-
-/// Waiting for the rest of a burst.
-#[derive(Debug)]
-struct Gathering {
-    until: Instant,
-    heard: Option<u64>,
-}
-
-impl Gathering {
-    /// How long to wait before listening again, after so many were heard of in all; `None`: look now.
-    fn next(&mut self, heard: u64, now: Instant) -> Option<Duration> {
-        let goes_on = self.heard.replace(heard) != Some(heard);
-        (goes_on && now < self.until).then_some(QUIET)
+        let mut before = None;
+        loop {
+            let heard = hear();
+            if before.replace(heard) == Some(heard) || began.elapsed() >= LONGEST {
+                return;
+            }
+            sleep(QUIET).await;
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::timeout;
+
     use super::*;
 
-    #[test]
-    fn a_single_change_waits_for_nobody() {
+    /// How long is waited after looks that each knew of so many changes in all, if another comes each `pause`.
+    async fn waited(looked: &[u64], pause: Duration) -> Duration {
         let (mut pace, now) = (Pace::default(), Instant::now());
-        for heard in 1..20 {
-            pace.look(heard, now);
-            assert!(pace.gathering(now).is_none(), "after {heard} single ones");
-        }
+        looked.iter().for_each(|heard| pace.look(*heard, now));
+        let heard = || u64::try_from(now.elapsed().as_millis() / pause.as_millis()).unwrap_or(0);
+        let ends = timeout(LONGEST * 2, pace.gather(heard)).await;
+        assert!(ends.is_ok(), "it waits and waits");
+        now.elapsed()
     }
 
-    #[test]
-    fn a_burst_is_gathered_until_it_pauses() {
-        let (mut pace, now) = (Pace::default(), Instant::now());
-        pace.look(MANY, now);
-        let mut gathering = pace.gathering(now).expect("many came");
-        assert_eq!(gathering.next(8, now), Some(QUIET));
-        assert_eq!(gathering.next(12, now + QUIET), Some(QUIET));
-        assert_eq!(gathering.next(12, now + 2 * QUIET), None, "nothing came");
+    #[tokio::test(start_paused = true)]
+    async fn a_single_change_waits_for_nobody() {
+        let single: Vec<u64> = (1..20).collect();
+        assert_eq!(waited(&single, QUIET).await, Duration::ZERO);
     }
 
-    #[test]
-    fn nobody_waits_long_for_those_that_keep_coming() {
-        let (mut pace, now) = (Pace::default(), Instant::now());
-        pace.look(100, now);
-        let mut gathering = pace.gathering(now).expect("many came");
-        let waits = (0..1000)
-            .take_while(|&n| {
-                gathering
-                    .next(100 + u64::from(n), now + n * QUIET)
-                    .is_some()
-            })
-            .count();
-        assert_eq!(
-            u128::try_from(waits),
-            Ok(LONGEST.as_millis() / QUIET.as_millis())
-        );
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_is_gathered_until_it_pauses() {
+        assert_eq!(waited(&[MANY], LONGEST * 2).await, QUIET, "nothing came");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_long_for_those_that_keep_coming() {
+        assert_eq!(waited(&[100], QUIET).await, LONGEST);
     }
 
     #[tokio::test(start_paused = true)]
@@ -130,11 +102,12 @@ mod tests {
         assert_eq!(looks, [8, 109, 210, 300]);
     }
 
-    #[test]
-    fn a_burst_is_forgotten() {
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_is_forgotten() {
         let (mut pace, now) = (Pace::default(), Instant::now());
         pace.look(100, now);
         pace.look(101, now + LASTS);
-        assert!(pace.gathering(now + LASTS).is_none());
+        sleep(LASTS).await;
+        pace.gather(|| unreachable!("it was gathered")).await;
     }
 }

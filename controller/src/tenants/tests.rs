@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::ObjectMeta;
-use sdm_api::{KafkaCluster, KafkaTopic};
+use sdm_api::{KafkaAccessGrant, KafkaAccessGrantSpec, KafkaCluster, KafkaTopic};
 use sdm_core::access::{Acl, Claims};
 use tokio::time::Instant;
 
@@ -77,6 +77,27 @@ fn the_latest_state_of_an_object_is_heard_once() {
 
 /// A change of the spec that the API server stored between our reading and our status write is in what the write
 /// returns, and nowhere newer on the watch.
+#[test]
+fn what_a_grant_says_is_heard_and_what_else_is_in_it_is_not() {
+    let mut state = State::default();
+    let (hub, mut inbox) = (Hub::default(), None);
+    let mut heard = |version: u32, generation: i64| {
+        let mut grant = KafkaAccessGrant::new("orders", KafkaAccessGrantSpec::default());
+        grant.metadata.resource_version = Some(version.to_string());
+        grant.metadata.generation = Some(generation);
+        let change = Change::Is {
+            object: Object::Grant(Arc::new(grant)),
+            fresh: true,
+        };
+        hub.tell(&key("events"), Kind::Grant, key("orders"), change);
+        let inbox = inbox
+            .get_or_insert_with(|| futures::FutureExt::now_or_never(hub.unattended()).unwrap());
+        state.hear(inbox.take(), &Writes::default());
+        state.heard
+    };
+    assert_eq!([heard(1, 1), heard(2, 1), heard(3, 2)], [1, 1, 2]);
+}
+
 #[test]
 fn a_change_that_crosses_our_own_write_is_not_lost() {
     let mut state = State::default();
