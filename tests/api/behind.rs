@@ -6,56 +6,13 @@ use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::Event;
 use kube::Api;
 use kube::api::{ListParams, PostParams};
-use sdm_api::{KafkaCluster, KafkaTopic};
-use sdm_tests::control_plane::ControlPlane;
-use sdm_tests::fake_kafka::FakeKafka;
-use sdm_tests::fake_kubelet::FakeKubelet;
-use sdm_tests::simulation::{Shared, Topics};
+use sdm_api::KafkaTopic;
 use sdm_tests::wait::until;
-use serde_json::json;
 
-use crate::cases::good;
 use crate::convergence::start_controller;
+use crate::simulated::{NAMESPACE, Simulated, topic};
 
-const NAMESPACE: &str = "default";
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A cluster of simulated brokers, `case`, whose topics are served.
-pub struct Simulated {
-    pub plane: ControlPlane,
-    pub world: Shared,
-    pub topics: Api<KafkaTopic>,
-    pub _brokers: (FakeKubelet, FakeKafka),
-}
-
-impl Simulated {
-    pub async fn start(name: &str) -> Result<Self> {
-        let plane = ControlPlane::start(name).await?;
-        let client = plane.client.clone();
-        let world = Shared::default();
-        world.lock().topics = Some(Topics::default());
-        let kubelet = FakeKubelet::start_in(client.clone(), world.clone(), 99);
-        let kafka = FakeKafka::start(client.clone(), world.clone(), NAMESPACE, "case");
-        let clusters: Api<KafkaCluster> = Api::namespaced(client.clone(), NAMESPACE);
-        let case = serde_json::from_value(good("case"))?;
-        clusters.create(&PostParams::default(), &case).await?;
-        Ok(Self {
-            plane,
-            world,
-            topics: Api::namespaced(client, NAMESPACE),
-            _brokers: (kubelet, kafka),
-        })
-    }
-}
-
-/// A topic of that cluster.
-pub fn topic(name: &str, drift_policy: &str) -> Result<KafkaTopic> {
-    Ok(serde_json::from_value(json!({
-        "apiVersion": "kafka.sdm.dev/v1beta1", "kind": "KafkaTopic",
-        "metadata": {"name": name, "namespace": NAMESPACE},
-        "spec": {"clusterRef": {"name": "case"}, "partitions": 1, "driftPolicy": drift_policy},
-    }))?)
-}
 
 /// Whether a topic is Ready, and why not.
 async fn ready(api: &Api<KafkaTopic>, name: &str) -> Result<(bool, String, Option<String>)> {
@@ -72,23 +29,24 @@ async fn ready(api: &Api<KafkaTopic>, name: &str) -> Result<(bool, String, Optio
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_is_behind_makes_no_topic_missing() -> Result<()> {
+    let simulated = Simulated::start("behind").await?;
     let Simulated {
         plane,
         world,
         topics,
-        _brokers,
-    } = Simulated::start("behind").await?;
+        ..
+    } = &simulated;
     let client = plane.client.clone();
     for (name, policy) in [("corrected", "Correct"), ("reported", "Report")] {
         topics
             .create(&PostParams::default(), &topic(name, policy)?)
             .await?;
     }
-    let mut controller = start_controller(&plane)?;
+    let mut controller = start_controller(plane)?;
     let mut before = Vec::new();
     for name in ["corrected", "reported"] {
         let version = until("the topic to be Ready", PATIENCE, || async {
-            let (is_ready, reason, version) = ready(&topics, name).await?;
+            let (is_ready, reason, version) = ready(topics, name).await?;
             ensure!(is_ready, "{reason}");
             Ok(version)
         })
@@ -102,7 +60,7 @@ async fn a_broker_that_is_behind_makes_no_topic_missing() -> Result<()> {
     if let Some(topics) = &mut world.lock().topics {
         topics.behind = true;
     }
-    let mut controller = start_controller(&plane)?;
+    let mut controller = start_controller(plane)?;
     until("the broker to be asked three times", PATIENCE, || async {
         let asked = world.lock().topics.as_ref().map_or(0, |t| t.asked_behind);
         ensure!(asked >= 3, "{asked} times");
@@ -111,7 +69,7 @@ async fn a_broker_that_is_behind_makes_no_topic_missing() -> Result<()> {
     .await
     .with_context(|| controller.tail())?;
     for (name, version) in before {
-        let (is_ready, reason, now) = ready(&topics, name).await?;
+        let (is_ready, reason, now) = ready(topics, name).await?;
         ensure!(
             is_ready && now.as_ref() == Some(&version),
             "{name}: {reason}, {version:?} became {now:?}"
@@ -127,7 +85,7 @@ async fn a_broker_that_is_behind_makes_no_topic_missing() -> Result<()> {
         topics.there.clear();
     }
     until("the topic to be missing", PATIENCE, || async {
-        let (_, reason, _) = ready(&topics, "reported").await?;
+        let (_, reason, _) = ready(topics, "reported").await?;
         ensure!(reason == "TopicMissing", "{reason}");
         Ok(Some(()))
     })

@@ -7,8 +7,8 @@ use kube::api::PostParams;
 use sdm_tests::bulk;
 use sdm_tests::wait::until;
 
-use crate::behind::{Simulated, topic};
 use crate::convergence::start_controller;
+use crate::simulated::{Simulated, topic};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Topics that come at once.
@@ -19,13 +19,14 @@ const CALLS: usize = TOPICS / 10;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_burst_of_topics_takes_few_calls() -> Result<()> {
+    let simulated = Simulated::start("bursts").await?;
     let Simulated {
         plane,
         world,
         topics,
-        _brokers,
-    } = Simulated::start("bursts").await?;
-    let mut controller = start_controller(&plane)?;
+        ..
+    } = &simulated;
+    let mut controller = start_controller(plane)?;
     let created = || {
         let world = world.lock();
         let topics = world.topics.as_ref();
@@ -46,7 +47,7 @@ async fn a_burst_of_topics_takes_few_calls() -> Result<()> {
         .collect::<Result<_>>()?;
     let names: Vec<String> = (0..TOPICS).map(|n| format!("burst-{n}")).collect();
     let create = bulk::create(&plane.client, many);
-    bulk::until_ready(&topics, &names, 1, PATIENCE, create)
+    bulk::until_ready(topics, &names, 1, PATIENCE, create)
         .await
         .with_context(|| controller.tail())?;
     let (made, calls) = created();

@@ -12,4 +12,5 @@ mod injection;
 mod injection_secret;
 mod leadership;
 mod property;
+mod simulated;
 mod verdicts;
