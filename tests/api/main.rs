@@ -11,6 +11,7 @@ mod hostile;
 mod injection;
 mod injection_secret;
 mod leadership;
+mod patience;
 mod property;
 mod simulated;
 mod verdicts;

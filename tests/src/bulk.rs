@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{
     DeleteParams, ListParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams,
 };
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::{Api, Client, ResourceExt};
+use sdm_api::condition::Reports;
 use sdm_api::{KafkaACL, KafkaTopic, KafkaUser};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -21,7 +21,7 @@ pub const CONNECTIONS: usize = 16;
 
 /// A kind whose status can be awaited.
 pub trait Tenant:
-    Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    Reports<DynamicType = (), Scope = NamespaceResourceScope>
     + Clone
     + Debug
     + Serialize
@@ -30,19 +30,6 @@ pub trait Tenant:
     + Sync
     + 'static
 {
-    /// The generation that the status speaks of, and its conditions.
-    fn report(&self) -> Option<(Option<i64>, &[Condition])>;
-
-    /// Whether it is `Ready` as it is written.
-    fn is_ready(&self) -> bool {
-        self.report().is_some_and(|(generation, conditions)| {
-            generation == self.meta().generation
-                && conditions
-                    .iter()
-                    .any(|c| c.type_ == "Ready" && c.status == "True")
-        })
-    }
-
     /// Reason and message of `Ready`.
     fn says(&self) -> String {
         let ready = self
@@ -55,17 +42,9 @@ pub trait Tenant:
     }
 }
 
-macro_rules! tenants {
-    ($($kind:ty),*) => {
-        $(impl Tenant for $kind {
-            fn report(&self) -> Option<(Option<i64>, &[Condition])> {
-                self.status.as_ref().map(|s| (s.observed_generation, s.conditions.as_slice()))
-            }
-        })*
-    };
-}
-
-tenants!(KafkaTopic, KafkaUser, KafkaACL);
+impl Tenant for KafkaTopic {}
+impl Tenant for KafkaUser {}
+impl Tenant for KafkaACL {}
 
 /// Creates all, sixteen at a time.
 pub async fn create<K: Tenant>(client: &Client, objects: Vec<K>) -> Result<()> {
@@ -122,7 +101,7 @@ pub async fn until_ready<K: Tenant>(
 ) -> Result<Duration> {
     let is_ready = |event: &WatchEvent<K>| match event {
         WatchEvent::Added(object) | WatchEvent::Modified(object) => {
-            object.is_ready() && object.meta().generation >= Some(generation)
+            object.is_settled() && object.meta().generation >= Some(generation)
         }
         _ => false,
     };

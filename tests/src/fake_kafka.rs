@@ -1,6 +1,6 @@
 //! A simulated Kafka over the simulated world: mutual TLS with each node's own
 //! certificate, and the four read-only calls that the controller makes. Any other
-//! request is written down as broken; but where there are topics to be served, `fake_topics` has its turn first.
+//! request is written down as broken, unless it is about quotas or, where there are topics to be served, about these.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -21,8 +21,8 @@ use sdm_kafka::messages::{
 };
 use sdm_kafka::testing::{Handler, Reply, Request, Server, ServerTls};
 
-use crate::fake_topics;
 use crate::simulation::{Shared, World};
+use crate::{fake_quotas, fake_topics};
 
 /// Serves every node that runs, until dropped.
 pub struct FakeKafka {
@@ -114,6 +114,8 @@ impl Handler for Simulated {
                 let topics = fake_topics::metadata(request, &mut world);
                 request.answer::<MetadataRequest>(&self.metadata(&world).with_topics(topics))
             } else if let Some(reply) = fake_topics::handle(request, &mut world) {
+                reply
+            } else if let Some(reply) = fake_quotas::handle(request, &mut world) {
                 reply
             } else {
                 world.broken.push(format!(

@@ -1,10 +1,13 @@
-//! Topics of the simulated Kafka: created and listed, and unknown to brokers that are behind.
+//! Topics of the simulated Kafka: created, listed and deleted, unknown to brokers that are behind, and kept on demand.
+
+use std::time::Instant;
 
 use sdm_kafka::messages::create_topics_response::CreatableTopicResult;
+use sdm_kafka::messages::delete_topics_response::DeletableTopicResult;
 use sdm_kafka::messages::metadata_response::{MetadataResponsePartition, MetadataResponseTopic};
 use sdm_kafka::messages::{
-    BrokerId, CreateTopicsRequest, CreateTopicsResponse, DescribeAclsRequest, DescribeAclsResponse,
-    MetadataRequest,
+    BrokerId, CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse,
+    DescribeAclsRequest, DescribeAclsResponse, MetadataRequest,
 };
 use sdm_kafka::testing::{Reply, Request};
 
@@ -12,6 +15,7 @@ use crate::simulation::World;
 
 const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
 const TOPIC_ALREADY_EXISTS: i16 = 36;
+const TOPIC_DELETION_DISABLED: i16 = 73;
 
 /// Answers a request about topics, or about ACLs, of which there are none. `None`: it is about something else, or
 /// there are no topics to be served.
@@ -19,6 +23,22 @@ pub fn handle(request: &Request, world: &mut World) -> Option<Reply> {
     let topics = world.topics.as_mut()?;
     if request.read::<DescribeAclsRequest>().is_some() {
         return Some(request.answer::<DescribeAclsRequest>(&DescribeAclsResponse::default()));
+    }
+    if let Some(delete) = request.read::<DeleteTopicsRequest>() {
+        let asked = delete.topics.into_iter().filter_map(|t| t.name);
+        let results = asked.map(|name| {
+            let result = DeletableTopicResult::default().with_name(Some(name.clone()));
+            if topics.keeping {
+                topics.kept.push(Instant::now());
+                return result.with_error_code(TOPIC_DELETION_DISABLED);
+            }
+            match topics.there.remove(name.as_str()) {
+                Some(id) => result.with_topic_id(id),
+                None => result.with_error_code(UNKNOWN_TOPIC_OR_PARTITION),
+            }
+        });
+        let answer = DeleteTopicsResponse::default().with_responses(results.collect());
+        return Some(request.answer::<DeleteTopicsRequest>(&answer));
     }
     let create = request.read::<CreateTopicsRequest>()?;
     topics.creations += usize::from(!create.validate_only);

@@ -8,6 +8,7 @@ pub mod console;
 pub mod control_plane;
 pub mod fake_kafka;
 pub mod fake_kubelet;
+pub mod fake_quotas;
 pub mod fake_topics;
 pub mod ledger;
 pub mod login;

@@ -6,6 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use crate::fake_quotas::Quotas;
 
 /// A disk, by the uid of its claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +51,8 @@ pub struct World {
     pub most_down: usize,
     /// Topics, where there are any to be served; else every request about them is broken.
     pub topics: Option<Topics>,
+    /// Quotas.
+    pub quotas: Quotas,
     /// What must never happen, as it happened.
     pub broken: Vec<String>,
 }
@@ -65,6 +70,10 @@ pub struct Topics {
     pub created: usize,
     /// In how many calls.
     pub creations: usize,
+    /// Whether none may be deleted (`delete.topic.enable=false`).
+    pub keeping: bool,
+    /// When one was to be deleted and was not.
+    pub kept: Vec<Instant>,
 }
 
 /// The shared world.

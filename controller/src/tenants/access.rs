@@ -3,12 +3,13 @@
 //! Owns what is known of Kafka's ACLs between two looks, and the order of record and call. What is granted, and in
 //! which order it changes, is `sdm_core::access`'s.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use sdm_api::KafkaUser;
+use sdm_api::condition::Reports;
 use sdm_core::access::{
     Acl, Claims, Expansion, ObjectKey, Refusal, UserIdentity, Verdict, World, acl_status, changes,
     expand, grant_status, validate_grant,
@@ -74,8 +75,8 @@ impl Worker {
             self.known.acls = Some(found.iter().filter_map(acl).collect());
         }
         let mut expansion = self.expand(open);
-        let failed = self.apply_acls(client, &expansion).await?;
-        for (acl, refusal) in failed {
+        let mut failed = HashSet::new();
+        for (acl, refusal) in self.apply_acls(client, &expansion).await? {
             for object in expansion.wanted.get(&acl).into_iter().flatten() {
                 if let Some(verdict) = expansion.verdicts.get_mut(object) {
                     verdict.refused.push(refusal.clone());
@@ -84,8 +85,12 @@ impl Worker {
                     namespace: object.namespace.clone(),
                     name: object.name.clone(),
                 };
-                self.state.timers.retry(Kind::Acl, &key, 0);
+                failed.insert(key);
             }
+        }
+        self.state.timers.forget_but(Kind::Acl, &failed);
+        for key in &failed {
+            self.state.timers.retry(Kind::Acl, key, 0);
         }
         self.tell_access(open, &expansion.verdicts).await
     }
@@ -252,6 +257,7 @@ impl Worker {
             ledger.commit(&self.context.client).await?;
             return Ok(failed);
         }
+        let mut left = None;
         for part in steps.delete.iter().flat_map(|some| some.chunks(ITEMS)) {
             let bindings: Vec<AclBinding> = part.iter().map(binding).collect();
             let verdicts = match client.delete_acls(&bindings).await {
@@ -268,7 +274,7 @@ impl Worker {
                     Err(error) => {
                         tracing::warn!(cluster = %self.key, ?acl, %error, "ACL not deleted, will be repeated");
                         self.context.metrics.error(error.reason());
-                        self.state.access = true;
+                        left = Some(error);
                     }
                 }
             }
@@ -278,6 +284,14 @@ impl Worker {
             ledger.remove_acls(gone);
         }
         ledger.commit(&self.context.client).await?;
+        if self.state.left_acls.went(left.is_some())
+            && let Some(error) = left
+        {
+            let note = format!(
+                "ACLs that nobody asks for any more are left behind in Kafka: {error}; they are taken away when Kafka allows it"
+            );
+            self.tell_left("AclsLeftBehind", note).await;
+        }
         Ok(failed)
     }
 
@@ -346,14 +360,7 @@ impl Worker {
             .state
             .acls
             .values()
-            .filter(|a| {
-                !sdm_core::outcome::is_settled(
-                    &***a,
-                    a.status
-                        .as_ref()
-                        .map(|s| (s.observed_generation, &*s.conditions)),
-                )
-            })
+            .filter(|a| !a.is_settled())
             .map(|acl| {
                 let before = acl.status.clone().unwrap_or_default();
                 (

@@ -11,6 +11,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, ResourceExt};
 use rand::RngCore;
 use sdm_api::{Authentication, KafkaUser};
+use sdm_core::outcome::Refusal;
 use sdm_core::user::{
     self, CertificateFacts, CredentialAction, Delivery, Issued, Material, Pkcs12, check_password,
     credential_after, password_hash, random_password, render, shape_hash, wants_pkcs12,
@@ -26,8 +27,17 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::store::Key;
 
-/// What went wrong with a user: reason, message, whether repeating it is in vain.
-pub(super) type Failed = HashMap<Key, (String, String, bool)>;
+/// What went wrong with a user.
+pub(super) type Failed = HashMap<Key, Refusal>;
+
+/// What failed outside Kafka.
+pub(super) fn fault(error: &Error) -> Refusal {
+    Refusal {
+        reason: error.reason(),
+        message: error.to_string(),
+        waits: !error.is_permanent(),
+    }
+}
 
 /// A user with what was made for it.
 pub(super) struct Delivered {
@@ -40,28 +50,31 @@ pub(super) struct Delivered {
 
 /// What is needed to make credentials for a batch.
 pub(super) struct Workshop {
-    authority: Option<CertificateAuthority>,
+    /// The authority, or why nothing can be signed; none if nothing is to be.
+    authority: Option<Result<CertificateAuthority, Refusal>>,
     authority_hash: String,
     ca_pem: String,
 }
 
+fn is_signed(item: &Item) -> bool {
+    matches!(item.plan.action, CredentialAction::IssueCertificate { .. })
+}
+
 impl Workshop {
     /// Reads the authority's key if something has to be signed.
-    pub async fn open(context: &Context, open: &Open, items: &[Item]) -> Result<Self, Error> {
-        let signs = items
-            .iter()
-            .any(|i| matches!(i.plan.action, CredentialAction::IssueCertificate { .. }));
-        let authority = if signs {
+    pub async fn open(context: &Context, open: &Open, items: &[Item]) -> Self {
+        let authority = if items.iter().any(is_signed) {
             let api = Api::namespaced(context.client.clone(), &open.resolved.namespace);
-            Some(authority::read(&api, &open.resolved.name).await?)
+            let read = authority::read(&api, &open.resolved.name).await;
+            Some(read.map_err(|error| fault(&error)))
         } else {
             None
         };
-        Ok(Self {
+        Self {
             authority,
             authority_hash: open.authority_hash.clone(),
             ca_pem: open.ca_pem(),
-        })
+        }
     }
 
     /// Makes what is planned. What fails, fails for its user alone.
@@ -70,9 +83,13 @@ impl Workshop {
         context: &Context,
         items: Vec<Item>,
         failed: &mut Failed,
-    ) -> Result<Vec<Delivered>, Error> {
+    ) -> Vec<Delivered> {
         let mut made = Vec::with_capacity(items.len());
         for item in items {
+            if let (true, Some(Err(why))) = (is_signed(&item), &self.authority) {
+                failed.insert(item.key, why.clone());
+                continue;
+            }
             match self.make_one(context, &item).await {
                 Ok((upsertion, secret)) => made.push(Delivered {
                     item,
@@ -81,18 +98,11 @@ impl Workshop {
                 }),
                 Err(error) => {
                     tracing::warn!(user = %item.key, reason = error.reason(), %error, "credential not made");
-                    failed.insert(
-                        item.key,
-                        (
-                            error.reason().to_owned(),
-                            error.to_string(),
-                            error.is_permanent(),
-                        ),
-                    );
+                    failed.insert(item.key, fault(&error));
                 }
             }
         }
-        Ok(made)
+        made
     }
 
     async fn make_one(
@@ -107,10 +117,9 @@ impl Workshop {
                 Ok((None, None))
             }
             CredentialAction::IssueCertificate { .. } => {
-                let authority = self
-                    .authority
-                    .as_ref()
-                    .ok_or_else(|| Error::Lost("the authority".to_owned()))?;
+                let Some(Ok(authority)) = &self.authority else {
+                    return Err(Error::Lost("the authority".to_owned()));
+                };
                 let now = Timestamp::now();
                 let lifetime = SignedDuration::from_secs(user::validity(user));
                 let request =

@@ -22,11 +22,14 @@ use crate::store::Key;
 
 impl Worker {
     /// Takes away what was made for users that are gone: logins, quotas, Secrets. Their ACLs go with the next look at
-    /// access.
-    pub(super) async fn take_away_users(&mut self, client: &Client) -> Result<(), Error> {
+    /// access. Returns those of whom Kafka keeps something, and what it says.
+    pub(super) async fn take_away_users(
+        &mut self,
+        client: &Client,
+    ) -> Result<Vec<(Key, ItemError)>, Error> {
         self.take_away_secrets().await;
         let Some(ledger) = &mut self.ledger else {
-            return Ok(());
+            return Ok(Vec::new());
         };
         let state = &self.state;
         let gone: Vec<(Key, UserEntry)> = ledger
@@ -42,7 +45,7 @@ impl Worker {
             .map(|(key, entry)| (key.clone(), entry.clone()))
             .collect();
         if gone.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         if !self.context.leadership.holds() {
             return Err(Error::NotLeader);
@@ -67,7 +70,7 @@ impl Worker {
                 ops: keys.iter().map(|key| (key.clone(), None)).collect(),
             })
             .collect();
-        let mut refused: Option<ItemError> = None;
+        let mut refused: HashMap<String, ItemError> = HashMap::new();
         for (login, verdict) in delete_scram(client, &deletions).await? {
             match verdict {
                 Ok(()) => {
@@ -75,30 +78,38 @@ impl Worker {
                         known.remove(&login);
                     }
                 }
-                Err(error) => refused = Some(error),
+                Err(error) => drop(refused.insert(login, error)),
             }
         }
         for part in changes.chunks(ITEMS) {
             for (entity, verdict) in client.alter_client_quotas(part, false).await? {
+                let login = entity.as_user().flatten().unwrap_or_default();
                 match verdict {
                     Ok(()) => {
-                        if let (Some(known), Some(login)) =
-                            (&mut self.known.quotas, entity.as_user().flatten())
-                        {
+                        if let Some(known) = &mut self.known.quotas {
                             known.remove(login);
                         }
                     }
-                    Err(error) => refused = Some(error),
+                    Err(error) => drop(refused.insert(login.to_owned(), error)),
                 }
             }
         }
-        if let Some(error) = refused {
-            return Err(error.into_error("AlterUserScramCredentials").into());
+        let mut left = Vec::new();
+        for (key, entry) in gone {
+            let mut logins = entry.scram.iter().map(|(login, _)| login);
+            let mut limited = entry.quotas.keys();
+            let kept = logins.find_map(|login| refused.get(login));
+            match kept.or_else(|| limited.find_map(|login| refused.get(login))) {
+                None => ledger.set_user(&key, None),
+                Some(error) => {
+                    tracing::warn!(user = %key, %error, "not taken away, will be repeated");
+                    self.context.metrics.error(error.reason());
+                    left.push((key, error.clone()));
+                }
+            }
         }
-        for (key, _) in &gone {
-            ledger.set_user(key, None);
-        }
-        ledger.commit(&self.context.client).await
+        ledger.commit(&self.context.client).await?;
+        Ok(left)
     }
 
     /// Deletes Secrets of this cluster's users that are gone, or that are delivered under another name now.

@@ -1,4 +1,5 @@
-//! What a worker's lanes are made of: queues of what is to be looked at now, and timers for what is to be later.
+//! What a worker's lanes are made of: queues of what is to be looked at now, timers for what is to be later, and what Kafka
+//! has refused to take away.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::hash::Hash;
@@ -115,6 +116,16 @@ impl Timers {
         }
     }
 
+    /// All of a kind were tried: those that did not fail begin anew.
+    pub fn forget_but(&mut self, kind: Kind, failed: &HashSet<Key>) {
+        let armed = self.armed.keys();
+        let over: Vec<Key> = armed
+            .filter(|(of, key)| *of == kind && !failed.contains(key))
+            .map(|(_, key)| key.clone())
+            .collect();
+        over.iter().for_each(|key| self.clear(kind, key));
+    }
+
     /// What is due. How often each has failed is kept until it succeeds.
     pub fn take(&mut self, now: Instant) -> Vec<(Kind, Key)> {
         let later = self.due.split_off(&(now + Duration::from_nanos(1), 0));
@@ -134,5 +145,35 @@ impl Timers {
         let slot = (at, self.next);
         self.due.insert(slot, (kind, key.clone()));
         self.armed.insert((kind, key.clone()), (slot, attempts));
+    }
+}
+
+/// Something of the whole cluster that Kafka may refuse: then it is tried again, later and later.
+#[derive(Debug, Default)]
+pub struct Again {
+    refusals: u32,
+    due: Option<Instant>,
+}
+
+impl Again {
+    /// How it went. `true`: it was refused, and had not been before.
+    pub fn went(&mut self, is_refused: bool) -> bool {
+        if !is_refused {
+            *self = Self::default();
+            return false;
+        }
+        self.refusals = self.refusals.saturating_add(1);
+        self.due = Some(Instant::now() + backoff(self.refusals));
+        self.refusals == 1
+    }
+
+    /// Whether it is due; once.
+    pub fn take(&mut self, now: Instant) -> bool {
+        self.due.take_if(|at| *at <= now).is_some()
+    }
+
+    /// When it is due.
+    pub fn next(&self) -> Option<Instant> {
+        self.due
     }
 }

@@ -35,9 +35,9 @@ impl Pace {
         self.seen = heard;
     }
 
-    /// While many come, waits for those that belong together. `hear` takes in what came and tells of how many changes
-    /// were heard in all.
-    pub async fn gather(&self, mut hear: impl FnMut() -> u64) {
+    /// While many come, waits for those that belong together, until there are enough for a `full` batch. `hear` takes in
+    /// what came and tells of how many changes were heard in all.
+    pub async fn gather(&self, full: usize, mut hear: impl FnMut() -> u64) {
         let began = Instant::now();
         if self.burst_until.is_none_or(|until| began >= until) {
             return;
@@ -45,7 +45,8 @@ impl Pace {
         let mut before = None;
         loop {
             let heard = hear();
-            if before.replace(heard) == Some(heard) || began.elapsed() >= LONGEST {
+            let is_full = u64::try_from(full).is_ok_and(|full| heard >= self.seen + full);
+            if is_full || before.replace(heard) == Some(heard) || began.elapsed() >= LONGEST {
                 return;
             }
             sleep(QUIET).await;
@@ -59,12 +60,14 @@ mod tests {
 
     use super::*;
 
+    const FULL: usize = 250;
+
     /// How long is waited after looks that each knew of so many changes in all, if another comes each `pause`.
     async fn waited(looked: &[u64], pause: Duration) -> Duration {
         let (mut pace, now) = (Pace::default(), Instant::now());
         looked.iter().for_each(|heard| pace.look(*heard, now));
         let heard = || u64::try_from(now.elapsed().as_millis() / pause.as_millis()).unwrap_or(0);
-        let ends = timeout(LONGEST * 2, pace.gather(heard)).await;
+        let ends = timeout(LONGEST * 2, pace.gather(FULL, heard)).await;
         assert!(ends.is_ok(), "it waits and waits");
         now.elapsed()
     }
@@ -86,6 +89,20 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_full_batch_waits_for_nobody() {
+        let (mut pace, began) = (Pace::default(), Instant::now());
+        pace.look(MANY, began);
+        // Two each millisecond.
+        let heard = || MANY + u64::try_from(began.elapsed().as_millis() * 2).unwrap_or(u64::MAX);
+        pace.gather(FULL, heard).await;
+        assert_eq!(
+            began.elapsed(),
+            QUIET * 3,
+            "the first pause with 250 of them"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn what_comes_while_it_waits_is_taken_in() {
         let (mut pace, began) = (Pace::default(), Instant::now());
         // One each five milliseconds, three hundred in all.
@@ -95,7 +112,7 @@ mod tests {
         while looks.last() != Some(&300) {
             pace.look(heard(), Instant::now());
             looks.push(heard());
-            pace.gather(heard).await;
+            pace.gather(FULL, heard).await;
             // What a look takes.
             sleep(Duration::from_millis(5)).await;
         }
@@ -108,6 +125,6 @@ mod tests {
         pace.look(100, now);
         pace.look(101, now + LASTS);
         sleep(LASTS).await;
-        pace.gather(|| unreachable!("it was gathered")).await;
+        pace.gather(FULL, || unreachable!("it was gathered")).await;
     }
 }

@@ -7,12 +7,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use kube::{Resource, ResourceExt};
+use sdm_api::condition::Reports;
 use sdm_api::user::{ANNOTATION_ROTATE, ANNOTATION_ROTATE_FINISH};
 use sdm_api::{KafkaACL, KafkaAccessGrant, KafkaTopic, KafkaUser};
 use sdm_core::topic::Claim;
 
 use super::hub::{Change, Kind, Object, Pending};
-use super::lanes::{Queue, Timers};
+use super::lanes::{Again, Queue, Timers};
 use super::writes::Writes;
 use crate::store::Key;
 
@@ -45,6 +46,10 @@ pub struct State {
     pub access: bool,
     /// What is due again.
     pub timers: Timers,
+    /// Topics and logins that Kafka keeps although their objects are gone.
+    pub left: Again,
+    /// ACLs that Kafka keeps although nobody asks for them.
+    pub left_acls: Again,
     /// How many changes were heard of that ask for something.
     pub heard: u64,
 }
@@ -170,12 +175,6 @@ impl State {
                 .insert(claim(&topic));
             self.access = true;
         }
-        let settled = topic.status.as_ref().is_some_and(|s| {
-            s.observed_generation == topic.metadata.generation
-                && s.conditions
-                    .iter()
-                    .any(|c| c.type_ == "Ready" && c.status == "True")
-        });
         if changed {
             self.heard += 1;
             self.timers.clear(Kind::Topic, &key);
@@ -184,7 +183,7 @@ impl State {
             self.topics.insert(key, topic);
             return;
         }
-        if !fresh && settled {
+        if !fresh && topic.is_settled() {
             self.sweep_topics.push(key.clone());
         } else {
             self.dirty_topics.push(key.clone());
@@ -215,13 +214,7 @@ impl State {
             self.users.insert(key, user);
             return;
         }
-        let settled = user.status.as_ref().is_some_and(|s| {
-            s.observed_generation == user.metadata.generation
-                && s.conditions
-                    .iter()
-                    .any(|c| c.type_ == "Ready" && c.status == "True")
-        });
-        if !fresh && settled {
+        if !fresh && user.is_settled() {
             self.sweep_users.push(key.clone());
         } else {
             self.dirty_users.push(key.clone());

@@ -10,8 +10,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{Patch, PatchParams};
 use kube::core::object::HasStatus;
 use kube::{Api, Resource, ResourceExt};
+use sdm_api::condition::Reports;
 use sdm_api::names::STATUS_MANAGER;
-use sdm_core::outcome::is_settled;
+use sdm_core::outcome::{Outcome, Refusal};
 use sdm_runtime::apply::{count_write, status_patch};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -107,24 +108,14 @@ impl Worker {
         use sdm_core::{topic, user};
         self.writes.drain(&mut self.state).await?;
         let now = now();
+        let refusal = Refusal::waits(closed.reason, closed.message.clone());
         let topics: Vec<_> = self
             .state
             .topics
             .values()
-            .filter(|t| {
-                !is_settled(
-                    &***t,
-                    t.status
-                        .as_ref()
-                        .map(|s| (s.observed_generation, &*s.conditions)),
-                )
-            })
+            .filter(|t| !t.is_settled())
             .map(|t| {
-                let outcome = topic::Outcome::Waiting {
-                    reason: closed.reason.to_owned(),
-                    message: closed.message.clone(),
-                    facts: None,
-                };
+                let outcome = Outcome::Held(refusal.clone(), None);
                 (Arc::clone(t), topic::status(t, &outcome, &now))
             })
             .collect();
@@ -133,26 +124,17 @@ impl Worker {
             .state
             .users
             .values()
-            .filter(|u| {
-                !is_settled(
-                    &***u,
-                    u.status
-                        .as_ref()
-                        .map(|s| (s.observed_generation, &*s.conditions)),
-                )
-            })
+            .filter(|u| !u.is_settled())
             .map(|u| {
-                let outcome = user::Outcome::Waiting {
-                    reason: closed.reason.to_owned(),
-                    message: closed.message.clone(),
-                    facts: None,
-                };
+                let outcome = Outcome::Held(refusal.clone(), None);
                 (Arc::clone(u), user::status(u, &outcome, &now))
             })
             .collect();
         self.writes.users(&self.context, users);
         self.tell_closed_access(closed, &now).await?;
-        self.tell_left_behind(closed).await;
+        // Once each time that Kafka falls silent.
+        let why = format!("{}; they are deleted when it answers", closed.message);
+        self.tell_topics_left(&why).await;
         Ok(())
     }
 

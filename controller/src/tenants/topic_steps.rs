@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use sdm_core::topic::{Facts, Observed, Outcome, Step};
+use sdm_core::topic::{self, Answer, Facts, Observed, Outcome, Step};
 use sdm_kafka::{Client, ConfigChange, ConfigOp, ConfigResource, ItemError, NewTopic};
 
 use super::calls::{ITEMS, PARTITIONS};
@@ -250,16 +250,14 @@ fn owns(ledger: &super::ledger::Ledger, item: &Item) -> bool {
 }
 
 fn outcome(item: &Item, error: Option<&ItemError>) -> Outcome {
-    if let Some(error) = error {
-        return Outcome::Failed {
-            reason: error.reason().to_owned(),
+    match error {
+        Some(error) => topic::failed(Answer {
+            name: error.name,
+            reason: error.reason(),
             message: error.to_string(),
-            // What Kafka said instead of how a topic is may be otherwise the next time, whatever it is.
-            permanent: !error.is_retriable()
-                && error.name != "TOPIC_ALREADY_EXISTS"
-                && item.unsure.is_none(),
-            facts: None,
-        };
+            retriable: error.is_retriable(),
+            asked: item.unsure.is_some(),
+        }),
+        None => topic::outcome(&item.plan, Facts::of(item.observed.as_ref(), &item.plan)),
     }
-    Outcome::of(&item.plan, Facts::of(item.observed.as_ref(), &item.plan))
 }

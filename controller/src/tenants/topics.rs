@@ -103,7 +103,7 @@ impl Worker {
             }
             match self.admit(open, key, &topic) {
                 Ok(()) => admitted.push((key.clone(), topic)),
-                Err(refusal) => outcomes.push((key.clone(), Outcome::refused(refusal, None))),
+                Err(refusal) => outcomes.push((key.clone(), Outcome::Held(refusal, None))),
             }
         }
         let began = Instant::now();
@@ -351,23 +351,25 @@ impl Worker {
                 continue;
             };
             match &outcome {
-                Outcome::Ready(_) => self.state.timers.clear(Kind::Topic, &key),
-                // Only a change of an object helps, and changes are heard of; the sweep looks all the same.
-                Outcome::Refused { .. } => self.state.timers.clear(Kind::Topic, &key),
-                Outcome::Waiting { reason, .. } if reason == topic::reason::REASSIGNING => {
+                Outcome::Held(refusal, _) if refusal.reason == topic::reason::REASSIGNING => {
                     self.state
                         .timers
                         .at(Kind::Topic, &key, Instant::now() + MOVING);
                 }
-                Outcome::Waiting { .. } => self.again(Kind::Topic, &key, false),
-                Outcome::Failed {
-                    permanent, reason, ..
-                } => {
-                    self.context.metrics.error(reason);
-                    self.again(Kind::Topic, &key, *permanent);
+                Outcome::Held(refusal, _) if refusal.waits => {
+                    self.again(Kind::Topic, &key, false);
+                }
+                // Only a change of an object helps, and changes are heard of; the sweep looks all the same.
+                Outcome::Ready(_) | Outcome::Held(..) => {
+                    self.state.timers.clear(Kind::Topic, &key);
+                }
+                Outcome::Failed(fault) => {
+                    self.context.metrics.error(fault.reason);
+                    self.again(Kind::Topic, &key, !fault.waits);
                 }
             }
-            if !outcome.is_told(&topic, self.state.timers.failures(Kind::Topic, &key)) {
+            let failures = self.state.timers.failures(Kind::Topic, &key);
+            if !topic::is_told(&topic, &outcome, failures) {
                 continue;
             }
             let status = topic::status(&topic, &outcome, &now);

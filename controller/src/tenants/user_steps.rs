@@ -6,11 +6,12 @@ use std::sync::Arc;
 use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, ResourceExt};
+use sdm_core::outcome::Refusal;
 use sdm_core::user::{self, CredentialAction, logins_in_use, quota_changes, quota_wanted};
 use sdm_kafka::{Client, ItemError, QuotaChange, QuotaEntity, ScramDeletion};
 
 use super::calls::ITEMS;
-use super::credentials::{Delivered, Failed};
+use super::credentials::{Delivered, Failed, fault};
 use super::departures::delete_scram;
 use super::ledger::UserEntry;
 use super::secrets;
@@ -242,14 +243,7 @@ impl Worker {
                 }
                 Err(error) => {
                     tracing::warn!(user = %key, reason = error.reason(), %error, "Secret not written");
-                    failed.insert(
-                        key,
-                        (
-                            error.reason().to_owned(),
-                            error.to_string(),
-                            error.is_permanent(),
-                        ),
-                    );
+                    failed.insert(key, fault(&error));
                 }
             }
         }
@@ -330,12 +324,10 @@ impl Worker {
 
 fn fail(failed: &mut Failed, key: &Key, error: &ItemError) {
     tracing::warn!(user = %key, %error, "refused by Kafka");
-    failed.insert(
-        key.clone(),
-        (
-            error.reason().to_owned(),
-            error.to_string(),
-            !error.is_retriable(),
-        ),
-    );
+    let fault = Refusal {
+        reason: error.reason(),
+        message: error.to_string(),
+        waits: error.is_retriable(),
+    };
+    failed.insert(key.clone(), fault);
 }

@@ -102,12 +102,12 @@ impl Worker {
                     };
                     match &item.plan.action {
                         CredentialAction::Refuse(refusal) => {
-                            outcomes.push((key.clone(), Outcome::refused(refusal.clone(), None)));
+                            outcomes.push((key.clone(), Outcome::Held(refusal.clone(), None)));
                         }
                         _ => items.push(item),
                     }
                 }
-                Err(refusal) => outcomes.push((key.clone(), Outcome::refused(refusal, None))),
+                Err(refusal) => outcomes.push((key.clone(), Outcome::Held(refusal, None))),
             }
         }
         // A second login must be allowed what the first is, before anybody is told of it.
@@ -119,8 +119,8 @@ impl Worker {
             self.access(open, client).await?;
         }
         let mut failed = Failed::new();
-        let workshop = Workshop::open(&self.context, open, &items).await?;
-        let mut made = workshop.make(&self.context, items, &mut failed).await?;
+        let workshop = Workshop::open(&self.context, open, &items).await;
+        let mut made = workshop.make(&self.context, items, &mut failed).await;
         self.record_users(&made).await?;
         if !self.context.leadership.holds() {
             return Err(Error::NotLeader);
@@ -133,32 +133,16 @@ impl Worker {
             ledger.commit(&self.context.client).await?;
         }
         for item in &made {
-            let outcome = match failed.remove(&item.item.key) {
-                Some((reason, message, permanent)) => Outcome::Failed {
-                    reason,
-                    message,
-                    permanent,
-                    facts: None,
-                },
-                None => Outcome::Ready {
-                    facts: facts(item, delivered.get(&item.item.key)),
-                    waits: item.item.plan.waits.clone(),
-                },
-            };
-            outcomes.push((item.item.key.clone(), outcome));
+            let key = &item.item.key;
+            if failed.contains_key(key) {
+                continue;
+            }
+            let facts = facts(item, delivered.get(key));
+            outcomes.push((key.clone(), user::outcome(&item.item.plan, facts)));
             self.arrange(&item.item);
         }
-        for (key, (reason, message, permanent)) in failed {
-            outcomes.push((
-                key,
-                Outcome::Failed {
-                    reason,
-                    message,
-                    permanent,
-                    facts: None,
-                },
-            ));
-        }
+        let failed = failed.into_iter();
+        outcomes.extend(failed.map(|(key, fault)| (key, Outcome::Failed(fault))));
         self.conclude_users(outcomes).await
     }
 
@@ -358,15 +342,17 @@ impl Worker {
                 continue;
             };
             match &outcome {
-                Outcome::Ready { .. } | Outcome::Refused { .. } => {}
-                Outcome::Waiting { .. } => self.again(Kind::User, &key, false),
-                Outcome::Failed {
-                    permanent, reason, ..
-                } => {
-                    self.context.metrics.error(reason);
+                Outcome::Held(refusal, _) if refusal.waits => self.again(Kind::User, &key, false),
+                Outcome::Ready(_) | Outcome::Held(..) => {}
+                Outcome::Failed(fault) => {
+                    self.context.metrics.error(fault.reason);
                     self.state.dirty_users.remove(&key);
-                    self.again(Kind::User, &key, *permanent);
+                    self.again(Kind::User, &key, !fault.waits);
                 }
+            }
+            let failures = self.state.timers.failures(Kind::User, &key);
+            if !outcome.is_told(&*user, failures) {
+                continue;
             }
             let status = user::status(&user, &outcome, &now);
             self.tell_user(&user, &status).await;
@@ -418,5 +404,6 @@ fn facts(item: &Delivered, delivered: Option<&Arc<Secret>>) -> Facts {
             .and_then(|c| c.certificate.as_ref())
             .map(|c| c.not_after),
         previous: after.and_then(|c| c.previous),
+        waits: None,
     }
 }

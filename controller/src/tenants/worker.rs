@@ -152,7 +152,7 @@ impl Worker {
                 self.hear();
                 self.state.heard
             };
-            pace.gather(hear).await;
+            pace.gather(BATCH, hear).await;
         }
         // What is on its way arrives.
         let _ = self.writes.drain(&mut self.state).await;
@@ -179,6 +179,8 @@ impl Worker {
                 Kind::Acl | Kind::Grant => self.state.access = true,
             }
         }
+        self.state.gone |= self.state.left.take(now);
+        self.state.access |= self.state.left_acls.take(now);
     }
 
     /// When there may be something to do without being told.
@@ -190,6 +192,8 @@ impl Worker {
         [
             Some(idle),
             self.state.timers.next(),
+            self.state.left.next(),
+            self.state.left_acls.next(),
             self.sweep.next(&self.state),
         ]
         .into_iter()
@@ -268,15 +272,11 @@ impl Worker {
             self.state.gone = true;
             self.state.access = true;
         }
-        if std::mem::take(&mut self.state.gone) {
-            let taken = async {
-                self.take_away_topics(open, client).await?;
-                self.take_away_users(client).await
-            };
-            if let Err(error) = taken.await {
-                self.state.gone = true;
-                return Err(error);
-            }
+        if std::mem::take(&mut self.state.gone)
+            && let Err(error) = self.take_away(client).await
+        {
+            self.state.gone = true;
+            return Err(error);
         }
         // What fails for one kind holds up no other, unless nobody answers at all.
         let mut failed = None;

@@ -2,6 +2,9 @@
 //! understand them without being told.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::Resource;
+
+use crate::{KafkaACL, KafkaAccessGrant, KafkaRole, KafkaTopic, KafkaUser};
 
 /// The object does what its spec says.
 pub const READY: &str = "Ready";
@@ -9,6 +12,34 @@ pub const READY: &str = "Ready";
 pub const RECONCILING: &str = "Reconciling";
 /// The controller cannot go on until somebody changes something.
 pub const STALLED: &str = "Stalled";
+
+/// A kind whose status has conditions.
+pub trait Reports: Resource {
+    /// The generation that the status speaks of, and its conditions; none before there is one.
+    fn report(&self) -> Option<(Option<i64>, &[Condition])>;
+
+    /// Whether it is `Ready` as it is written.
+    fn is_settled(&self) -> bool {
+        self.report().is_some_and(|(generation, conditions)| {
+            generation == self.meta().generation
+                && conditions
+                    .iter()
+                    .any(|c| c.type_ == READY && c.status == "True")
+        })
+    }
+}
+
+macro_rules! reports {
+    ($($kind:ty),*) => {
+        $(impl Reports for $kind {
+            fn report(&self) -> Option<(Option<i64>, &[Condition])> {
+                self.status.as_ref().map(|s| (s.observed_generation, s.conditions.as_slice()))
+            }
+        })*
+    };
+}
+
+reports!(KafkaTopic, KafkaUser, KafkaRole, KafkaACL, KafkaAccessGrant);
 
 /// A condition as computed, before its transition time is known.
 #[derive(Clone, Debug, PartialEq, Eq)]

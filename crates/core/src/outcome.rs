@@ -1,8 +1,7 @@
 //! How it went with a tenant's object: what was refused and why, and the conditions that say so.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use kube::Resource;
-use sdm_api::condition::{Draft, READY, RECONCILING, STALLED, merge};
+use sdm_api::condition::{Draft, READY, RECONCILING, Reports, STALLED, merge};
 
 use crate::access::reason::INVALID_SPEC;
 use crate::status::cut;
@@ -10,6 +9,8 @@ use crate::violation::Review;
 
 /// The API server's bound on a condition's message.
 const MESSAGE: usize = 32_768;
+/// Failures in a row of an object that is Ready before they are told. The pauses between them double from half a second.
+const PASSING: u32 = 6;
 
 /// Something that is not done, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +60,43 @@ pub fn admit(out: Option<Refusal>, review: &Review) -> Result<(), Refusal> {
     Err(Refusal::stands(reason, all.join("; ")))
 }
 
+/// How it went with an object, of which `F` is what is known. Where nothing was learnt, what was reported before stays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome<F> {
+    /// It is as its spec says.
+    Ready(F),
+    /// It is not to be done, or not yet.
+    Held(Refusal, Option<F>),
+    /// It was to be done, and failed this time. It waits unless repeating it is in vain.
+    Failed(Refusal),
+}
+
+impl<F> Outcome<F> {
+    /// Whether it is to be written. What fails of an object that is Ready as it is written may be a moment's: a leader
+    /// that is being elected, an API server that restarts. It is looked at again first, for half a minute; what then still
+    /// fails is told. `failures`: how often it has failed in a row, this time included.
+    pub fn is_told<K: Reports>(&self, object: &K, failures: u32) -> bool {
+        match self {
+            Self::Failed(fault) if fault.waits => !object.is_settled() || failures > PASSING,
+            _ => true,
+        }
+    }
+
+    /// Where the object stands, why in a word and in a sentence, and what was learnt.
+    pub(crate) fn said(&self) -> (Standing, &'static str, &str, Option<&F>) {
+        let (refusal, facts) = match self {
+            Self::Ready(facts) => return (Standing::Ready, READY, "", Some(facts)),
+            Self::Held(refusal, facts) => (refusal, facts.as_ref()),
+            Self::Failed(fault) => (fault, None),
+        };
+        let standing = match refusal.waits {
+            true => Standing::Working,
+            false => Standing::Stalled,
+        };
+        (standing, refusal.reason, &refusal.message, facts)
+    }
+}
+
 /// Where an object stands, in the terms of kstatus.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -95,16 +133,4 @@ pub fn conditions(
         Standing::Working => vec![draft(READY, false), draft(RECONCILING, true)],
         Standing::Stalled => vec![draft(READY, false), draft(STALLED, true)],
     }
-}
-
-/// Whether an object is Ready as it is written, by the generation and the conditions of its status: a Kafka that is away
-/// for a while is the cluster's trouble, and is told there, not by ten thousand writes.
-#[must_use]
-pub fn is_settled<K: Resource>(object: &K, status: Option<(Option<i64>, &[Condition])>) -> bool {
-    status.is_some_and(|(generation, conditions)| {
-        generation == object.meta().generation
-            && conditions
-                .iter()
-                .any(|c| c.type_ == READY && c.status == "True")
-    })
 }

@@ -2,11 +2,9 @@
 
 use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::Resource;
-use sdm_api::{
-    ClusterRef, KafkaACL, KafkaAccessGrant, KafkaRole, KafkaTopic, KafkaUser, condition as kinds,
-};
+use sdm_api::condition::{self as kinds, Reports};
+use sdm_api::{ClusterRef, KafkaACL, KafkaAccessGrant, KafkaRole, KafkaTopic, KafkaUser};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -15,7 +13,7 @@ use crate::output::table::Cell;
 
 /// An object of a tenant.
 pub trait Tenant:
-    Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+    Reports<Scope = NamespaceResourceScope, DynamicType = ()>
     + Clone
     + std::fmt::Debug
     + Serialize
@@ -26,8 +24,6 @@ pub trait Tenant:
 {
     /// Its cluster; roles are for all clusters.
     fn cluster_ref(&self) -> Option<&ClusterRef>;
-    /// What its status says: the generation it speaks of, and the conditions.
-    fn reported(&self) -> Option<(Option<i64>, &[Condition])>;
 }
 
 macro_rules! tenants {
@@ -36,9 +32,6 @@ macro_rules! tenants {
             fn cluster_ref(&self) -> Option<&ClusterRef> {
                 let reference: fn(&Self) -> Option<&ClusterRef> = $reference;
                 reference(self)
-            }
-            fn reported(&self) -> Option<(Option<i64>, &[Condition])> {
-                self.status.as_ref().map(|s| (s.observed_generation, s.conditions.as_slice()))
             }
         }
     )*};
@@ -83,7 +76,7 @@ impl Standing {
                 ..unseen("it is being deleted")
             };
         }
-        let Some((seen, conditions)) = object.reported() else {
+        let Some((seen, conditions)) = object.report() else {
             return unseen("the operator has not looked at it yet");
         };
         let Some(ready) = conditions.iter().find(|c| c.type_ == kinds::READY) else {

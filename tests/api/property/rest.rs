@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
+use sdm_api::condition::Reports;
 use sdm_api::user::{ANNOTATION_ROTATE, ANNOTATION_ROTATE_FINISH, LABEL_USER};
 use sdm_api::{KafkaACL, KafkaACLStatus, KafkaAccessGrant, KafkaRole, KafkaTopic, KafkaUser};
 use sdm_core::access::{Acl, Claims, Expansion, ObjectKey, UserIdentity, acl_status};
@@ -195,16 +196,12 @@ fn settled(objects: &Objects) -> Result<()> {
         ($list:expr, $kind:ty, $last:expr) => {
             for object in &$list {
                 let object: &$kind = object;
-                let status = object
-                    .status
-                    .as_ref()
-                    .map(|s| (s.observed_generation, s.conditions.as_slice()));
-                let name = ObjectKey::of(object).to_string();
+                let (name, generation) = (ObjectKey::of(object), object.metadata.generation);
                 say(
                     stringify!($kind),
-                    name,
-                    status,
-                    object.metadata.generation,
+                    name.to_string(),
+                    object.report(),
+                    generation,
                     $last,
                 )?;
             }

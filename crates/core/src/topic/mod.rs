@@ -16,7 +16,9 @@ mod validate;
 pub use claim::{Claim, winner};
 pub use placement::{Broker, place};
 pub use plan::plan;
-pub use status::{Facts, Outcome, broker_behind, said_to_be_had, status};
+pub use status::{
+    Answer, Facts, Outcome, broker_behind, failed, is_told, outcome, said_to_be_had, status,
+};
 pub use steps::{Observed, Situation, Step, TopicPlan, keys_of_interest};
 pub use validate::{Place, conflict, review, validate, validate_in};
 
@@ -46,6 +48,4 @@ pub mod reason {
     pub const NOT_ENOUGH_BROKERS: &str = "NotEnoughBrokers";
     /// Replicas are moving.
     pub const REASSIGNING: &str = "Reassigning";
-    /// It is as its object says.
-    pub const READY: &str = "Ready";
 }

@@ -1,18 +1,16 @@
 //! What is reported of a topic.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use sdm_api::condition::{READY, STALLED};
+use sdm_api::condition::{READY, Reports, STALLED};
 use sdm_api::{KafkaTopic, KafkaTopicStatus};
 
 use super::{Observed, TopicPlan, reason};
-use crate::outcome::{Refusal, Standing, conditions, is_settled};
+use crate::outcome::{self, Refusal, Standing, conditions};
 use crate::status::cut;
 
 /// Bounds of the schema.
 const DRIFT: usize = 32;
 const SENTENCE: usize = 1024;
-/// Failures in a row of a topic that is Ready before they are told. The pauses between them double from half a second.
-const PASSING: u32 = 6;
 
 /// What is known of the topic in Kafka.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,96 +44,61 @@ impl Facts {
     }
 }
 
-/// How it went. Where nothing was learnt (`facts: None`), what was reported before stays.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It is as the object says.
-    Ready(Facts),
-    /// It is worked on, or waited for.
-    Waiting {
-        /// Why, in a word.
-        reason: String,
-        /// Why.
-        message: String,
-        /// What is known.
-        facts: Option<Facts>,
-    },
-    /// It is refused until somebody changes something.
-    Refused {
-        /// Why, in a word.
-        reason: String,
-        /// Why.
-        message: String,
-        /// What is known.
-        facts: Option<Facts>,
-    },
-    /// Something failed.
-    Failed {
-        /// Why, in a word.
-        reason: String,
-        /// Why.
-        message: String,
-        /// Whether repeating it cannot help.
-        permanent: bool,
-        /// What is known.
-        facts: Option<Facts>,
-    },
+/// How it went with a topic.
+pub type Outcome = outcome::Outcome<Facts>;
+
+/// What comes of a plan whose steps are done.
+#[must_use]
+pub fn outcome(plan: &TopicPlan, facts: Facts) -> Outcome {
+    match (&plan.refusal, &plan.waits) {
+        // Nothing was learnt of it.
+        (Some(refusal), _) if refusal.reason == reason::BROKER_BEHIND => {
+            Outcome::Held(refusal.clone(), None)
+        }
+        (Some(refusal), _) => Outcome::Held(refusal.clone(), Some(facts)),
+        (None, Some(message)) => {
+            let moves = Refusal::waits(reason::REASSIGNING, message.as_str());
+            Outcome::Held(moves, Some(facts))
+        }
+        (None, None) => Outcome::Ready(facts),
+    }
 }
 
-impl Outcome {
-    /// What comes of a plan whose steps are done.
-    #[must_use]
-    pub fn of(plan: &TopicPlan, facts: Facts) -> Self {
-        match (&plan.refusal, &plan.waits) {
-            // Nothing was learnt of it.
-            (Some(refusal), _) if refusal.reason == reason::BROKER_BEHIND => {
-                Self::refused(refusal.clone(), None)
-            }
-            (Some(refusal), _) => Self::refused(refusal.clone(), Some(facts)),
-            (None, Some(message)) => Self::Waiting {
-                reason: reason::REASSIGNING.to_owned(),
-                message: message.clone(),
-                facts: Some(facts),
-            },
-            (None, None) => Self::Ready(facts),
-        }
-    }
+/// What Kafka answered about one topic instead of doing what was asked.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Kafka's name of the error (`org.apache.kafka.common.protocol.Errors`).
+    pub name: &'static str,
+    /// The same as a CamelCase word.
+    pub reason: &'static str,
+    /// What it says.
+    pub message: String,
+    /// Whether Kafka calls it retriable.
+    pub retriable: bool,
+    /// Whether the question was how the topic is: the answer may be another one the next time, whatever it is.
+    pub asked: bool,
+}
 
-    /// Whether it is to be written. What fails of a topic that is Ready as it is written may be a moment's: a leader that
-    /// is being elected, a broker that has yet to hear of the topic. It is looked at again first, for half a minute; what
-    /// then still fails is told. `failures`: how often it has failed in a row, this time included.
-    #[must_use]
-    pub fn is_told(&self, topic: &KafkaTopic, failures: u32) -> bool {
-        let status = topic.status.as_ref();
-        let status = status.map(|s| (s.observed_generation, s.conditions.as_slice()));
-        match self {
-            Self::Failed {
-                permanent: false, ..
-            } => !is_settled(topic, status) || failures > PASSING,
-            // It is there: that a broker does not know it yet says nothing about it.
-            Self::Waiting { reason, .. } if reason == reason::BROKER_BEHIND => {
-                !is_settled(topic, status)
-            }
-            _ => true,
-        }
-    }
+/// What comes of an answer that is an error.
+#[must_use]
+pub fn failed(answer: Answer) -> Outcome {
+    // Who made it meanwhile is looked at the next time.
+    let waits = answer.retriable || answer.asked || answer.name == "TOPIC_ALREADY_EXISTS";
+    Outcome::Failed(Refusal {
+        reason: answer.reason,
+        message: answer.message,
+        waits,
+    })
+}
 
-    /// What comes of a refusal.
-    #[must_use]
-    pub fn refused(refusal: Refusal, facts: Option<Facts>) -> Self {
-        let (reason, message) = (refusal.reason.to_owned(), refusal.message);
-        match refusal.waits {
-            true => Self::Waiting {
-                reason,
-                message,
-                facts,
-            },
-            false => Self::Refused {
-                reason,
-                message,
-                facts,
-            },
-        }
+/// Whether an outcome is to be written: [`Outcome::is_told`], but for what a topic that is there may lack for as long as
+/// it takes.
+#[must_use]
+pub fn is_told(topic: &KafkaTopic, outcome: &Outcome, failures: u32) -> bool {
+    match outcome {
+        // It is there: that a broker does not know it yet says nothing about it.
+        Outcome::Held(refusal, _) if refusal.reason == reason::BROKER_BEHIND => !topic.is_settled(),
+        _ => outcome.is_told(topic, failures),
     }
 }
 
@@ -152,50 +115,13 @@ pub fn broker_behind(topic: &str) -> Refusal {
 #[must_use]
 pub fn status(topic: &KafkaTopic, outcome: &Outcome, now: &Time) -> KafkaTopicStatus {
     let before = topic.status.clone().unwrap_or_default();
-    let left = match outcome {
-        Outcome::Ready(facts) if !facts.drift.is_empty() => {
-            format!("changed in Kafka, and left: {}", facts.drift.join("; "))
-        }
-        _ => String::new(),
-    };
-    let (standing, reason, message, facts) = match outcome {
-        Outcome::Ready(facts) => (Standing::Ready, reason::READY, left.as_str(), Some(facts)),
-        Outcome::Waiting {
-            reason,
-            message,
-            facts,
-        } => (
-            Standing::Working,
-            reason.as_str(),
-            message.as_str(),
-            facts.as_ref(),
-        ),
-        Outcome::Refused {
-            reason,
-            message,
-            facts,
-        } => (
-            Standing::Stalled,
-            reason.as_str(),
-            message.as_str(),
-            facts.as_ref(),
-        ),
-        Outcome::Failed {
-            reason,
-            message,
-            permanent,
-            facts,
-        } => (
-            if *permanent {
-                Standing::Stalled
-            } else {
-                Standing::Working
-            },
-            reason.as_str(),
-            message.as_str(),
-            facts.as_ref(),
-        ),
-    };
+    let (standing, reason, mut message, facts) = outcome.said();
+    let left = facts.map_or_else(String::new, |facts| {
+        format!("changed in Kafka, and left: {}", facts.drift.join("; "))
+    });
+    if standing == Standing::Ready && facts.is_some_and(|f| !f.drift.is_empty()) {
+        message = &left;
+    }
     let generation = topic.metadata.generation;
     let observed_generation = match standing {
         Standing::Working => lagging(topic),

@@ -33,7 +33,7 @@ pub use secret::{
     Delivery, LABEL_CLUSTER_NAME, LABEL_CLUSTER_NAMESPACE, Material, fingerprint, is_owned, render,
     secret_type, shape_hash, wants_pkcs12,
 };
-pub use status::{Facts, Outcome, status};
+pub use status::{Facts, Outcome, outcome, status};
 pub use validate::{review, validate};
 pub use view::{CredentialAction, CredentialPlan, Issued, Login, SecretView};
 
@@ -53,8 +53,6 @@ pub mod reason {
     pub const PASSWORD_GIVEN: &str = "PasswordGiven";
     /// Kafka was not asked yet which passwords there are.
     pub const LOGINS_UNKNOWN: &str = "LoginsUnknown";
-    /// The user can log in.
-    pub const READY: &str = "Ready";
 }
 
 /// The name in the user's principal, without `User:`.

@@ -4,8 +4,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use sdm_api::{KafkaUser, KafkaUserStatus, PreviousCredential};
 
-use super::{Credential, CredentialAction, CredentialPlan, Previous, login, principal, reason};
-use crate::outcome::{Refusal, Standing, conditions};
+use super::{Credential, CredentialAction, CredentialPlan, Previous, login, principal};
+use crate::outcome::{self, Refusal, conditions};
 
 /// What is known of the user's credential.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct Facts {
     pub not_after: Option<i64>,
     /// The login that stays valid.
     pub previous: Option<Previous>,
+    /// What was asked for and waits.
+    pub waits: Option<Refusal>,
 }
 
 impl Facts {
@@ -26,80 +28,23 @@ impl Facts {
             secret: Some(user.secret_name().to_owned()),
             not_after: credential.certificate.as_ref().map(|c| c.not_after),
             previous: credential.previous,
+            waits: None,
         }
     }
 }
 
-/// How it went. Where nothing was learnt (`facts: None`), what was reported before stays.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The user can log in.
-    Ready {
-        /// What is known.
-        facts: Facts,
-        /// What was asked for and waits.
-        waits: Option<Refusal>,
-    },
-    /// It is worked on, or waited for.
-    Waiting {
-        /// Why, in a word.
-        reason: String,
-        /// Why.
-        message: String,
-        /// What is known.
-        facts: Option<Facts>,
-    },
-    /// It is refused until somebody changes something.
-    Refused {
-        /// Why, in a word.
-        reason: String,
-        /// Why.
-        message: String,
-        /// What is known.
-        facts: Option<Facts>,
-    },
-    /// Something failed.
-    Failed {
-        /// Why, in a word.
-        reason: String,
-        /// Why.
-        message: String,
-        /// Whether repeating it cannot help.
-        permanent: bool,
-        /// What is known.
-        facts: Option<Facts>,
-    },
-}
+/// How it went with a user. One who is Ready can log in.
+pub type Outcome = outcome::Outcome<Facts>;
 
-impl Outcome {
-    /// What comes of a plan whose action is done. Of one that is refused nothing is learnt.
-    #[must_use]
-    pub fn of(plan: &CredentialPlan, facts: Facts) -> Self {
-        match &plan.action {
-            CredentialAction::Refuse(refusal) => Self::refused(refusal.clone(), None),
-            _ => Self::Ready {
-                facts,
-                waits: plan.waits.clone(),
-            },
-        }
-    }
-
-    /// What comes of a refusal.
-    #[must_use]
-    pub fn refused(refusal: Refusal, facts: Option<Facts>) -> Self {
-        let (reason, message) = (refusal.reason.to_owned(), refusal.message);
-        match refusal.waits {
-            true => Self::Waiting {
-                reason,
-                message,
-                facts,
-            },
-            false => Self::Refused {
-                reason,
-                message,
-                facts,
-            },
-        }
+/// What comes of a plan whose action is done. Of one that is refused nothing is learnt.
+#[must_use]
+pub fn outcome(plan: &CredentialPlan, facts: Facts) -> Outcome {
+    match &plan.action {
+        CredentialAction::Refuse(refusal) => Outcome::Held(refusal.clone(), None),
+        _ => Outcome::Ready(Facts {
+            waits: plan.waits.clone(),
+            ..facts
+        }),
     }
 }
 
@@ -107,49 +52,10 @@ impl Outcome {
 #[must_use]
 pub fn status(user: &KafkaUser, outcome: &Outcome, now: &Time) -> KafkaUserStatus {
     let before = user.status.clone().unwrap_or_default();
-    let (standing, reason, message, facts) = match outcome {
-        Outcome::Ready { facts, waits } => {
-            let (reason, message) = waits
-                .as_ref()
-                .map_or((reason::READY, ""), |w| (w.reason, w.message.as_str()));
-            (Standing::Ready, reason, message, Some(facts))
-        }
-        Outcome::Waiting {
-            reason,
-            message,
-            facts,
-        } => (
-            Standing::Working,
-            reason.as_str(),
-            message.as_str(),
-            facts.as_ref(),
-        ),
-        Outcome::Refused {
-            reason,
-            message,
-            facts,
-        } => (
-            Standing::Stalled,
-            reason.as_str(),
-            message.as_str(),
-            facts.as_ref(),
-        ),
-        Outcome::Failed {
-            reason,
-            message,
-            permanent,
-            facts,
-        } => (
-            if *permanent {
-                Standing::Stalled
-            } else {
-                Standing::Working
-            },
-            reason.as_str(),
-            message.as_str(),
-            facts.as_ref(),
-        ),
-    };
+    let (standing, mut reason, mut message, facts) = outcome.said();
+    if let Some(waits) = facts.and_then(|f| f.waits.as_ref()) {
+        (reason, message) = (waits.reason, &waits.message);
+    }
     let generation = user.metadata.generation;
     let conditions = conditions(
         &standing,

@@ -6,7 +6,8 @@ use serde_json::json;
 use super::{strings, topic};
 use crate::outcome::Refusal;
 use crate::topic::{
-    Facts, Observed, Outcome, Step, TopicPlan, broker_behind, reason, said_to_be_had, status,
+    Answer, Facts, Observed, Outcome, Step, TopicPlan, broker_behind, is_told, outcome, reason,
+    said_to_be_had, status,
 };
 
 fn at(second: i64) -> Time {
@@ -24,20 +25,15 @@ fn facts() -> Facts {
 }
 
 fn waiting(facts: Option<Facts>) -> Outcome {
-    Outcome::Waiting {
-        reason: "Reassigning".to_owned(),
-        message: "why".to_owned(),
-        facts,
-    }
+    Outcome::Held(Refusal::waits("Reassigning", "why"), facts)
 }
 
 fn failed(permanent: bool) -> Outcome {
-    Outcome::Failed {
-        reason: "PolicyViolation".to_owned(),
+    Outcome::Failed(Refusal {
+        reason: "PolicyViolation",
         message: "no".to_owned(),
-        permanent,
-        facts: None,
-    }
+        waits: !permanent,
+    })
 }
 
 /// The topic after an outcome.
@@ -62,21 +58,21 @@ fn a_moments_failure_of_what_is_ready_is_told_when_it_stays() {
     let ready = Outcome::Ready(facts());
     let new = topic(json!({}));
     let settled = after(&new, &ready, 1);
-    let behind = Outcome::refused(broker_behind("a"), None);
+    let behind = Outcome::Held(broker_behind("a"), None);
     for (outcome, is_settled, failures, told) in [
-        (&behind, true, 99, false),
-        (&behind, false, 1, true),
-        (&failed(false), true, 1, false),
-        (&failed(false), true, 6, false),
-        (&failed(false), true, 7, true),
-        (&failed(false), false, 1, true),
-        (&failed(true), true, 1, true),
-        (&waiting(None), true, 1, true),
-        (&ready, true, 0, true),
-        (&ready, false, 0, true),
+        (behind.clone(), true, 99, false),
+        (behind, false, 1, true),
+        (failed(false), true, 1, false),
+        (failed(false), true, 6, false),
+        (failed(false), true, 7, true),
+        (failed(false), false, 1, true),
+        (failed(true), true, 1, true),
+        (waiting(None), true, 1, true),
+        (ready.clone(), true, 0, true),
+        (ready, false, 0, true),
     ] {
         assert_eq!(
-            outcome.is_told(if is_settled { &settled } else { &new }, failures),
+            is_told(if is_settled { &settled } else { &new }, &outcome, failures),
             told,
             "{outcome:?} {is_settled} {failures}"
         );
@@ -96,7 +92,7 @@ fn what_is_told() {
             message: "because".to_owned(),
             waits,
         };
-        Outcome::refused(refusal, None)
+        Outcome::Held(refusal, None)
     };
     for (outcome, wanted) in [
         (Outcome::Ready(facts()), vec!["Ready=True Ready: "]),
@@ -225,19 +221,45 @@ fn what_comes_of_a_plan() {
         waits: waits.map(str::to_owned),
         ..TopicPlan::default()
     };
+    assert_eq!(outcome(&plan(None, None), facts()), Outcome::Ready(facts()));
     assert_eq!(
-        Outcome::of(&plan(None, None), facts()),
-        Outcome::Ready(facts())
-    );
-    assert_eq!(
-        Outcome::of(&plan(None, Some("why")), facts()),
+        outcome(&plan(None, Some("why")), facts()),
         waiting(Some(facts()))
     );
     let refusal = Refusal::stands("Why", "because");
-    let behind = Outcome::of(&plan(Some(broker_behind("a")), None), facts());
-    assert_eq!(behind, Outcome::refused(broker_behind("a"), None));
-    let told = Outcome::of(&plan(Some(refusal.clone()), Some("why")), facts());
-    assert_eq!(told, Outcome::refused(refusal, Some(facts())));
+    let behind = outcome(&plan(Some(broker_behind("a")), None), facts());
+    assert_eq!(behind, Outcome::Held(broker_behind("a"), None));
+    let told = outcome(&plan(Some(refusal.clone()), Some("why")), facts());
+    assert_eq!(told, Outcome::Held(refusal, Some(facts())));
+}
+
+/// What Kafka says no to is not asked for again and again, unless it may say otherwise the next time.
+#[test]
+fn what_comes_of_an_answer() {
+    for (name, retriable, asked, waits) in [
+        ("POLICY_VIOLATION", false, false, false),
+        ("NOT_CONTROLLER", true, false, true),
+        ("TOPIC_ALREADY_EXISTS", false, false, true),
+        ("CLUSTER_AUTHORIZATION_FAILED", false, true, true),
+    ] {
+        let answer = Answer {
+            name,
+            reason: "Why",
+            message: "because".to_owned(),
+            retriable,
+            asked,
+        };
+        let fault = Refusal {
+            reason: "Why",
+            message: "because".to_owned(),
+            waits,
+        };
+        assert_eq!(
+            crate::topic::failed(answer),
+            Outcome::Failed(fault),
+            "{name}"
+        );
+    }
 }
 
 /// What is left to go by when the record of owners is gone: a topic that was looked at and refused is nobody's.
@@ -254,7 +276,7 @@ fn a_status_vouches_for_a_topic_that_was_had() {
         (reason::TOPIC_NAME_CONFLICT, false),
     ] {
         let refusal = Refusal::stands(reason, "");
-        let refused = after(&plain, &Outcome::refused(refusal, Some(facts())), 1);
+        let refused = after(&plain, &Outcome::Held(refusal, Some(facts())), 1);
         assert_eq!(said_to_be_had(&refused).is_some(), had, "{reason}");
     }
     let moving = after(&plain, &waiting(Some(facts())), 1);

@@ -170,7 +170,7 @@ impl World {
         let facts = Facts::of(&self.user, credential);
         let now = k8s_openapi::jiff::Timestamp::from_second(self.now).unwrap();
         let now = k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(now);
-        let outcome = Outcome::Ready { facts, waits: None };
+        let outcome = Outcome::Ready(facts);
         self.user.status = Some(status(&self.user, &outcome, &now));
     }
 }

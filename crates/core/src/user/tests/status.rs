@@ -7,7 +7,7 @@ use super::user;
 use crate::outcome::Refusal;
 use crate::user::{
     CertificateFacts, Credential, CredentialAction, CredentialPlan, Facts, Outcome, Previous,
-    status,
+    outcome, status,
 };
 
 fn at(second: i64) -> Time {
@@ -30,6 +30,14 @@ fn facts() -> Facts {
     Facts::of(&user(json!({})), &credential)
 }
 
+fn failed(permanent: bool) -> Outcome {
+    Outcome::Failed(Refusal {
+        reason: "Timeout",
+        message: "no answer".to_owned(),
+        waits: !permanent,
+    })
+}
+
 fn told(user: &KafkaUser, outcome: &Outcome) -> Vec<String> {
     let conditions = status(user, outcome, &at(1)).conditions;
     conditions
@@ -41,16 +49,7 @@ fn told(user: &KafkaUser, outcome: &Outcome) -> Vec<String> {
 #[test]
 fn what_is_told() {
     let new = user(json!({}));
-    let ready = |waits| Outcome::Ready {
-        facts: facts(),
-        waits,
-    };
-    let failed = |permanent| Outcome::Failed {
-        reason: "Timeout".to_owned(),
-        message: "no answer".to_owned(),
-        permanent,
-        facts: None,
-    };
+    let ready = |waits| Outcome::Ready(Facts { waits, ..facts() });
     for (outcome, wanted) in [
         (ready(None), vec!["Ready=True Ready: "]),
         (
@@ -72,14 +71,14 @@ fn what_is_told() {
             ],
         ),
         (
-            Outcome::refused(Refusal::waits("NoListener", "add"), None),
+            Outcome::Held(Refusal::waits("NoListener", "add"), None),
             vec![
                 "Ready=False NoListener: add",
                 "Reconciling=True NoListener: add",
             ],
         ),
         (
-            Outcome::refused(Refusal::stands("SecretTaken", "x"), None),
+            Outcome::Held(Refusal::stands("SecretTaken", "x"), None),
             vec!["Ready=False SecretTaken: x", "Stalled=True SecretTaken: x"],
         ),
     ] {
@@ -113,6 +112,24 @@ fn what_is_told() {
 }
 
 #[test]
+fn a_moments_failure_of_who_is_ready_is_told_when_it_stays() {
+    let new = user(json!({}));
+    let ready = KafkaUser {
+        status: Some(status(&new, &Outcome::Ready(facts()), &at(1))),
+        ..new.clone()
+    };
+    for (user, permanent, failures, told) in [
+        (&ready, false, 6, false),
+        (&ready, false, 7, true),
+        (&ready, true, 1, true),
+        (&new, false, 1, true),
+    ] {
+        let told_now = failed(permanent).is_told(user, failures);
+        assert_eq!(told_now, told, "{permanent} {failures}");
+    }
+}
+
+#[test]
 fn what_comes_of_a_plan() {
     let waits = Some(Refusal::waits("RotationInProgress", "later"));
     let plan = |action| CredentialPlan {
@@ -121,15 +138,15 @@ fn what_comes_of_a_plan() {
         waits: waits.clone(),
     };
     assert_eq!(
-        Outcome::of(&plan(CredentialAction::Keep), facts()),
-        Outcome::Ready {
-            facts: facts(),
-            waits: waits.clone()
-        }
+        outcome(&plan(CredentialAction::Keep), facts()),
+        Outcome::Ready(Facts {
+            waits: waits.clone(),
+            ..facts()
+        })
     );
     let refusal = Refusal::stands("SecretTaken", "x");
     assert_eq!(
-        Outcome::of(&plan(CredentialAction::Refuse(refusal.clone())), facts()),
-        Outcome::refused(refusal, None)
+        outcome(&plan(CredentialAction::Refuse(refusal.clone())), facts()),
+        Outcome::Held(refusal, None)
     );
 }

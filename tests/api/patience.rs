@@ -1,0 +1,193 @@
+//! A Kafka that refuses something: what is Ready stays so for a while, it is asked less and less often, and nobody else
+//! waits for it.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use k8s_openapi::api::core::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::Api;
+use kube::api::{DeleteParams, ListParams, PostParams};
+use sdm_api::KafkaUser;
+use sdm_api::condition::Reports;
+use sdm_tests::bulk;
+use sdm_tests::wait::until;
+use serde_json::json;
+
+use crate::convergence::start_controller;
+use crate::simulated::{NAMESPACE, Simulated, topic};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A user of whom Kafka has nothing but a quota.
+fn user(name: &str) -> Result<KafkaUser> {
+    Ok(serde_json::from_value(json!({
+        "apiVersion": "kafka.sdm.dev/v1beta1", "kind": "KafkaUser",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {
+            "clusterRef": {"name": "case"}, "authentication": "external", "principal": name,
+            "quotas": {"producerByteRate": 1000},
+        },
+    }))?)
+}
+
+/// What `Ready` says.
+async fn ready(users: &Api<KafkaUser>, name: &str) -> Result<(Condition, Option<String>)> {
+    let user = users.get(name).await?;
+    let ready = user
+        .report()
+        .and_then(|(_, all)| all.iter().find(|c| c.type_ == "Ready").cloned());
+    let ready = ready.with_context(|| format!("{name} has no condition yet"))?;
+    Ok((ready, user.metadata.resource_version))
+}
+
+/// Five attempts, the last pause at least twice as long as the first.
+fn less_and_less(times: &[Instant]) -> Result<()> {
+    let pauses: Vec<Duration> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    ensure!(
+        pauses[3] > pauses[0] * 2,
+        "it is asked all the time: {pauses:?}"
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_who_is_ready_outlasts_a_moment_of_refusals() -> Result<()> {
+    let simulated = Simulated::start("patience").await?;
+    let Simulated { plane, world, .. } = &simulated;
+    let users: Api<KafkaUser> = Api::namespaced(plane.client.clone(), NAMESPACE);
+    let mut controller = start_controller(plane)?;
+    users.create(&PostParams::default(), &user("old")?).await?;
+    let before = until("the user to be Ready", PATIENCE, || async {
+        let (ready, version) = ready(&users, "old").await?;
+        ensure!(
+            ready.status == "True",
+            "{}: {}",
+            ready.reason,
+            ready.message
+        );
+        Ok(Some(version))
+    })
+    .await
+    .with_context(|| controller.tail())?;
+    let quota = |name: &str| world.lock().quotas.there.get(name).cloned();
+    ensure!(
+        quota("old").is_some_and(|q| q.len() == 1),
+        "it has its quota"
+    );
+
+    // Somebody takes it away, and for now nobody can give it back. A controller that starts looks at all users.
+    controller.kill();
+    {
+        let mut world = world.lock();
+        world.quotas.there.clear();
+        world.quotas.changes.clear();
+        world.quotas.refusing = true;
+    }
+    let mut controller = start_controller(plane)?;
+    let asked = || world.lock().quotas.changes.get("old").cloned();
+    let times: Vec<Instant> = until("five attempts", PATIENCE, || async {
+        Ok(asked().filter(|times| times.len() >= 5))
+    })
+    .await
+    .with_context(|| controller.tail())?;
+    let (still, version) = ready(&users, "old").await?;
+    ensure!(
+        still.status == "True" && version == before,
+        "{}: {}, {before:?} became {version:?}",
+        still.reason,
+        still.message
+    );
+    less_and_less(&times)?;
+
+    // Who is not Ready yet is told at once.
+    users.create(&PostParams::default(), &user("new")?).await?;
+    until("the new user to be told", PATIENCE, || async {
+        let (ready, _) = ready(&users, "new").await?;
+        ensure!(ready.reason == "RequestTimedOut", "{}", ready.reason);
+        Ok((ready.status == "False").then_some(()))
+    })
+    .await
+    .with_context(|| controller.tail())?;
+
+    world.lock().quotas.refusing = false;
+    until("both to have their quotas", PATIENCE, || async {
+        let (ready, _) = ready(&users, "new").await?;
+        let both = quota("old").is_some() && quota("new").is_some();
+        Ok((both && ready.status == "True").then_some(()))
+    })
+    .await
+    .with_context(|| controller.tail())?;
+    let (_, version) = ready(&users, "old").await?;
+    ensure!(version == before, "{before:?} became {version:?}");
+    controller.kill();
+    let world = world.lock();
+    ensure!(world.broken.is_empty(), "{:?}", world.broken);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_kafka_keeps_holds_up_nobody() -> Result<()> {
+    let simulated = Simulated::start("kept").await?;
+    let Simulated {
+        plane,
+        world,
+        topics,
+        ..
+    } = &simulated;
+    let mut controller = start_controller(plane)?;
+    let create = |name: &str| {
+        let (names, topic) = ([name.to_owned()], topic(name, "Correct"));
+        async move {
+            let create = bulk::create(&plane.client, vec![topic?]);
+            bulk::until_ready(topics, &names, 1, PATIENCE, create).await
+        }
+    };
+    create("kept").await.with_context(|| controller.tail())?;
+    if let Some(topics) = &mut world.lock().topics {
+        topics.keeping = true;
+    }
+    topics.delete("kept", &DeleteParams::default()).await?;
+    let kept = || world.lock().topics.as_ref().map(|t| t.kept.clone());
+    until("Kafka to refuse", PATIENCE, || async {
+        Ok(kept().filter(|times| !times.is_empty()))
+    })
+    .await
+    .with_context(|| controller.tail())?;
+    create("other").await.with_context(|| controller.tail())?;
+
+    let events: Api<Event> = Api::namespaced(plane.client.clone(), NAMESPACE);
+    let about = ListParams::default().fields("involvedObject.kind=KafkaCluster");
+    until("the cluster to say so", PATIENCE, || async {
+        let told = events.list(&about).await?.items.into_iter();
+        let told: Vec<_> = told
+            .filter(|e| e.reason.as_deref() == Some("TopicsLeftBehind"))
+            .filter_map(|e| e.message)
+            .collect();
+        let said = |m: &String| m.contains("kept") && m.contains("TOPIC_DELETION_DISABLED");
+        Ok(told.iter().any(said).then_some(()))
+    })
+    .await
+    .with_context(|| controller.tail())?;
+    let times = until("five attempts", PATIENCE, || async {
+        Ok(kept().filter(|times| times.len() >= 5))
+    })
+    .await
+    .with_context(|| controller.tail())?;
+    less_and_less(&times)?;
+
+    if let Some(topics) = &mut world.lock().topics {
+        topics.keeping = false;
+    }
+    until("the topic to be gone", PATIENCE, || async {
+        let world = world.lock();
+        let there = world.topics.as_ref().map(|t| t.there.contains_key("kept"));
+        Ok((there == Some(false)).then_some(()))
+    })
+    .await
+    .with_context(|| controller.tail())?;
+    controller.kill();
+    let world = world.lock();
+    ensure!(world.broken.is_empty(), "{:?}", world.broken);
+    Ok(())
+}
