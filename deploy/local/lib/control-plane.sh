@@ -65,7 +65,7 @@ api_server_start() {
 }
 api_server_ready() {
   step "API server"
-  started kube-apiserver 60 "the API server" kubectl get --raw=/readyz
+  AGAIN=api_server_start started kube-apiserver 60 "the API server" kubectl get --raw=/readyz
   done_step
 }
 
@@ -87,7 +87,7 @@ controllers_start() {
 controllers_ready() {
   step "controller manager, scheduler"
   # Pods need their namespace's service account, which the controller manager makes.
-  started kube-controller-manager 60 "the controller manager" kubectl get serviceaccount default -n kube-system
-  started kube-scheduler 60 "the scheduler" curl -fsSk --noproxy '*' --max-time 2 https://127.0.0.1:10259/readyz
+  AGAIN=controllers_start started kube-controller-manager 60 "the controller manager" kubectl get serviceaccount default -n kube-system
+  AGAIN=controllers_start started kube-scheduler 60 "the scheduler" curl -fsSk --noproxy '*' --max-time 2 https://127.0.0.1:10259/readyz
   done_step
 }

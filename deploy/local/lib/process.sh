@@ -18,6 +18,9 @@ alive() {
   pid=$(pid_of "$1") && [[ -n $pid ]] && has_mark "$pid" "$1"
 }
 
+# What this run has started.
+declare -gA BEGUN
+
 # start NAME COMMAND...: detached, without our descriptors, output to logs/NAME.log.
 start() {
   local name=$1 log=$LOGS/$1.log fd
@@ -36,16 +39,22 @@ start() {
   ) &
   printf '%s\n' "$!" >"$PIDS/$name"
   disown "$!"
+  BEGUN[$name]=1
 }
 
-# started NAME SECONDS WHAT COMMAND...: waits for readiness, watches the process.
+# started NAME SECONDS WHAT COMMAND...: waits for readiness, watches the process. One that was there already and ends just
+# now is started by AGAIN.
 started() {
   local name=$1 deadline=$((SECONDS + $2)) what=$3
   shift 3
   until "$@" >/dev/null 2>&1; do
     if ! alive "$name"; then
       sleep 0.2
-      alive "$name" || fail_log "$name" "$name stopped while starting"
+      if [[ -n ${AGAIN:-} && -z ${BEGUN[$name]:-} ]]; then
+        "$AGAIN"
+      else
+        alive "$name" || fail_log "$name" "$name stopped while starting"
+      fi
     fi
     ((SECONDS < deadline)) || fail_log "$name" "$what is not ready in time"
     sleep 0.1
