@@ -56,6 +56,7 @@ async fn every_call_against_a_real_node() {
     doors::nobody_gets_past_the_handshake(&kafka, &operator).await;
     doors::reloaded_material_is_used(&kafka, &operator).await;
     records::a_killed_broker_costs_no_record(&mut kafka, &client).await;
+    topics::what_may_not_be_deleted_is_refused_one_by_one(&mut kafka, &client).await;
 }
 async fn cluster_and_quorum(kafka: &Kafka, client: &Client, operator: &Leaf) {
     let cluster = client.describe_cluster(true).await.unwrap();

@@ -138,6 +138,13 @@ impl Kafka {
         self.jvm = Some(self.java(&["kafka.Kafka", "server.properties"]));
     }
 
+    /// Another line of configuration; the node takes it up when it starts.
+    pub fn configure(&self, line: &str) {
+        let file = self.dir.join("server.properties");
+        let before = fs::read_to_string(&file).unwrap();
+        fs::write(file, format!("{before}{line}\n")).unwrap();
+    }
+
     /// SIGKILL.
     pub fn kill(&mut self) {
         let mut jvm = self.jvm.take().unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sdm_kafka::{Client, ConfigResource, ConfigSource, NewTopic};
 use tokio::time::Instant;
 
-use crate::node::{NODE, new_topic};
+use crate::node::{Kafka, NODE, new_topic};
 
 pub async fn topics(client: &Client) {
     let wanted = [
@@ -92,6 +92,28 @@ pub async fn topics(client: &Client) {
         "UNKNOWN_TOPIC_OR_PARTITION"
     );
 }
+/// Where no topic may be deleted, that is said of each, and repeating it is in vain.
+pub async fn what_may_not_be_deleted_is_refused_one_by_one(kafka: &mut Kafka, client: &Client) {
+    kafka.kill();
+    kafka.configure("delete.topic.enable=false");
+    kafka.start();
+    kafka.ready(client).await;
+    let new = [new_topic("stays", 1), new_topic("stays-too", 1)];
+    for (_, verdict) in client.create_topics(&new, false).await.unwrap() {
+        verdict.unwrap();
+    }
+    let names = ["stays", "stays-too"];
+    let verdicts = client.delete_topics(&names).await.unwrap();
+    assert_eq!(verdicts.len(), names.len(), "{verdicts:?}");
+    for (name, verdict) in verdicts {
+        let error = verdict.unwrap_err();
+        assert!(
+            error.name == "TOPIC_DELETION_DISABLED" && !error.is_retriable(),
+            "{name}: {error}"
+        );
+    }
+}
+
 pub async fn configs_and_log_dirs(client: &Client) {
     let asked = [
         ConfigResource::Broker(NODE),
