@@ -5,9 +5,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::Event;
 use kube::Api;
-use kube::api::{ListParams, PostParams};
+use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use sdm_api::KafkaTopic;
 use sdm_tests::wait::until;
+use serde_json::json;
 
 use crate::convergence::start_controller;
 use crate::simulated::{NAMESPACE, Simulated, topic};
@@ -99,6 +100,50 @@ async fn a_broker_that_is_behind_makes_no_topic_missing() -> Result<()> {
     })
     .await
     .with_context(|| controller.tail())?;
+    controller.kill();
+    let world = world.lock();
+    ensure!(world.broken.is_empty(), "{:?}", world.broken);
+    Ok(())
+}
+
+/// One broker tells of the topic, another one of its configuration.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_waits_for_the_broker_that_tells_of_its_configuration() -> Result<()> {
+    let simulated = Simulated::start("behind-configs").await?;
+    let Simulated {
+        plane,
+        world,
+        topics,
+        ..
+    } = &simulated;
+    let mut controller = start_controller(plane)?;
+    let mut orders = topic("orders", "Correct")?;
+    let config = ("retention.ms".to_owned(), "3600000".to_owned());
+    orders.spec.config.extend([config]);
+    topics.create(&PostParams::default(), &orders).await?;
+    let becomes = async |wanted: &str| {
+        until("the topic to say so", PATIENCE, || async {
+            let (_, reason, _) = ready(topics, "orders").await?;
+            ensure!(reason == wanted, "{reason}");
+            Ok(Some(()))
+        })
+        .await
+    };
+    becomes("Ready").await.with_context(|| controller.tail())?;
+    let behind = |behind| {
+        if let Some(topics) = &mut world.lock().topics {
+            topics.configs_behind = behind;
+        }
+    };
+    behind(true);
+    let change = Patch::Merge(json!({"spec": {"driftPolicy": "Report"}}));
+    let params = PatchParams::default();
+    topics.patch("orders", &params, &change).await?;
+    becomes("BrokerBehind")
+        .await
+        .with_context(|| controller.tail())?;
+    behind(false);
+    becomes("Ready").await.with_context(|| controller.tail())?;
     controller.kill();
     let world = world.lock();
     ensure!(world.broken.is_empty(), "{:?}", world.broken);

@@ -4,18 +4,24 @@ use std::time::Instant;
 
 use sdm_kafka::messages::create_topics_response::CreatableTopicResult;
 use sdm_kafka::messages::delete_topics_response::DeletableTopicResult;
+use sdm_kafka::messages::describe_configs_request::DescribeConfigsResource;
+use sdm_kafka::messages::describe_configs_response::{
+    DescribeConfigsResourceResult, DescribeConfigsResult,
+};
 use sdm_kafka::messages::metadata_response::{MetadataResponsePartition, MetadataResponseTopic};
 use sdm_kafka::messages::{
     BrokerId, CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse,
-    DescribeAclsRequest, DescribeAclsResponse, MetadataRequest,
+    DescribeAclsRequest, DescribeAclsResponse, DescribeConfigsRequest, DescribeConfigsResponse,
+    MetadataRequest,
 };
 use sdm_kafka::testing::{Reply, Request};
 
-use crate::simulation::World;
+use crate::simulation::{Topics, World};
 
 const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
 const TOPIC_ALREADY_EXISTS: i16 = 36;
 const TOPIC_DELETION_DISABLED: i16 = 73;
+const DYNAMIC_TOPIC_CONFIG: i8 = 1;
 
 /// Answers a request about topics, or about ACLs, of which there are none. `None`: it is about something else, or
 /// there are no topics to be served.
@@ -40,6 +46,16 @@ pub fn handle(request: &Request, world: &mut World) -> Option<Reply> {
         let answer = DeleteTopicsResponse::default().with_responses(results.collect());
         return Some(request.answer::<DeleteTopicsRequest>(&answer));
     }
+    if let Some(describe) = request.read::<DescribeConfigsRequest>() {
+        let answer = DescribeConfigsResponse::default().with_results(
+            describe
+                .resources
+                .iter()
+                .map(|r| described(r, topics))
+                .collect(),
+        );
+        return Some(request.answer::<DescribeConfigsRequest>(&answer));
+    }
     let create = request.read::<CreateTopicsRequest>()?;
     topics.creations += usize::from(!create.validate_only);
     let results = create.topics.iter().map(|asked| {
@@ -50,6 +66,11 @@ pub fn handle(request: &Request, world: &mut World) -> Option<Reply> {
         }
         let id = uuid::Uuid::new_v4();
         if !create.validate_only {
+            let configs = asked.configs.iter().map(|c| {
+                let value = c.value.as_ref().map(ToString::to_string);
+                (c.name.to_string(), value.unwrap_or_default())
+            });
+            topics.configs.insert(name.clone(), configs.collect());
             topics.there.insert(name, id);
             topics.created += 1;
         }
@@ -60,6 +81,23 @@ pub fn handle(request: &Request, world: &mut World) -> Option<Reply> {
     });
     let answer = CreateTopicsResponse::default().with_topics(results.collect());
     Some(request.answer::<CreateTopicsRequest>(&answer))
+}
+
+fn described(asked: &DescribeConfigsResource, topics: &Topics) -> DescribeConfigsResult {
+    let result = DescribeConfigsResult::default()
+        .with_resource_type(asked.resource_type)
+        .with_resource_name(asked.resource_name.clone());
+    let configs = topics.configs.get(asked.resource_name.as_str());
+    let Some(configs) = configs.filter(|_| !topics.configs_behind) else {
+        return result.with_error_code(UNKNOWN_TOPIC_OR_PARTITION);
+    };
+    let entries = configs.iter().map(|(key, value)| {
+        DescribeConfigsResourceResult::default()
+            .with_name(key.clone().into())
+            .with_value(Some(value.clone().into()))
+            .with_config_source(DYNAMIC_TOPIC_CONFIG)
+    });
+    result.with_configs(entries.collect())
 }
 
 /// What a broker knows of the topics that a request names.

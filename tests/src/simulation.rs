@@ -62,6 +62,10 @@ pub struct World {
 pub struct Topics {
     /// What the active controller has, by name.
     pub there: BTreeMap<String, uuid::Uuid>,
+    /// What each was created with.
+    pub configs: BTreeMap<String, BTreeMap<String, String>>,
+    /// Whether the broker that is asked for configurations has yet to hear of any topic.
+    pub configs_behind: bool,
     /// Whether brokers have yet to hear of it.
     pub behind: bool,
     /// How often a broker that is behind was asked.

@@ -89,15 +89,22 @@ pub fn acl(binding: &AclBinding) -> Option<Acl> {
     })
 }
 
-/// The first verdict that is a refusal, as an error of the whole call: for calls whose items stand or fall together.
-pub fn first_refusal<T>(
-    api: &'static str,
-    verdicts: impl IntoIterator<Item = Result<T, ItemError>>,
-) -> Result<(), KafkaError> {
-    for verdict in verdicts {
-        if let Err(error) = verdict {
-            return Err(error.into_error(api));
-        }
+/// What Kafka said of a whole call, as its verdict on an item of it.
+///
+/// # Errors
+/// It said nothing.
+pub fn verdict(error: KafkaError) -> Result<ItemError, KafkaError> {
+    match error {
+        KafkaError::Broker {
+            code,
+            name,
+            message,
+            ..
+        } => Ok(ItemError {
+            code,
+            name,
+            message,
+        }),
+        silence => Err(silence),
     }
-    Ok(())
 }

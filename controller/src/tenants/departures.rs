@@ -15,7 +15,7 @@ use super::credentials::mechanism;
 use super::hub::Kind;
 use super::ledger::UserEntry;
 use super::secrets;
-use super::user_steps::CONCURRENCY;
+use super::status::CONCURRENCY;
 use super::worker::Worker;
 use crate::error::Error;
 use crate::store::Key;

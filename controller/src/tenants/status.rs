@@ -24,7 +24,7 @@ use crate::error::Error;
 use crate::store::Key;
 
 /// Writes at the same time.
-const CONCURRENCY: usize = 16;
+pub(super) const CONCURRENCY: usize = 16;
 
 /// The clock of statuses.
 pub fn now() -> Time {

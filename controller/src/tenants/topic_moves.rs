@@ -7,6 +7,7 @@ use sdm_api::KafkaTopic;
 use sdm_core::topic::{Broker, Observed, Step};
 use sdm_kafka::{Client, NodeInfo};
 
+use super::calls::verdict;
 use super::throttle;
 use super::topic_steps::Failed;
 use super::topics::Item;
@@ -41,8 +42,28 @@ impl Worker {
         if moves.is_empty() {
             return Ok(());
         }
-        throttle::set(client, &topics, throttle::BYTES_PER_SECOND).await?;
-        for ((name, _), verdict) in client.alter_partition_reassignments(&moves).await? {
+        let refused = throttle::set(client, &topics, throttle::BYTES_PER_SECOND).await?;
+        // What cannot be throttled does not move.
+        for (topic, key) in &keys {
+            if let Some(error) = refused.of(topic) {
+                failed.insert(key.clone(), error.clone());
+            }
+        }
+        moves.retain(|(topic, ..)| refused.of(topic).is_none());
+        if moves.is_empty() {
+            return Ok(());
+        }
+        let verdicts = match client.alter_partition_reassignments(&moves).await {
+            Ok(verdicts) => verdicts,
+            Err(error) if error.is_retriable() => return Err(error.into()),
+            Err(error) => {
+                let error = verdict(error)?;
+                let moved = moves.iter().filter_map(|(topic, ..)| keys.get(topic));
+                failed.extend(moved.map(|key| (key.clone(), error.clone())));
+                return Ok(());
+            }
+        };
+        for ((name, _), verdict) in verdicts {
             if let (Err(error), Some(key)) = (verdict, keys.get(&name)) {
                 failed.insert(key.clone(), error);
             }
@@ -71,8 +92,14 @@ impl Worker {
             .topics()
             .iter()
             .any(|(name, entry)| entry.throttled && !names.contains(&name.as_str()));
-        throttle::lift(client, &names, !others).await?;
-        for item in done.into_iter().filter(|i| !failed.contains_key(&i.key)) {
+        let refused = throttle::lift(client, &names, !others).await?;
+        for item in done {
+            if let Some(error) = refused.of(item.name()) {
+                failed.insert(item.key.clone(), error.clone());
+            }
+            if failed.contains_key(&item.key) {
+                continue;
+            }
             if let Some(mut entry) = ledger.topics().get(item.name()).cloned() {
                 entry.throttled = false;
                 ledger.set_topic(item.name(), Some(entry));

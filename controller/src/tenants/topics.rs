@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::{StreamExt, stream};
 use kube::ResourceExt;
 use sdm_api::{KafkaAccessGrant, KafkaTopic, TopicDeletionPolicy};
 use sdm_core::access::{may_adopt, namespace_allowed};
@@ -14,14 +15,15 @@ use sdm_core::topic::{
     self, Claim, Observed, Outcome, Place, Situation, TopicPlan, keys_of_interest, plan,
     validate_in, winner,
 };
-use sdm_kafka::{Client, ConfigResource, ConfigSource, ItemError, KafkaError};
+use sdm_kafka::{Client, ConfigResource, ConfigSource, ItemError};
 
 use tokio::time::Instant;
 
+use super::calls::verdict;
 use super::gate::Open;
 use super::hub::Kind;
 use super::ledger::TopicEntry;
-use super::status;
+use super::status::{self, CONCURRENCY};
 use super::topic_doubts::lagging;
 use super::worker::{BATCH, Worker};
 use crate::error::Error;
@@ -233,7 +235,7 @@ impl Worker {
             .map(|(_, topic)| topic.topic_name())
             .filter(|name| !observed.contains_key(*name) && !unsure.contains_key(*name))
             .collect();
-        let lagging = lagging(client, &missing).await?;
+        let mut lagging = lagging(client, &missing).await?;
         for (resource, entries) in configs? {
             let ConfigResource::Topic(name) = resource else {
                 continue;
@@ -244,23 +246,16 @@ impl Worker {
             };
             let entries = match entries {
                 Ok(entries) => entries,
-                Err(KafkaError::Broker {
-                    code,
-                    name: word,
-                    message,
-                    ..
-                }) => {
-                    unsure.insert(
-                        name,
-                        ItemError {
-                            code,
-                            name: word,
-                            message,
-                        },
-                    );
+                Err(error) => {
+                    let error = verdict(error)?;
+                    // Another broker than the one that knows the topic was asked.
+                    if error.name == "UNKNOWN_TOPIC_OR_PARTITION" {
+                        lagging.insert(name);
+                    } else {
+                        unsure.insert(name, error);
+                    }
                     continue;
                 }
-                Err(error) => return Err(error.into()),
             };
             for entry in entries {
                 let value = entry.value.unwrap_or_default();
@@ -373,9 +368,13 @@ impl Worker {
                 continue;
             }
             let status = topic::status(&topic, &outcome, &now);
-            self.tell_topic(&topic, &status).await;
             wanted.push((topic, status));
         }
+        let told = stream::iter(&wanted);
+        told.for_each_concurrent(CONCURRENCY, |(topic, status)| {
+            self.tell_topic(topic, status)
+        })
+        .await;
         self.writes.topics(&self.context, wanted);
         Ok(())
     }

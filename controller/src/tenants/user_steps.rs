@@ -15,12 +15,10 @@ use super::credentials::{Delivered, Failed, fault};
 use super::departures::delete_scram;
 use super::ledger::UserEntry;
 use super::secrets;
+use super::status::CONCURRENCY;
 use super::worker::Worker;
 use crate::error::Error;
 use crate::store::Key;
-
-/// Writes at the same time.
-pub(super) const CONCURRENCY: usize = 16;
 
 impl Worker {
     pub(super) async fn record_users(&mut self, made: &[Delivered]) -> Result<(), Error> {

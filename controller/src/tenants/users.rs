@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::reflector::ObjectRef;
@@ -25,7 +26,7 @@ use super::credentials::{Delivered, Failed, Workshop, given_password};
 use super::gate::Open;
 use super::hub::Kind;
 use super::secrets;
-use super::status;
+use super::status::{self, CONCURRENCY};
 use super::worker::{BATCH, Worker};
 use crate::error::Error;
 use crate::store::Key;
@@ -355,9 +356,11 @@ impl Worker {
                 continue;
             }
             let status = user::status(&user, &outcome, &now);
-            self.tell_user(&user, &status).await;
             wanted.push((user, status));
         }
+        let told = stream::iter(&wanted);
+        told.for_each_concurrent(CONCURRENCY, |(user, status)| self.tell_user(user, status))
+            .await;
         self.writes.users(&self.context, wanted);
         Ok(())
     }
