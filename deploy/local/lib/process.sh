@@ -42,19 +42,21 @@ start() {
   BEGUN[$name]=1
 }
 
+# ended NAME: it does not live. What this run has just started may have yet to become the program, on a busy machine for
+# a while.
+ended() {
+  ! alive "$1" && { [[ -z ${BEGUN[$1]:-} ]] || ! kill -0 "$(pid_of "$1")" 2>/dev/null; }
+}
+
 # started NAME SECONDS WHAT COMMAND...: waits for readiness, watches the process. One that was there already and ends just
 # now is started by AGAIN.
 started() {
   local name=$1 deadline=$((SECONDS + $2)) what=$3
   shift 3
   until "$@" >/dev/null 2>&1; do
-    if ! alive "$name"; then
-      sleep 0.2
-      if [[ -n ${AGAIN:-} && -z ${BEGUN[$name]:-} ]]; then
-        "$AGAIN"
-      else
-        alive "$name" || fail_log "$name" "$name stopped while starting"
-      fi
+    if ended "$name"; then
+      [[ -n ${AGAIN:-} && -z ${BEGUN[$name]:-} ]] || fail_log "$name" "$name stopped while starting"
+      "$AGAIN"
     fi
     ((SECONDS < deadline)) || fail_log "$name" "$what is not ready in time"
     sleep 0.1
