@@ -51,12 +51,14 @@ ended() {
 # started NAME SECONDS WHAT COMMAND...: waits for readiness, watches the process. One that was there already and ends just
 # now is started by AGAIN.
 started() {
-  local name=$1 deadline=$((SECONDS + $2)) what=$3
+  local name=$1 limit=$2 what=$3 deadline=$((SECONDS + $2))
   shift 3
   until "$@" >/dev/null 2>&1; do
     if ended "$name"; then
       [[ -n ${AGAIN:-} && -z ${BEGUN[$name]:-} ]] || fail_log "$name" "$name stopped while starting"
       "$AGAIN"
+      # One that was told to end may have taken as long as one that starts.
+      deadline=$((SECONDS + limit))
     fi
     ((SECONDS < deadline)) || fail_log "$name" "$what is not ready in time"
     sleep 0.1
