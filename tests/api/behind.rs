@@ -6,27 +6,13 @@ use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::Event;
 use kube::Api;
 use kube::api::{ListParams, Patch, PatchParams, PostParams};
-use sdm_api::KafkaTopic;
 use sdm_tests::wait::until;
 use serde_json::json;
 
 use crate::convergence::start_controller;
-use crate::simulated::{NAMESPACE, Simulated, topic};
+use crate::simulated::{NAMESPACE, Simulated, ready, topic};
 
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Whether a topic is Ready, and why not.
-async fn ready(api: &Api<KafkaTopic>, name: &str) -> Result<(bool, String, Option<String>)> {
-    let topic = api.get(name).await?;
-    let conditions = topic.status.unwrap_or_default().conditions;
-    let ready = conditions.iter().find(|c| c.type_ == "Ready").cloned();
-    let ready = ready.with_context(|| format!("{name} has no condition yet"))?;
-    Ok((
-        ready.status == "True",
-        ready.reason,
-        topic.metadata.resource_version,
-    ))
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_is_behind_makes_no_topic_missing() -> Result<()> {
@@ -47,8 +33,8 @@ async fn a_broker_that_is_behind_makes_no_topic_missing() -> Result<()> {
     let mut before = Vec::new();
     for name in ["corrected", "reported"] {
         let version = until("the topic to be Ready", PATIENCE, || async {
-            let (is_ready, reason, version) = ready(topics, name).await?;
-            ensure!(is_ready, "{reason}");
+            let (ready, version) = ready(topics, name).await?;
+            ensure!(ready.status == "True", "{}", ready.reason);
             Ok(version)
         })
         .await
@@ -70,10 +56,11 @@ async fn a_broker_that_is_behind_makes_no_topic_missing() -> Result<()> {
     .await
     .with_context(|| controller.tail())?;
     for (name, version) in before {
-        let (is_ready, reason, now) = ready(topics, name).await?;
+        let (ready, now) = ready(topics, name).await?;
         ensure!(
-            is_ready && now.as_ref() == Some(&version),
-            "{name}: {reason}, {version:?} became {now:?}"
+            ready.status == "True" && now.as_ref() == Some(&version),
+            "{name}: {}, {version:?} became {now:?}",
+            ready.reason
         );
     }
     let events: Api<Event> = Api::namespaced(client.clone(), NAMESPACE);
@@ -86,8 +73,8 @@ async fn a_broker_that_is_behind_makes_no_topic_missing() -> Result<()> {
         topics.there.clear();
     }
     until("the topic to be missing", PATIENCE, || async {
-        let (_, reason, _) = ready(topics, "reported").await?;
-        ensure!(reason == "TopicMissing", "{reason}");
+        let (ready, _) = ready(topics, "reported").await?;
+        ensure!(ready.reason == "TopicMissing", "{}", ready.reason);
         Ok(Some(()))
     })
     .await
@@ -101,9 +88,7 @@ async fn a_broker_that_is_behind_makes_no_topic_missing() -> Result<()> {
     .await
     .with_context(|| controller.tail())?;
     controller.kill();
-    let world = world.lock();
-    ensure!(world.broken.is_empty(), "{:?}", world.broken);
-    Ok(())
+    simulated.is_sound()
 }
 
 /// One broker tells of the topic, another one of its configuration.
@@ -123,8 +108,8 @@ async fn a_topic_waits_for_the_broker_that_tells_of_its_configuration() -> Resul
     topics.create(&PostParams::default(), &orders).await?;
     let becomes = async |wanted: &str| {
         until("the topic to say so", PATIENCE, || async {
-            let (_, reason, _) = ready(topics, "orders").await?;
-            ensure!(reason == wanted, "{reason}");
+            let (ready, _) = ready(topics, "orders").await?;
+            ensure!(ready.reason == wanted, "{}", ready.reason);
             Ok(Some(()))
         })
         .await
@@ -145,7 +130,5 @@ async fn a_topic_waits_for_the_broker_that_tells_of_its_configuration() -> Resul
     behind(false);
     becomes("Ready").await.with_context(|| controller.tail())?;
     controller.kill();
-    let world = world.lock();
-    ensure!(world.broken.is_empty(), "{:?}", world.broken);
-    Ok(())
+    simulated.is_sound()
 }

@@ -1,13 +1,18 @@
 //! A real API server with a cluster of simulated brokers, for what tenants ask of them.
 
-use anyhow::Result;
+use std::fmt::Debug;
+
+use anyhow::{Context, Result, ensure};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::Api;
 use kube::api::PostParams;
+use sdm_api::condition::{READY, Reports};
 use sdm_api::{KafkaCluster, KafkaTopic};
 use sdm_tests::control_plane::ControlPlane;
 use sdm_tests::fake_kafka::FakeKafka;
 use sdm_tests::fake_kubelet::FakeKubelet;
 use sdm_tests::simulation::{Shared, Topics};
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::cases::good;
@@ -41,6 +46,28 @@ impl Simulated {
             _brokers: (kubelet, kafka),
         })
     }
+}
+
+impl Simulated {
+    /// Nobody was asked anything that a simulated node does not know.
+    pub fn is_sound(&self) -> Result<()> {
+        let world = self.world.lock();
+        ensure!(world.broken.is_empty(), "{:?}", world.broken);
+        Ok(())
+    }
+}
+
+/// What `Ready` says of an object, and the object's version.
+pub async fn ready<K>(api: &Api<K>, name: &str) -> Result<(Condition, Option<String>)>
+where
+    K: Reports + Clone + Debug + DeserializeOwned,
+{
+    let object = api.get(name).await?;
+    let ready = object
+        .report()
+        .and_then(|(_, all)| all.iter().find(|c| c.type_ == READY).cloned());
+    let ready = ready.with_context(|| format!("{name} has no condition yet"))?;
+    Ok((ready, object.meta().resource_version.clone()))
 }
 
 /// A topic of that cluster.

@@ -38,6 +38,7 @@ pub fn handle(request: &Request, world: &mut World) -> Option<Reply> {
                 topics.kept.push(Instant::now());
                 return result.with_error_code(TOPIC_DELETION_DISABLED);
             }
+            topics.configs.remove(name.as_str());
             match topics.there.remove(name.as_str()) {
                 Some(id) => result.with_topic_id(id),
                 None => result.with_error_code(UNKNOWN_TOPIC_OR_PARTITION),

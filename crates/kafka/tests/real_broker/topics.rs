@@ -92,6 +92,7 @@ pub async fn topics(client: &Client) {
         "UNKNOWN_TOPIC_OR_PARTITION"
     );
 }
+
 /// Where no topic may be deleted, that is said of each, and repeating it is in vain.
 pub async fn what_may_not_be_deleted_is_refused_one_by_one(kafka: &mut Kafka, client: &Client) {
     kafka.kill();
