@@ -153,8 +153,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         asked_to_stop.clone(),
     ));
 
-    let listener = TcpListener::bind(args.address)
-        .await
+    let listener = tls_server::listen(args.address)
         .with_context(|| format!("listening on {}", args.address))?;
     tracing::info!(address = %args.address, "serving");
     let router = server::router(policies.clone())

@@ -3,7 +3,7 @@
 //! Owns the rustls server configuration (ALPN h2 and http/1.1, TLS 1.2 and 1.3). Where certificates come from is
 //! `webhook_ca`'s business; connections are `server`'s.
 
-use std::{io, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use axum::{
     Router,
@@ -12,7 +12,7 @@ use axum::{
     middleware::{Next, from_fn},
 };
 use rustls::{ServerConfig, server::ResolvesServerCert};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +21,24 @@ use crate::server::{self, Protocol};
 
 const H2: &[u8] = b"h2";
 const HTTP_1_1: &[u8] = b"http/1.1";
+/// Connections that wait in the kernel's queue (at most `net.core.somaxconn`). The 128 that are usual overflow when API
+/// servers come back all at once, and then some are told that they are connected and never get further.
+const BACKLOG: u32 = 1024;
+
+/// A listener for [`serve`], with room for everybody who comes at once.
+///
+/// # Errors
+/// When the address cannot be bound.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// Serves `router` on `listener` until `shutdown`; then stops accepting, lets open requests finish for at most
 /// `options.drain`, and returns. `resolver` is asked for the certificate at every handshake.

@@ -21,6 +21,8 @@ use crate::{
 
 const NAME: &str = "sdm-webhook.sdm-system.svc";
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
+const ANYWHERE: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 /// Fails a test that hangs; never a duration that a test relies on.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -58,7 +60,7 @@ async fn start(ca: &CertificateAuthority, options: ServerOptions) -> Server {
     let router = Router::new()
         .route("/", get(|| async { "hello" }))
         .route("/slow", get(slow));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = listen(ANYWHERE).unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
     let task = tokio::spawn(serve(
@@ -257,7 +259,7 @@ async fn a_server_that_is_leaving_answers_and_lets_go() {
     present(&resolver, &ca);
     let leaving = CancellationToken::new();
     let router = Router::new().route("/", get(|| async { "hello" }));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = listen(ANYWHERE).unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
     let task = tokio::spawn(serve(
@@ -350,4 +352,21 @@ async fn connections_beyond_the_cap_wait_for_their_turn() {
             .unwrap();
     }
     finish(server).await;
+}
+
+/// Who is told to be connected and is forgotten by the kernel, and then says nothing, waits for ever.
+#[tokio::test]
+async fn who_comes_in_a_crowd_waits_in_the_queue() {
+    const CROWD: usize = 300;
+    let listener = listen(ANYWHERE).unwrap();
+    let address = listener.local_addr().unwrap();
+    let crowd = futures::future::try_join_all((0..CROWD).map(|_| TcpStream::connect(address)));
+    let _crowd = tokio::time::timeout(PATIENCE, crowd)
+        .await
+        .unwrap()
+        .unwrap();
+    for _ in 0..CROWD {
+        let accepted = tokio::time::timeout(PATIENCE, listener.accept()).await;
+        accepted.unwrap().unwrap();
+    }
 }
