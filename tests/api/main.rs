@@ -13,5 +13,6 @@ mod injection_secret;
 mod leadership;
 mod patience;
 mod property;
+mod revocation;
 mod simulated;
 mod verdicts;

@@ -4,16 +4,15 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use k8s_openapi::api::core::v1::Event;
 use kube::Api;
-use kube::api::{DeleteParams, ListParams, PostParams};
+use kube::api::{DeleteParams, PostParams};
 use sdm_api::KafkaUser;
 use sdm_tests::bulk;
 use sdm_tests::wait::until;
 use serde_json::json;
 
 use crate::convergence::start_controller;
-use crate::simulated::{NAMESPACE, Simulated, ready, topic};
+use crate::simulated::{NAMESPACE, Simulated, ready, told, topic};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -108,6 +107,19 @@ async fn a_user_who_is_ready_outlasts_a_moment_of_refusals() -> Result<()> {
     .with_context(|| controller.tail())?;
     let (_, version) = ready(&users, "old").await?;
     ensure!(version == before, "{before:?} became {version:?}");
+
+    // Of a user who is gone the cluster tells.
+    world.lock().quotas.refusing = true;
+    users.delete("old", &DeleteParams::default()).await?;
+    let words = ["default/old", "REQUEST_TIMED_OUT"];
+    let told = told(&plane.client, "UsersLeftBehind", &words).await;
+    told.with_context(|| controller.tail())?;
+    world.lock().quotas.refusing = false;
+    until("the quota to be gone", PATIENCE, || async {
+        Ok(quota("old").is_none_or(|q| q.is_empty()).then_some(()))
+    })
+    .await
+    .with_context(|| controller.tail())?;
     controller.kill();
     simulated.is_sound()
 }
@@ -142,19 +154,9 @@ async fn a_topic_that_kafka_keeps_holds_up_nobody() -> Result<()> {
     .with_context(|| controller.tail())?;
     create("other").await.with_context(|| controller.tail())?;
 
-    let events: Api<Event> = Api::namespaced(plane.client.clone(), NAMESPACE);
-    let about = ListParams::default().fields("involvedObject.kind=KafkaCluster");
-    until("the cluster to say so", PATIENCE, || async {
-        let told = events.list(&about).await?.items.into_iter();
-        let told: Vec<_> = told
-            .filter(|e| e.reason.as_deref() == Some("TopicsLeftBehind"))
-            .filter_map(|e| e.message)
-            .collect();
-        let said = |m: &String| m.contains("kept") && m.contains("TOPIC_DELETION_DISABLED");
-        Ok(told.iter().any(said).then_some(()))
-    })
-    .await
-    .with_context(|| controller.tail())?;
+    let words = ["kept", "TOPIC_DELETION_DISABLED"];
+    let told = told(&plane.client, "TopicsLeftBehind", &words).await;
+    told.with_context(|| controller.tail())?;
     let times = until("five attempts", PATIENCE, || async {
         Ok(kept().filter(|times| times.len() >= 5))
     })

@@ -1,23 +1,27 @@
 //! A real API server with a cluster of simulated brokers, for what tenants ask of them.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use k8s_openapi::api::core::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::Api;
-use kube::api::PostParams;
+use kube::api::{ListParams, PostParams};
+use kube::{Api, Client};
 use sdm_api::condition::{READY, Reports};
 use sdm_api::{KafkaCluster, KafkaTopic};
 use sdm_tests::control_plane::ControlPlane;
 use sdm_tests::fake_kafka::FakeKafka;
 use sdm_tests::fake_kubelet::FakeKubelet;
 use sdm_tests::simulation::{Shared, Topics};
+use sdm_tests::wait::until;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::cases::good;
 
 pub const NAMESPACE: &str = "default";
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A cluster of simulated brokers, `case`, whose topics are served.
 pub struct Simulated {
@@ -55,6 +59,22 @@ impl Simulated {
         ensure!(world.broken.is_empty(), "{:?}", world.broken);
         Ok(())
     }
+}
+
+/// Waits until the cluster tells of something in a warning with these words.
+pub async fn told(client: &Client, reason: &str, words: &[&str]) -> Result<()> {
+    let events: Api<Event> = Api::namespaced(client.clone(), NAMESPACE);
+    let about = ListParams::default().fields("involvedObject.kind=KafkaCluster");
+    until("the cluster to say so", PATIENCE, || async {
+        let told = events.list(&about).await?.items.into_iter();
+        let mut told = told
+            .filter(|event| event.reason.as_deref() == Some(reason))
+            .filter_map(|event| event.message);
+        Ok(told
+            .any(|text| words.iter().all(|word| text.contains(word)))
+            .then_some(()))
+    })
+    .await
 }
 
 /// What `Ready` says of an object, and the object's version.

@@ -1,6 +1,6 @@
 //! A simulated Kafka over the simulated world: mutual TLS with each node's own
 //! certificate, and the four read-only calls that the controller makes. Any other
-//! request is written down as broken, unless it is about quotas or, where there are topics to be served, about these.
+//! request is written down as broken, unless it is about quotas, ACLs or, where there are topics to be served, these.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -22,7 +22,7 @@ use sdm_kafka::messages::{
 use sdm_kafka::testing::{Handler, Reply, Request, Server, ServerTls};
 
 use crate::simulation::{Shared, World};
-use crate::{fake_quotas, fake_topics};
+use crate::{fake_acls, fake_quotas, fake_topics};
 
 /// Serves every node that runs, until dropped.
 pub struct FakeKafka {
@@ -116,6 +116,8 @@ impl Handler for Simulated {
             } else if let Some(reply) = fake_topics::handle(request, &mut world) {
                 reply
             } else if let Some(reply) = fake_quotas::handle(request, &mut world) {
+                reply
+            } else if let Some(reply) = fake_acls::handle(request, &mut world) {
                 reply
             } else {
                 world.broken.push(format!(

@@ -11,8 +11,7 @@ use sdm_kafka::messages::describe_configs_response::{
 use sdm_kafka::messages::metadata_response::{MetadataResponsePartition, MetadataResponseTopic};
 use sdm_kafka::messages::{
     BrokerId, CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse,
-    DescribeAclsRequest, DescribeAclsResponse, DescribeConfigsRequest, DescribeConfigsResponse,
-    MetadataRequest,
+    DescribeConfigsRequest, DescribeConfigsResponse, MetadataRequest,
 };
 use sdm_kafka::testing::{Reply, Request};
 
@@ -23,13 +22,9 @@ const TOPIC_ALREADY_EXISTS: i16 = 36;
 const TOPIC_DELETION_DISABLED: i16 = 73;
 const DYNAMIC_TOPIC_CONFIG: i8 = 1;
 
-/// Answers a request about topics, or about ACLs, of which there are none. `None`: it is about something else, or
-/// there are no topics to be served.
+/// Answers a request about topics. `None`: it is about something else, or there are no topics to be served.
 pub fn handle(request: &Request, world: &mut World) -> Option<Reply> {
     let topics = world.topics.as_mut()?;
-    if request.read::<DescribeAclsRequest>().is_some() {
-        return Some(request.answer::<DescribeAclsRequest>(&DescribeAclsResponse::default()));
-    }
     if let Some(delete) = request.read::<DeleteTopicsRequest>() {
         let asked = delete.topics.into_iter().filter_map(|t| t.name);
         let results = asked.map(|name| {

@@ -6,6 +6,7 @@ pub mod applies;
 pub mod bulk;
 pub mod console;
 pub mod control_plane;
+pub mod fake_acls;
 pub mod fake_kafka;
 pub mod fake_kubelet;
 pub mod fake_quotas;

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use crate::fake_acls::Acls;
 use crate::fake_quotas::Quotas;
 
 /// A disk, by the uid of its claim.
@@ -53,6 +54,8 @@ pub struct World {
     pub topics: Option<Topics>,
     /// Quotas.
     pub quotas: Quotas,
+    /// ACLs.
+    pub acls: Acls,
     /// What must never happen, as it happened.
     pub broken: Vec<String>,
 }

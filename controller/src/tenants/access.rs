@@ -11,9 +11,10 @@ use kube::ResourceExt;
 use sdm_api::KafkaUser;
 use sdm_api::condition::Reports;
 use sdm_core::access::{
-    Acl, Claims, Expansion, ObjectKey, Refusal, UserIdentity, Verdict, World, acl_status, changes,
-    expand, grant_status, validate_grant,
+    Acl, Claims, Expansion, ObjectKey, Refusal, Stopped, UserIdentity, Verdict, World, acl_status,
+    changes, expand, grant_status, validate_grant,
 };
+use sdm_core::outcome::may_pass;
 use sdm_core::user::{ANNOTATION_CREDENTIAL, Credential, logins_in_use, principal};
 use sdm_kafka::{AclBinding, AclFilter, Client};
 
@@ -92,7 +93,7 @@ impl Worker {
         for key in &failed {
             self.state.timers.retry(Kind::Acl, key, 0);
         }
-        self.tell_access(open, &expansion.verdicts).await
+        self.tell_access(open, &expansion.verdicts, &failed).await
     }
 
     fn expand(&self, open: &Open) -> Expansion {
@@ -226,69 +227,69 @@ impl Worker {
         if !self.context.leadership.holds() {
             return Err(Error::NotLeader);
         }
+        let mut stopped = Stopped::default();
         let mut failed = Vec::new();
-        for part in steps.create.iter().flat_map(|some| some.chunks(ITEMS)) {
-            let bindings: Vec<AclBinding> = part.iter().map(binding).collect();
-            let verdicts = match client.create_acls(&bindings).await {
-                Ok(verdicts) => verdicts,
-                Err(error) => {
-                    // Some may have been made: look again before anything else.
-                    self.known.acls = None;
-                    return Err(error.into());
-                }
-            };
-            for (acl, verdict) in part.iter().zip(verdicts) {
-                match verdict {
-                    Ok(()) => drop(present.insert(acl.clone())),
+        for step in steps.create {
+            let (go, wait) = stopped.divide(step);
+            failed.extend(wait);
+            for part in go.chunks(ITEMS) {
+                let bindings: Vec<AclBinding> = part.iter().map(binding).collect();
+                let verdicts = match client.create_acls(&bindings).await {
+                    Ok(verdicts) => verdicts,
                     Err(error) => {
-                        tracing::warn!(cluster = %self.key, ?acl, %error, "ACL not created");
-                        self.context.metrics.error(error.reason());
-                        failed.push((
-                            acl.clone(),
-                            Refusal::waits(error.reason(), error.to_string()),
-                        ));
+                        // Some may have been made: look again before anything else.
+                        self.known.acls = None;
+                        return Err(error.into());
                     }
+                };
+                for (acl, verdict) in part.iter().zip(verdicts) {
+                    let Err(error) = verdict else {
+                        present.insert(acl.clone());
+                        continue;
+                    };
+                    tracing::warn!(cluster = %self.key, ?acl, %error, "ACL not created");
+                    self.context.metrics.error(error.reason());
+                    let refusal = Refusal::waits(error.reason(), error.to_string());
+                    stopped.note(acl, refusal.clone());
+                    failed.push((acl.clone(), refusal));
                 }
             }
         }
-        if !failed.is_empty() {
-            // A rule that is to replace another one is not there: the other one stays until it is.
-            ledger.remove_acls(failed.iter().map(|(acl, _)| acl));
-            ledger.commit(&self.context.client).await?;
-            return Ok(failed);
-        }
+        ledger.remove_acls(failed.iter().map(|(acl, _)| acl));
         let mut left = None;
-        for part in steps.delete.iter().flat_map(|some| some.chunks(ITEMS)) {
-            let bindings: Vec<AclBinding> = part.iter().map(binding).collect();
-            let verdicts = match client.delete_acls(&bindings).await {
-                Ok(verdicts) => verdicts,
-                Err(error) => {
-                    self.known.acls = None;
-                    return Err(error.into());
-                }
-            };
-            let mut gone = Vec::new();
-            for (acl, verdict) in part.iter().zip(verdicts) {
-                match verdict {
-                    Ok(_) => gone.push(acl),
+        for step in steps.delete {
+            let (go, wait) = stopped.divide(step);
+            left = left.or(wait.into_iter().next().map(|(_, why)| why));
+            for part in go.chunks(ITEMS) {
+                let bindings: Vec<AclBinding> = part.iter().map(binding).collect();
+                let verdicts = match client.delete_acls(&bindings).await {
+                    Ok(verdicts) => verdicts,
                     Err(error) => {
-                        tracing::warn!(cluster = %self.key, ?acl, %error, "ACL not deleted, will be repeated");
-                        self.context.metrics.error(error.reason());
-                        left = Some(error);
+                        self.known.acls = None;
+                        return Err(error.into());
                     }
+                };
+                for (acl, verdict) in part.iter().zip(verdicts) {
+                    let Err(error) = verdict else {
+                        present.remove(acl);
+                        ledger.remove_acls([acl]);
+                        continue;
+                    };
+                    tracing::warn!(cluster = %self.key, ?acl, %error, "ACL not deleted, will be repeated");
+                    self.context.metrics.error(error.reason());
+                    let refusal = Refusal::waits(error.reason(), error.to_string());
+                    stopped.note(acl, refusal.clone());
+                    left = left.or(Some(refusal));
                 }
             }
-            for acl in &gone {
-                present.remove(*acl);
-            }
-            ledger.remove_acls(gone);
         }
         ledger.commit(&self.context.client).await?;
         if self.state.left_acls.went(left.is_some())
-            && let Some(error) = left
+            && let Some(why) = left
         {
             let note = format!(
-                "ACLs that nobody asks for any more are left behind in Kafka: {error}; they are taken away when Kafka allows it"
+                "ACLs that nobody asks for any more are left behind in Kafka: {}; they are taken away when Kafka allows it",
+                why.message
             );
             self.tell_left("AclsLeftBehind", note).await;
         }
@@ -299,6 +300,7 @@ impl Worker {
         &mut self,
         open: &Open,
         verdicts: &BTreeMap<ObjectKey, Verdict>,
+        failed: &HashSet<Key>,
     ) -> Result<(), Error> {
         let now = status::now();
         while self.writes.has_acls() {
@@ -308,6 +310,10 @@ impl Worker {
             .state
             .acls
             .iter()
+            .filter(|(key, acl)| {
+                let failures = self.state.timers.failures(Kind::Acl, key);
+                !failed.contains(key) || !may_pass(&***acl, failures)
+            })
             .filter_map(|(key, acl)| {
                 let verdict = verdicts.get(&ObjectKey {
                     namespace: key.namespace.clone(),

@@ -22,7 +22,7 @@ use sdm_core::user::{
 use sdm_kafka::{Client, QuotaFilter, ScramMechanism};
 use tokio::time::Instant;
 
-use super::credentials::{Delivered, Failed, Workshop, given_password};
+use super::credentials::{Delivered, Failed, Workshop, fault, given_password};
 use super::gate::Open;
 use super::hub::Kind;
 use super::secrets;
@@ -82,9 +82,11 @@ impl Worker {
     ) -> Result<(), Error> {
         self.forget_heard();
         self.know_users(client, batch).await?;
+        let mut failed = Failed::new();
+        self.know_given(batch, &mut failed).await;
         let mut outcomes = Vec::new();
         let mut items = Vec::new();
-        for key in batch {
+        for key in batch.iter().filter(|key| !failed.contains_key(*key)) {
             let Some(user) = self.state.users.get(key).cloned() else {
                 continue;
             };
@@ -119,7 +121,6 @@ impl Worker {
             self.state.access = true;
             self.access(open, client).await?;
         }
-        let mut failed = Failed::new();
         let workshop = Workshop::open(&self.context, open, &items).await;
         let mut made = workshop.make(&self.context, items, &mut failed).await;
         self.record_users(&made).await?;
@@ -177,45 +178,49 @@ impl Worker {
             }
             self.known.quotas = Some(known);
         }
-        self.know_given(batch).await
+        Ok(())
     }
 
-    /// Whether the passwords that users bring are the ones delivered.
-    async fn know_given(&mut self, batch: &[Key]) -> Result<(), Error> {
+    /// Whether the passwords that users bring are the ones delivered. One that cannot be read fails its user alone.
+    async fn know_given(&mut self, batch: &[Key], failed: &mut Failed) {
+        let mut bring = Vec::new();
         for key in batch {
-            let Some(user) = self.state.users.get(key).cloned() else {
+            let user = self.state.users.get(key).filter(|user| {
+                let password = user.spec.password.as_ref();
+                password.is_some_and(|p| p.secret_ref.is_some())
+            });
+            let Some(user) = user else {
                 self.given.remove(key);
                 continue;
             };
-            if user
-                .spec
-                .password
-                .as_ref()
-                .is_none_or(|p| p.secret_ref.is_none())
-            {
-                self.given.remove(key);
-                continue;
-            }
-            let api = Api::namespaced(self.context.client.clone(), &key.namespace);
-            let delivered = self
-                .secret_of(&user)
-                .and_then(|s| {
-                    user::Credential::parse(
-                        s.annotations()
-                            .get(user::ANNOTATION_CREDENTIAL)
-                            .map(String::as_str),
-                    )
-                })
-                .and_then(|c| c.hash);
-            let same = match (given_password(&api, &user).await, delivered) {
+            let delivered = self.secret_of(user).and_then(|secret| {
+                let annotation = secret.annotations().get(user::ANNOTATION_CREDENTIAL);
+                user::Credential::parse(annotation.map(String::as_str))?.hash
+            });
+            bring.push((key.clone(), Arc::clone(user), delivered));
+        }
+        let client = &self.context.client;
+        let read: Vec<_> = stream::iter(bring)
+            .map(|(key, user, delivered)| async move {
+                let api = Api::namespaced(client.clone(), &key.namespace);
+                (key, given_password(&api, &user).await, delivered)
+            })
+            .buffer_unordered(CONCURRENCY)
+            .collect()
+            .await;
+        for (key, given, delivered) in read {
+            let same = match (given, delivered) {
                 (Ok(given), Some(hash)) => user::password_matches(&hash, &given),
                 // The reason is told when it is to be delivered.
                 (Err(Error::Refused(..)), _) | (Ok(_), None) => false,
-                (Err(error), _) => return Err(error),
+                (Err(error), _) => {
+                    tracing::warn!(user = %key, reason = error.reason(), %error, "password not read");
+                    failed.insert(key, fault(&error));
+                    continue;
+                }
             };
-            self.given.insert(key.clone(), same);
+            self.given.insert(key, same);
         }
-        Ok(())
     }
 
     fn admit_user(

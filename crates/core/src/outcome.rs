@@ -72,12 +72,11 @@ pub enum Outcome<F> {
 }
 
 impl<F> Outcome<F> {
-    /// Whether it is to be written. What fails of an object that is Ready as it is written may be a moment's: a leader
-    /// that is being elected, an API server that restarts. It is looked at again first, for half a minute; what then still
-    /// fails is told. `failures`: how often it has failed in a row, this time included.
+    /// Whether it is to be written: unless it [may pass](may_pass). `failures`: how often it has failed in a row, this time
+    /// included.
     pub fn is_told<K: Reports>(&self, object: &K, failures: u32) -> bool {
         match self {
-            Self::Failed(fault) if fault.waits => !object.is_settled() || failures > PASSING,
+            Self::Failed(fault) if fault.waits => !may_pass(object, failures),
             _ => true,
         }
     }
@@ -95,6 +94,13 @@ impl<F> Outcome<F> {
         };
         (standing, refusal.reason, &refusal.message, facts)
     }
+}
+
+/// Whether a failure is not told yet. What fails of an object that is Ready as it is written may be a moment's: a leader
+/// that is being elected, an API server that restarts. It is looked at again first, for half a minute; what then still
+/// fails is told. `failures`: how often it has failed in a row, this time included.
+pub fn may_pass<K: Reports>(object: &K, failures: u32) -> bool {
+    object.is_settled() && failures <= PASSING
 }
 
 /// Where an object stands, in the terms of kstatus.

@@ -64,7 +64,7 @@ mod world;
 pub use claims::Claims;
 pub use expand::expand;
 pub use explain::{Because, Explanation, Miss, Near, Question, explain};
-pub use order::{AclChanges, changes};
+pub use order::{AclChanges, Stopped, changes};
 pub use roles::{BUILT_IN_ROLES, built_in};
 pub use rule::{Acl, ObjectKey, kafka_host, operations_of, resource_name};
 pub use status::{acl_status, grant_status, role_status};

@@ -3,13 +3,15 @@
 //! Denials are created first and deleted last, allowances in between are created before others are deleted. So at every
 //! moment either all of the old or all of the new allowances are there, and likewise the denials, and no allowance
 //! outlives or precedes the denial that belongs to it: whoever is allowed before and after is allowed throughout, and
-//! whoever is denied before and after is denied throughout.
+//! whoever is denied before and after is denied throughout. That holds as well when Kafka refuses some: what comes later
+//! for the same principals then waits, and for nobody else.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use sdm_api::Permission;
 
-use super::rule::{Acl, ObjectKey};
+use super::rule::{Acl, EVERYBODY, ObjectKey};
+use crate::outcome::Refusal;
 
 /// What has to be done, in this order: `create[0]`, `create[1]`, `delete[0]`, `delete[1]`. Within each the order does
 /// not matter.
@@ -48,4 +50,42 @@ pub fn changes(
         changes.delete[at].push(acl.clone());
     }
     changes
+}
+
+/// Principals for whom something was refused, and why. Steps are taken one after the other: each is [divided](Self::divide)
+/// before it is carried out, and what Kafka refuses of it is [noted](Self::note) after.
+#[derive(Debug, Default)]
+pub struct Stopped {
+    by_principal: BTreeMap<String, Refusal>,
+}
+
+impl Stopped {
+    /// Something was refused: what follows for its principal has to wait.
+    pub fn note(&mut self, acl: &Acl, refusal: Refusal) {
+        let principal = acl.principal.clone();
+        self.by_principal.entry(principal).or_insert(refusal);
+    }
+
+    /// Those of a step that go ahead, and those that wait, each with the reason. Who waits makes others wait in turn: what
+    /// is everybody's is also everyone's.
+    pub fn divide(&mut self, step: Vec<Acl>) -> (Vec<Acl>, Vec<(Acl, Refusal)>) {
+        let (mut go, mut wait) = (Vec::with_capacity(step.len()), Vec::new());
+        for acl in step {
+            match self.why(&acl.principal) {
+                None => go.push(acl),
+                Some(why) => wait.push((acl, why.clone())),
+            }
+        }
+        for (acl, why) in &wait {
+            self.note(acl, why.clone());
+        }
+        (go, wait)
+    }
+
+    /// Why something of a principal's has to wait.
+    fn why(&self, principal: &str) -> Option<&Refusal> {
+        let all = &self.by_principal;
+        let own = all.get(principal).or_else(|| all.get(EVERYBODY));
+        own.or_else(|| all.values().next().filter(|_| principal == EVERYBODY))
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use sdm_api::{Operation, Pattern, Permission, ResourceType};
-use sdm_core::access::{Acl, ObjectKey, Question, changes, explain};
+use sdm_core::access::{Acl, ObjectKey, Question, Refusal, Stopped, changes, explain};
 
 fn acl(text: &str) -> Acl {
     let words: Vec<_> = text.split(' ').collect();
@@ -95,6 +95,27 @@ fn nothing_is_done_about_what_is_right() {
     assert!(foreign.is_empty());
 }
 
+fn refusal() -> Refusal {
+    Refusal::waits("Refused", "refused")
+}
+
+#[test]
+fn who_is_refused_waits_and_nobody_else() {
+    let mut stopped = Stopped::default();
+    let step = |texts: &[&str]| texts.iter().map(|t| acl(t)).collect::<Vec<_>>();
+    let divide = |stopped: &mut Stopped, texts: &[&str]| stopped.divide(step(texts));
+    assert!(divide(&mut stopped, &["Allow Read a x"]).1.is_empty());
+    stopped.note(&acl("Deny Read a x"), refusal());
+    let (go, wait) = divide(&mut stopped, &["Allow Read b x", "Allow Read a y"]);
+    assert_eq!(go, step(&["Allow Read a y"]));
+    assert_eq!(wait, [(acl("Allow Read b x"), refusal())]);
+    // What is everybody's is that principal's too, and then all others'.
+    let (go, wait) = divide(&mut stopped, &["Allow Read a *", "Allow Read b y"]);
+    assert_eq!(go, step(&["Allow Read b y"]));
+    assert_eq!(wait.len(), 1);
+    assert!(divide(&mut stopped, &["Allow Read a y"]).0.is_empty());
+}
+
 fn any_acl() -> impl Strategy<Value = Acl> {
     let permission = select(vec!["Allow", "Allow", "Deny"]);
     let operation = select(vec!["All", "Read", "Describe", "Alter"]);
@@ -174,6 +195,46 @@ proptest! {
         prop_assert!(remembered.is_subset(&goal));
         let again = changes(&wanted(&goal), &now, &remembered);
         prop_assert!(again.is_empty());
+    }
+
+    /// Kafka refuses some, at random: still nobody is let in or kept out who should not, at the next looks neither, and
+    /// when it refuses no more all is as it should be.
+    #[test]
+    fn no_gap_and_no_door_when_some_are_refused(
+        [present, owned, goal] in states(),
+        refused in proptest::collection::vec(proptest::collection::btree_set(any_acl(), 0..6), 1..3),
+    ) {
+        let foreign: BTreeSet<_> = present.difference(&owned).cloned().collect();
+        let end: BTreeSet<_> = goal.union(&foreign).cloned().collect();
+        let (before, after) = (answers(&present), answers(&end));
+        let (mut now, mut ours) = (present, owned);
+        for refused in refused.iter().chain([&BTreeSet::new()]) {
+            let steps = changes(&wanted(&goal), &now, &ours);
+            let mut stopped = Stopped::default();
+            let creates = steps.create.into_iter().map(|step| (true, step));
+            for (creates, step) in creates.chain(steps.delete.into_iter().map(|step| (false, step))) {
+                let (go, wait) = stopped.divide(step);
+                prop_assert!(wait.is_empty() || !refused.is_empty(), "somebody waits for nothing");
+                for acl in go {
+                    if refused.contains(&acl) {
+                        stopped.note(&acl, refusal());
+                        continue;
+                    }
+                    let set = |acls: &mut BTreeSet<Acl>| match creates {
+                        true => acls.insert(acl.clone()),
+                        false => acls.remove(&acl),
+                    };
+                    set(&mut now);
+                    set(&mut ours);
+                    for (i, answer) in answers(&now).into_iter().enumerate() {
+                        if before[i] == after[i] {
+                            prop_assert_eq!(answer, before[i], "question {} after {}", i, acl);
+                        }
+                    }
+                }
+            }
+        }
+        prop_assert_eq!(now, end);
     }
 
     #[test]
