@@ -125,6 +125,60 @@ async fn a_user_who_is_ready_outlasts_a_moment_of_refusals() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn users_who_cannot_be_served_hold_up_no_topics() -> Result<()> {
+    let simulated = Simulated::start("users").await?;
+    let Simulated {
+        plane,
+        world,
+        topics,
+        ..
+    } = &simulated;
+    let users: Api<KafkaUser> = Api::namespaced(plane.client.clone(), NAMESPACE);
+    world.lock().quotas.closed = true;
+    let mut controller = start_controller(plane)?;
+    users.create(&PostParams::default(), &user("new")?).await?;
+    let asked = |times: usize| {
+        until("Kafka to be asked again", PATIENCE, move || async move {
+            let asked = world.lock().quotas.asked_closed;
+            Ok((asked >= times).then_some(asked))
+        })
+    };
+    until("the user to be told", PATIENCE, || async {
+        let (ready, _) = ready(&users, "new").await?;
+        let known = ready.reason == "ClusterAuthorizationFailed";
+        ensure!(known, "{}: {}", ready.reason, ready.message);
+        Ok(Some(()))
+    })
+    .await
+    .with_context(|| controller.tail())?;
+
+    // The pauses are long by now: a topic comes in the middle of one.
+    let before = asked(6).await.with_context(|| controller.tail())?;
+    let names = ["meanwhile".to_owned()];
+    let create = bulk::create(&plane.client, vec![topic(&names[0], "Correct")?]);
+    let made = bulk::until_ready(topics, &names, 1, PATIENCE, create).await;
+    made.with_context(|| controller.tail())?;
+    let after = world.lock().quotas.asked_closed;
+    ensure!(after == before, "it waited for attempt {after}");
+
+    world.lock().quotas.closed = false;
+    until("the user to be Ready", PATIENCE, || async {
+        let (ready, _) = ready(&users, "new").await?;
+        ensure!(
+            ready.status == "True",
+            "{}: {}",
+            ready.reason,
+            ready.message
+        );
+        Ok(Some(()))
+    })
+    .await
+    .with_context(|| controller.tail())?;
+    controller.kill();
+    simulated.is_sound()
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_topic_that_kafka_keeps_holds_up_nobody() -> Result<()> {
     let simulated = Simulated::start("kept").await?;
     let Simulated {

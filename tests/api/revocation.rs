@@ -1,12 +1,13 @@
 //! A Kafka that refuses ACLs of some: who is allowed something keeps it, nobody else's revocation waits, and it is told.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use kube::Api;
 use kube::api::{DeleteParams, PostParams};
 use sdm_api::{KafkaACL, KafkaTopic, KafkaUser};
+use sdm_tests::fake_acls::{INVALID_REQUEST, REQUEST_TIMED_OUT};
 use sdm_tests::wait::until;
 use serde_json::{Value, json};
 
@@ -94,14 +95,19 @@ async fn whom_kafka_refuses_keeps_what_is_theirs_and_holds_up_nobody() -> Result
     }
 
     // Somebody Kafka takes nothing of; somebody else's are taken away all the same.
-    world.lock().acls.unwelcome = BTreeSet::from(["User:carol".to_owned()]);
+    let carol = "User:carol".to_owned();
+    world.lock().acls.unwelcome = BTreeMap::from([(carol.clone(), INVALID_REQUEST)]);
     create("carol").await?;
     is("carol", "InvalidRequest").await.with_context(tail)?;
     acls.delete("bob", &DeleteParams::default()).await?;
     gone("bob").await.with_context(tail)?;
 
     // What Kafka keeps is told of, and taken away when it may be.
-    world.lock().acls.kept = BTreeSet::from(["User:alice".to_owned()]);
+    {
+        let mut world = world.lock();
+        world.acls.unwelcome.clear();
+        world.acls.kept = BTreeSet::from(["User:alice".to_owned()]);
+    }
     acls.delete("alice", &DeleteParams::default()).await?;
     told(client, "AclsLeftBehind", &["INVALID_REQUEST"])
         .await
@@ -110,7 +116,7 @@ async fn whom_kafka_refuses_keeps_what_is_theirs_and_holds_up_nobody() -> Result
     world.lock().acls.kept.clear();
     gone("alice").await.with_context(tail)?;
 
-    world.lock().acls.unwelcome.clear();
+    // With the next look at anybody's, what is refused is tried again.
     let version = is("carol", "Granted").await.with_context(tail)?;
     let each = of("carol");
 
@@ -120,7 +126,7 @@ async fn whom_kafka_refuses_keeps_what_is_theirs_and_holds_up_nobody() -> Result
         let mut world = world.lock();
         world.acls.there.clear();
         world.acls.refused = 0;
-        world.acls.unwelcome = BTreeSet::from(["User:carol".to_owned()]);
+        world.acls.unwelcome = BTreeMap::from([(carol, REQUEST_TIMED_OUT)]);
     }
     let mut controller = start_controller(&simulated.plane)?;
     until("three attempts", PATIENCE, || async {

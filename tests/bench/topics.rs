@@ -30,8 +30,8 @@ const WARM: usize = 120;
 const PAUSE: Duration = Duration::from_secs(5);
 /// Brokers delete files a minute after their topic (`file.delete.delay.ms`), and look once in half a minute.
 pub const FILES_GONE: Duration = Duration::from_secs(95);
-/// Single changes.
-const CHANGES: usize = 200;
+/// Single changes: so many that one pause of the API server's is not the slowest hundredth of them.
+const CHANGES: usize = 1000;
 
 /// Topic objects `<prefix>-<n>`.
 pub fn topics(prefix: &str, count: usize) -> Vec<KafkaTopic> {

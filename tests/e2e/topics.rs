@@ -347,7 +347,7 @@ async fn replicas_are_added_and_taken_away_under_load_and_no_throttle_is_left() 
         );
         ensure!(kafka.list_partition_reassignments(None).await?.is_empty());
         // Each broker learns of it a moment later.
-        until("the throttle to go", Duration::from_secs(5), || async {
+        until("the throttle to go", PATIENCE, || async {
             let mut config = topic_config(&kafka, &name).await?;
             config.append(&mut broker_defaults(&kafka).await?);
             config.retain(|key, _| key.contains("throttle"));

@@ -1,7 +1,7 @@
 //! ACLs of the simulated Kafka: told, created and deleted, unless it refuses to for some principals. Who may do what is
 //! nobody's business here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sdm_kafka::messages::create_acls_request::AclCreation;
 use sdm_kafka::messages::create_acls_response::AclCreationResult;
@@ -16,7 +16,10 @@ use sdm_kafka::testing::{Reply, Request};
 
 use crate::simulation::World;
 
-const INVALID_REQUEST: i16 = 42;
+/// Of what is no request.
+pub const INVALID_REQUEST: i16 = 42;
+/// Of what may pass.
+pub const REQUEST_TIMED_OUT: i16 = 7;
 
 /// One ACL, in Kafka's numbers.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,8 +38,8 @@ pub struct Acl {
 pub struct Acls {
     /// Those there are.
     pub there: BTreeSet<Acl>,
-    /// Principals of whom nothing is created.
-    pub unwelcome: BTreeSet<String>,
+    /// Principals of whom nothing is created, and the error's code.
+    pub unwelcome: BTreeMap<String, i16>,
     /// How many were not created.
     pub refused: usize,
     /// Principals of whom nothing is deleted.
@@ -56,12 +59,12 @@ pub fn handle(request: &Request, world: &mut World) -> Option<Reply> {
     if let Some(create) = request.read::<CreateAclsRequest>() {
         let results = create.creations.iter().map(|creation| {
             let acl = created(creation);
-            let code = match acls.unwelcome.contains(&acl.principal) {
-                true => {
+            let code = match acls.unwelcome.get(&acl.principal) {
+                Some(code) => {
                     acls.refused += 1;
-                    INVALID_REQUEST
+                    *code
                 }
-                false => {
+                None => {
                     acls.there.insert(acl);
                     0
                 }

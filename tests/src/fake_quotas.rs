@@ -15,6 +15,7 @@ use sdm_kafka::testing::{Reply, Request};
 use crate::simulation::World;
 
 const REQUEST_TIMED_OUT: i16 = 7;
+const CLUSTER_AUTHORIZATION_FAILED: i16 = 31;
 
 /// Quotas by user.
 #[derive(Debug, Default)]
@@ -23,6 +24,10 @@ pub struct Quotas {
     pub there: BTreeMap<String, BTreeMap<String, f64>>,
     /// Whether every change times out.
     pub refusing: bool,
+    /// Whether nobody may know of them.
+    pub closed: bool,
+    /// How often it was asked and did not tell.
+    pub asked_closed: usize,
     /// When each user was to be changed.
     pub changes: BTreeMap<String, Vec<Instant>>,
 }
@@ -31,6 +36,13 @@ pub struct Quotas {
 pub fn handle(request: &Request, world: &mut World) -> Option<Reply> {
     let quotas = &mut world.quotas;
     if request.read::<DescribeClientQuotasRequest>().is_some() {
+        if quotas.closed {
+            quotas.asked_closed += 1;
+            let answer = DescribeClientQuotasResponse::default()
+                .with_error_code(CLUSTER_AUTHORIZATION_FAILED)
+                .with_entries(None);
+            return Some(request.answer::<DescribeClientQuotasRequest>(&answer));
+        }
         let entries = quotas.there.iter().map(|(user, values)| {
             let entity = told::EntityData::default()
                 .with_entity_type("user".to_owned().into())

@@ -3,7 +3,7 @@
 //! Owns what is known of Kafka's ACLs between two looks, and the order of record and call. What is granted, and in
 //! which order it changes, is `sdm_core::access`'s.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -18,7 +18,7 @@ use sdm_core::outcome::may_pass;
 use sdm_core::user::{ANNOTATION_CREDENTIAL, Credential, logins_in_use, principal};
 use sdm_kafka::{AclBinding, AclFilter, Client};
 
-use super::calls::{ITEMS, acl, binding};
+use super::calls::{ITEMS, acl, binding, refusal};
 use super::gate::{Closed, Open};
 use super::hub::Kind;
 use super::status;
@@ -76,7 +76,8 @@ impl Worker {
             self.known.acls = Some(found.iter().filter_map(acl).collect());
         }
         let mut expansion = self.expand(open);
-        let mut failed = HashSet::new();
+        // Whether repeating it may help.
+        let mut failed: HashMap<Key, bool> = HashMap::new();
         for (acl, refusal) in self.apply_acls(client, &expansion).await? {
             for object in expansion.wanted.get(&acl).into_iter().flatten() {
                 if let Some(verdict) = expansion.verdicts.get_mut(object) {
@@ -86,12 +87,13 @@ impl Worker {
                     namespace: object.namespace.clone(),
                     name: object.name.clone(),
                 };
-                failed.insert(key);
+                *failed.entry(key).or_insert(true) &= refusal.waits;
             }
         }
-        self.state.timers.forget_but(Kind::Acl, &failed);
-        for key in &failed {
-            self.state.timers.retry(Kind::Acl, key, 0);
+        let timers = &mut self.state.timers;
+        timers.forget_but(Kind::Acl, |key| failed.contains_key(key));
+        for (key, waits) in &failed {
+            self.again(Kind::Acl, key, !waits);
         }
         self.tell_access(open, &expansion.verdicts, &failed).await
     }
@@ -249,7 +251,7 @@ impl Worker {
                     };
                     tracing::warn!(cluster = %self.key, ?acl, %error, "ACL not created");
                     self.context.metrics.error(error.reason());
-                    let refusal = Refusal::waits(error.reason(), error.to_string());
+                    let refusal = refusal(&error);
                     stopped.note(acl, refusal.clone());
                     failed.push((acl.clone(), refusal));
                 }
@@ -277,7 +279,7 @@ impl Worker {
                     };
                     tracing::warn!(cluster = %self.key, ?acl, %error, "ACL not deleted, will be repeated");
                     self.context.metrics.error(error.reason());
-                    let refusal = Refusal::waits(error.reason(), error.to_string());
+                    let refusal = refusal(&error);
                     stopped.note(acl, refusal.clone());
                     left = left.or(Some(refusal));
                 }
@@ -300,7 +302,7 @@ impl Worker {
         &mut self,
         open: &Open,
         verdicts: &BTreeMap<ObjectKey, Verdict>,
-        failed: &HashSet<Key>,
+        failed: &HashMap<Key, bool>,
     ) -> Result<(), Error> {
         let now = status::now();
         while self.writes.has_acls() {
@@ -312,7 +314,7 @@ impl Worker {
             .iter()
             .filter(|(key, acl)| {
                 let failures = self.state.timers.failures(Kind::Acl, key);
-                !failed.contains(key) || !may_pass(&***acl, failures)
+                failed.get(*key) != Some(&true) || !may_pass(&***acl, failures)
             })
             .filter_map(|(key, acl)| {
                 let verdict = verdicts.get(&ObjectKey {
@@ -353,13 +355,9 @@ impl Worker {
     }
 
     /// Tells those who wait for Kafka that they do.
-    pub(super) async fn tell_closed_access(
-        &mut self,
-        closed: &Closed,
-        now: &Time,
-    ) -> Result<(), Error> {
+    pub(super) fn tell_closed_access(&mut self, closed: &Closed, now: &Time) {
         let verdict = Verdict {
-            refused: vec![Refusal::waits(closed.reason, closed.message.clone())],
+            refused: vec![closed.refusal()],
             ..Verdict::default()
         };
         let acls: Vec<_> = self
@@ -376,7 +374,6 @@ impl Worker {
             })
             .collect();
         self.writes.acls(&self.context, acls);
-        Ok(())
     }
 }
 

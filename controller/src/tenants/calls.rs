@@ -2,6 +2,7 @@
 
 use sdm_api::{Operation, Pattern, Permission, ResourceType};
 use sdm_core::access::Acl;
+use sdm_core::outcome::Refusal;
 use sdm_kafka::{
     AclBinding, AclOperation, AclPatternType, AclPermission, AclResourceType, ItemError, KafkaError,
 };
@@ -106,5 +107,14 @@ pub fn verdict(error: KafkaError) -> Result<ItemError, KafkaError> {
             message,
         }),
         silence => Err(silence),
+    }
+}
+
+/// Kafka's verdict on an item, as it is told. It is tried again either way: what `waits` says is whether that may help.
+pub fn refusal(error: &ItemError) -> Refusal {
+    Refusal {
+        reason: error.reason(),
+        message: error.to_string(),
+        waits: error.is_retriable(),
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Secret;
 use sdm_api::{KafkaCluster, names};
+use sdm_core::outcome::Refusal;
 use sdm_core::{Resolved, applied_hash, resolve};
 
 use crate::context::Context;
@@ -37,6 +38,13 @@ pub struct Closed {
     pub reason: &'static str,
     /// A sentence.
     pub message: String,
+}
+
+impl Closed {
+    /// As those read it who wait.
+    pub fn refusal(&self) -> Refusal {
+        Refusal::waits(self.reason, self.message.clone())
+    }
 }
 
 fn closed(reason: &'static str, message: String) -> Result<Open, Closed> {

@@ -116,11 +116,11 @@ impl Timers {
         }
     }
 
-    /// All of a kind were tried: those that did not fail begin anew.
-    pub fn forget_but(&mut self, kind: Kind, failed: &HashSet<Key>) {
+    /// All of a kind were tried: those that have not `failed` begin anew.
+    pub fn forget_but(&mut self, kind: Kind, failed: impl Fn(&Key) -> bool) {
         let armed = self.armed.keys();
         let over: Vec<Key> = armed
-            .filter(|(of, key)| *of == kind && !failed.contains(key))
+            .filter(|(of, key)| *of == kind && !failed(key))
             .map(|(_, key)| key.clone())
             .collect();
         over.iter().for_each(|key| self.clear(kind, key));

@@ -16,6 +16,7 @@ mod hub;
 mod lanes;
 mod ledger;
 mod pace;
+mod parts;
 mod roles;
 mod salvage;
 pub mod secrets;

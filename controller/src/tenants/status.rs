@@ -12,12 +12,14 @@ use kube::core::object::HasStatus;
 use kube::{Api, Resource, ResourceExt};
 use sdm_api::condition::Reports;
 use sdm_api::names::STATUS_MANAGER;
-use sdm_core::outcome::{Outcome, Refusal};
+use sdm_core::outcome::Outcome;
+use sdm_core::{topic, user};
 use sdm_runtime::apply::{count_write, status_patch};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::gate::Closed;
 use super::hub::Kind;
+use super::parts::Part;
 use super::worker::Worker;
 use crate::context::Context;
 use crate::error::Error;
@@ -103,39 +105,36 @@ where
 }
 
 impl Worker {
-    /// Tells everybody who waits for this cluster why; once, and each object that comes later.
-    pub(super) async fn tell_closed(&mut self, closed: &Closed) -> Result<(), Error> {
-        use sdm_core::{topic, user};
+    /// Tells everybody who waits for these parts of the work why; once, and each object that comes later.
+    pub(super) async fn tell_closed(
+        &mut self,
+        closed: &Closed,
+        parts: &[Part],
+    ) -> Result<(), Error> {
         self.writes.drain(&mut self.state).await?;
         let now = now();
-        let refusal = Refusal::waits(closed.reason, closed.message.clone());
-        let topics: Vec<_> = self
-            .state
-            .topics
-            .values()
-            .filter(|t| !t.is_settled())
-            .map(|t| {
-                let outcome = Outcome::Held(refusal.clone(), None);
-                (Arc::clone(t), topic::status(t, &outcome, &now))
-            })
-            .collect();
-        self.writes.topics(&self.context, topics);
-        let users: Vec<_> = self
-            .state
-            .users
-            .values()
-            .filter(|u| !u.is_settled())
-            .map(|u| {
-                let outcome = Outcome::Held(refusal.clone(), None);
-                (Arc::clone(u), user::status(u, &outcome, &now))
-            })
-            .collect();
-        self.writes.users(&self.context, users);
-        self.tell_closed_access(closed, &now).await?;
-        // Once each time that Kafka falls silent.
-        let why = format!("{}; they are deleted when it answers", closed.message);
-        self.tell_topics_left(&why).await;
+        for part in parts {
+            match part {
+                Part::Topics => self.tell_closed_topics(closed, &now),
+                Part::Users => self.tell_closed_users(closed, &now),
+                Part::Access => self.tell_closed_access(closed, &now),
+            }
+        }
         Ok(())
+    }
+
+    fn tell_closed_topics(&mut self, closed: &Closed, now: &Time) {
+        let outcome = Outcome::Held(closed.refusal(), None);
+        let topics = self.state.topics.values().filter(|t| !t.is_settled());
+        let topics = topics.map(|t| (Arc::clone(t), topic::status(t, &outcome, now)));
+        self.writes.topics(&self.context, topics.collect());
+    }
+
+    fn tell_closed_users(&mut self, closed: &Closed, now: &Time) {
+        let outcome = Outcome::Held(closed.refusal(), None);
+        let users = self.state.users.values().filter(|u| !u.is_settled());
+        let users = users.map(|u| (Arc::clone(u), user::status(u, &outcome, now)));
+        self.writes.users(&self.context, users.collect());
     }
 
     /// Looks at an object again: soon if that may help, later and later if not.

@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use sdm_kafka::{Client, ItemError};
 
 use super::calls::ITEMS;
+use super::gate::Closed;
 use super::hub::Kind;
 use super::worker::Worker;
 use crate::error::Error;
@@ -89,7 +90,7 @@ impl Worker {
     }
 
     /// Topics that are not deleted yet, and why: told on the cluster, by namespace.
-    pub(super) async fn tell_topics_left(&self, why: &str) {
+    async fn tell_topics_left(&self, why: &str) {
         let mut left: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         for (name, key) in self.orphans() {
             left.entry(key.namespace).or_default().push(name);
@@ -101,6 +102,12 @@ impl Worker {
             );
             self.tell_left("TopicsLeftBehind", note).await;
         }
+    }
+
+    /// Topics that are to be deleted by a Kafka that cannot be asked: told once each time that it falls silent.
+    pub(super) async fn tell_kept(&self, closed: &Closed) {
+        let why = format!("{}; they are deleted when it answers", closed.message);
+        self.tell_topics_left(&why).await;
     }
 
     /// Logins and quotas that are not taken away yet, and why: told on the cluster.

@@ -6,11 +6,10 @@ use std::sync::Arc;
 use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, ResourceExt};
-use sdm_core::outcome::Refusal;
 use sdm_core::user::{self, CredentialAction, logins_in_use, quota_changes, quota_wanted};
 use sdm_kafka::{Client, ItemError, QuotaChange, QuotaEntity, ScramDeletion};
 
-use super::calls::ITEMS;
+use super::calls::{ITEMS, refusal};
 use super::credentials::{Delivered, Failed, fault};
 use super::departures::delete_scram;
 use super::ledger::UserEntry;
@@ -322,10 +321,5 @@ impl Worker {
 
 fn fail(failed: &mut Failed, key: &Key, error: &ItemError) {
     tracing::warn!(user = %key, %error, "refused by Kafka");
-    let fault = Refusal {
-        reason: error.reason(),
-        message: error.to_string(),
-        waits: error.is_retriable(),
-    };
-    failed.insert(key.clone(), fault);
+    failed.insert(key.clone(), refusal(error));
 }

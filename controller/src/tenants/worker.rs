@@ -16,6 +16,7 @@ use super::gate::{self, Closed, Open};
 use super::hub::{Hub, Inbox, Kind};
 use super::ledger::Ledger;
 use super::pace::{GATHER, Pace};
+use super::parts::{Part, Pauses};
 use super::state::State;
 use super::watch::Shared;
 use super::writes::Writes;
@@ -31,13 +32,6 @@ pub const BATCH: usize = 250;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Nothing to do: the gate is looked at this often all the same.
 const IDLE: Duration = Duration::from_secs(30);
-
-#[derive(Clone, Copy)]
-enum Part {
-    Topics,
-    Users,
-    Access,
-}
 
 /// Whether nobody answered, as against somebody who refused.
 fn is_silence(error: &Error) -> bool {
@@ -72,6 +66,7 @@ pub struct Worker {
     link: Link,
     failures: u32,
     not_before: Option<Instant>,
+    pauses: Pauses,
     closed: Option<Closed>,
     generation: Option<(String, i64)>,
     pace: Pace,
@@ -98,6 +93,7 @@ impl Worker {
             link: Link::new(PATIENCE),
             failures: 0,
             not_before: None,
+            pauses: Pauses::default(),
             closed: None,
             generation: None,
             pace: Pace::default(),
@@ -163,6 +159,7 @@ impl Worker {
         if pending.cluster {
             // What was waited for may have come.
             self.not_before = None;
+            self.pauses.clear();
         }
         self.written.retain(|_, s| {
             !s.metadata
@@ -189,12 +186,17 @@ impl Worker {
         if let Some(not_before) = self.not_before {
             return not_before.min(idle);
         }
+        let pause = self.pauses.next();
+        // What is to be swept may be of a part that pauses.
+        let sweep = self.sweep.next(&self.state);
+        let sweep = sweep.map(|at| pause.map_or(at, |pause| at.max(pause)));
         [
             Some(idle),
             self.state.timers.next(),
             self.state.left.next(),
             self.state.left_acls.next(),
-            self.sweep.next(&self.state),
+            pause,
+            sweep,
         ]
         .into_iter()
         .flatten()
@@ -222,7 +224,9 @@ impl Worker {
         let open = match gate::check(&self.context, &self.key) {
             Ok(open) => open,
             Err(closed) => {
-                self.tell_closed(&closed).await?;
+                self.pauses.clear();
+                self.tell_closed(&closed, Part::ALL).await?;
+                self.tell_kept(&closed).await;
                 self.closed = Some(closed);
                 return Ok(false);
             }
@@ -248,13 +252,18 @@ impl Worker {
             Err(error) => return Err(error),
         }
         self.closed = None;
-        let state = &self.state;
-        Ok(state
+        let (state, now) = (&self.state, Instant::now());
+        let topics = state
             .dirty_topics
-            .has_free(|key| self.writes.has_topic(key))
-            || state.dirty_users.has_free(|key| self.writes.has_user(key))
-            || state.access
-            || state.gone)
+            .has_free(|key| self.writes.has_topic(key));
+        let users = state.dirty_users.has_free(|key| self.writes.has_user(key));
+        let parts = [
+            (Part::Topics, topics),
+            (Part::Users, users),
+            (Part::Access, state.access),
+        ];
+        let more = |(part, waits): (Part, bool)| waits && !self.pauses.holds(part, now);
+        Ok(state.gone || parts.into_iter().any(more))
     }
 
     async fn work(&mut self, open: &Open, client: &sdm_kafka::Client) -> Result<(), Error> {
@@ -279,8 +288,11 @@ impl Worker {
             return Err(error);
         }
         // What fails for one kind holds up no other, unless nobody answers at all.
-        let mut failed = None;
-        for part in [Part::Topics, Part::Users, Part::Access] {
+        let mut race = None;
+        for part in Part::ALL.iter().copied() {
+            if self.pauses.holds(part, Instant::now()) {
+                continue;
+            }
             let result = match part {
                 Part::Topics => self.topics(open, client).await,
                 Part::Users => self.users(open, client).await,
@@ -288,11 +300,32 @@ impl Worker {
             };
             match result {
                 Err(error) if is_silence(&error) => return Err(error),
-                Err(error) => failed = failed.or(Some(error)),
-                Ok(()) => {}
+                Err(error) if error.is_race() => race = race.or(Some(error)),
+                Err(error) => self.part_failed(part, &error).await?,
+                Ok(()) => drop(self.pauses.went(part, false)),
             }
         }
-        failed.map_or(Ok(()), Err)
+        race.map_or(Ok(()), Err)
+    }
+
+    /// A part failed as a whole, and not for one object's sake: it is tried again later and later, and those who wait for it
+    /// are told if it stays so.
+    async fn part_failed(&mut self, part: Part, error: &Error) -> Result<(), Error> {
+        let subject = part.subject();
+        self.context.metrics.error(error.reason());
+        tracing::warn!(cluster = %self.key, reason = error.reason(), %error, subject, "not served, will be repeated");
+        if self.pauses.went(part, true) {
+            let message = format!(
+                "{subject} of KafkaCluster {} cannot be served: {error}",
+                self.key
+            );
+            let closed = Closed {
+                reason: error.reason(),
+                message,
+            };
+            self.tell_closed(&closed, &[part]).await?;
+        }
+        Ok(())
     }
 
     async fn kafka(&mut self, open: &Open) -> Result<sdm_kafka::Client, Error> {
@@ -322,7 +355,8 @@ impl Worker {
         };
         // A moment's silence is nothing to tell of.
         if self.failures >= 1 {
-            self.tell_closed(&closed).await?;
+            self.tell_closed(&closed, Part::ALL).await?;
+            self.tell_kept(&closed).await;
         }
         self.closed = Some(closed);
         Ok(error)

@@ -125,7 +125,7 @@ pub async fn configs_and_log_dirs(client: &Client) {
     let begun = Instant::now();
     let answers = client.describe_configs(&asked).await.unwrap();
     assert!(
-        begun.elapsed() < Duration::from_secs(5),
+        begun.elapsed() < Duration::from_secs(15),
         "an absent broker must not cost the deadline"
     );
     assert_eq!(

@@ -36,7 +36,7 @@ async fn new_material_counts_from_the_next_connection_and_a_broken_one_changes_n
         bootstrap.clone(),
         Arc::new(TcpDialer),
         Some(tls.clone()),
-        3000,
+        60_000,
     );
 
     // TLS 1.3: the client's handshake is complete before the server refuses it.
@@ -49,8 +49,8 @@ async fn new_material_counts_from_the_next_connection_and_a_broken_one_changes_n
         "{error}"
     );
     assert!(
-        begun.elapsed() < Duration::from_secs(1),
-        "a refusal is told at once"
+        begun.elapsed() < Duration::from_secs(30),
+        "a refusal is told long before the deadline"
     );
     tls.reload(ca.client(Some(&me))).unwrap();
     client.describe_cluster(false).await.unwrap();
