@@ -252,7 +252,7 @@ impl Worker {
                     tracing::warn!(cluster = %self.key, ?acl, %error, "ACL not created");
                     self.context.metrics.error(error.reason());
                     let refusal = refusal(&error);
-                    stopped.note(acl, refusal.clone());
+                    stopped.note(acl, &refusal);
                     failed.push((acl.clone(), refusal));
                 }
             }
@@ -280,7 +280,7 @@ impl Worker {
                     tracing::warn!(cluster = %self.key, ?acl, %error, "ACL not deleted, will be repeated");
                     self.context.metrics.error(error.reason());
                     let refusal = refusal(&error);
-                    stopped.note(acl, refusal.clone());
+                    stopped.note(acl, &refusal);
                     left = left.or(Some(refusal));
                 }
             }

@@ -316,7 +316,7 @@ impl Worker {
         tracing::warn!(cluster = %self.key, reason = error.reason(), %error, subject, "not served, will be repeated");
         if self.pauses.went(part, true) {
             let message = format!(
-                "{subject} of KafkaCluster {} cannot be served: {error}",
+                "{subject} of KafkaCluster {} cannot be served: {error}; it is tried again, less and less often",
                 self.key
             );
             let closed = Closed {

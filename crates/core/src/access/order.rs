@@ -52,7 +52,7 @@ pub fn changes(
     changes
 }
 
-/// Principals for whom something was refused, and why. Steps are taken one after the other: each is [divided](Self::divide)
+/// Principals for whom something was refused, and what those read who wait for it. Steps are taken one after the other: each is [divided](Self::divide)
 /// before it is carried out, and what Kafka refuses of it is [noted](Self::note) after.
 #[derive(Debug, Default)]
 pub struct Stopped {
@@ -60,10 +60,16 @@ pub struct Stopped {
 }
 
 impl Stopped {
-    /// Something was refused: what follows for its principal has to wait.
-    pub fn note(&mut self, acl: &Acl, refusal: Refusal) {
+    /// Something was refused: what follows for its principal has to wait. The sentence names no ACL: it may be another
+    /// tenant's.
+    pub fn note(&mut self, acl: &Acl, refusal: &Refusal) {
+        let message = format!(
+            "waits for another ACL of the principal, or of everybody, that Kafka refused: {}",
+            refusal.message
+        );
+        let why = Refusal::waits(refusal.reason, message);
         let principal = acl.principal.clone();
-        self.by_principal.entry(principal).or_insert(refusal);
+        self.by_principal.entry(principal).or_insert(why);
     }
 
     /// Those of a step that go ahead, and those that wait, each with the reason. Who waits makes others wait in turn: what
@@ -77,7 +83,8 @@ impl Stopped {
             }
         }
         for (acl, why) in &wait {
-            self.note(acl, why.clone());
+            let principal = acl.principal.clone();
+            self.by_principal.entry(principal).or_insert(why.clone());
         }
         (go, wait)
     }

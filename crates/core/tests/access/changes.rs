@@ -105,14 +105,26 @@ fn who_is_refused_waits_and_nobody_else() {
     let step = |texts: &[&str]| texts.iter().map(|t| acl(t)).collect::<Vec<_>>();
     let divide = |stopped: &mut Stopped, texts: &[&str]| stopped.divide(step(texts));
     assert!(divide(&mut stopped, &["Allow Read a x"]).1.is_empty());
-    stopped.note(&acl("Deny Read a x"), refusal());
+    stopped.note(&acl("Deny Read a x"), &refusal());
     let (go, wait) = divide(&mut stopped, &["Allow Read b x", "Allow Read a y"]);
     assert_eq!(go, step(&["Allow Read a y"]));
-    assert_eq!(wait, [(acl("Allow Read b x"), refusal())]);
+    let [(waiting, why)] = wait.as_slice() else {
+        panic!("{wait:?}")
+    };
+    assert_eq!(*waiting, acl("Allow Read b x"));
+    assert_eq!((why.reason, why.waits), ("Refused", true));
+    assert_eq!(
+        why.message,
+        "waits for another ACL of the principal, or of everybody, that Kafka refused: refused"
+    );
     // What is everybody's is that principal's too, and then all others'.
-    let (go, wait) = divide(&mut stopped, &["Allow Read a *", "Allow Read b y"]);
+    let (go, others) = divide(&mut stopped, &["Allow Read a *", "Allow Read b y"]);
     assert_eq!(go, step(&["Allow Read b y"]));
-    assert_eq!(wait.len(), 1);
+    assert_eq!(
+        (others.len(), &others[0].1),
+        (1, why),
+        "said once, and not of itself"
+    );
     assert!(divide(&mut stopped, &["Allow Read a y"]).0.is_empty());
 }
 
@@ -217,7 +229,7 @@ proptest! {
                 prop_assert!(wait.is_empty() || !refused.is_empty(), "somebody waits for nothing");
                 for acl in go {
                     if refused.contains(&acl) {
-                        stopped.note(&acl, refusal());
+                        stopped.note(&acl, &refusal());
                         continue;
                     }
                     let set = |acls: &mut BTreeSet<Acl>| match creates {
