@@ -305,7 +305,7 @@ impl Worker {
         failed: &HashMap<Key, bool>,
     ) -> Result<(), Error> {
         let now = status::now();
-        while self.writes.has_acls() {
+        while self.writes.has_any(Kind::Acl) || self.writes.has_any(Kind::Grant) {
             self.writes.next(&mut self.state).await?;
         }
         let acls: Vec<_> = self
@@ -349,8 +349,7 @@ impl Worker {
                 )
             })
             .collect();
-        let written = status::write(&self.context, grants).await?;
-        self.state.absorb_grants(written.stored);
+        self.writes.grants(&self.context, grants);
         Ok(())
     }
 

@@ -13,27 +13,33 @@ use super::status;
 use super::watch::Shared;
 use crate::context::Context;
 use crate::error::Error;
+use crate::reconcile::backoff;
 
 /// Changes come in bursts.
 const GATHER: Duration = Duration::from_millis(50);
 
 /// Writes the roles' statuses until `stop`.
 pub async fn run(context: Arc<Context>, shared: Shared, hub: Arc<Hub>, stop: CancellationToken) {
+    let mut failures = 0;
     loop {
-        if let Err(Error::NotLeader) = pass(&context, &shared.roles).await {
-            return;
-        }
+        failures = match pass(&context, &shared.roles).await {
+            Err(Error::NotLeader) => return,
+            Ok(true) => 0,
+            Ok(false) | Err(_) => failures + 1,
+        };
         tokio::select! {
             () = stop.cancelled() => return,
             () = hub.roles_changed() => tokio::time::sleep(GATHER).await,
+            () = tokio::time::sleep(backoff(failures)), if failures > 0 => {}
         }
     }
 }
 
+/// `false`: a status could not be written.
 async fn pass(
     context: &Context,
     roles: &Store<kube::core::DeserializeGuard<KafkaRole>>,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let now = status::now();
     let wanted = roles
         .state()
@@ -50,5 +56,6 @@ async fn pass(
             (Arc::new(role), wanted)
         })
         .collect();
-    status::write(context, wanted).await.map(|_| ())
+    let stored = status::write(context, status::differing(wanted)).await?;
+    Ok(stored.failed.is_empty())
 }

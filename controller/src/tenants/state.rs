@@ -3,6 +3,7 @@
 //! Three lanes: what changed comes first, then what is due again, then the sweep that finds changes made by hand. Each
 //! lane is first in, first out, so no object waits behind another one that keeps changing.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use sdm_core::topic::Claim;
 
 use super::hub::{Change, Kind, Object, Pending};
 use super::lanes::{Again, Queue, Timers};
-use super::writes::Writes;
+use super::writes::{Writes, Written, age};
 use crate::store::Key;
 
 /// The tenants of one cluster.
@@ -74,7 +75,7 @@ impl State {
                         Object::Topic(topic) => self.topic(key, topic, fresh, writes),
                         Object::User(user) => self.user(key, user, fresh, writes),
                         Object::Acl(acl) => self.acl(key, acl, writes),
-                        Object::Grant(grant) => self.grant(key, grant),
+                        Object::Grant(grant) => self.grant(key, grant, writes),
                     }
                 }
                 Change::Unreadable => drop(self.unreadable.insert((kind, key))),
@@ -102,57 +103,60 @@ impl State {
         }
     }
 
-    /// Takes in topics as they were stored by a write of ours. Somebody else may have changed one just before: the watch
-    /// will tell of nothing newer then, so that is noticed here. Or just after, and that was heard of first.
-    pub fn absorb_topics(&mut self, stored: Vec<(Key, Arc<KafkaTopic>)>) {
-        for (key, topic) in stored {
-            let Some(before) = known(self.topics.get(&key), &*topic) else {
+    /// Takes in topics whose statuses were written.
+    pub fn absorb_topics(&mut self, written: Vec<Written<KafkaTopic>>) {
+        for written in written {
+            let Some(known) = self.topics.get(&written.key) else {
                 continue;
             };
-            if before.metadata.generation != topic.metadata.generation {
-                self.dirty_topics.push(key.clone());
+            let (newest, crossed) = written.meet(known, |a, b| generation(a) != generation(b));
+            if crossed {
+                self.dirty_topics.push(written.key.clone());
             }
-            self.topics.insert(key, topic);
+            self.topics.insert(written.key, newest);
         }
     }
 
     /// As [`State::absorb_topics`].
-    pub fn absorb_users(&mut self, stored: Vec<(Key, Arc<KafkaUser>)>) {
-        for (key, user) in stored {
-            let Some(before) = known(self.users.get(&key), &*user) else {
+    pub fn absorb_users(&mut self, written: Vec<Written<KafkaUser>>) {
+        for written in written {
+            let Some(known) = self.users.get(&written.key) else {
                 continue;
             };
-            if before.metadata.generation != user.metadata.generation
-                || rotations(before) != rotations(&user)
-            {
-                self.dirty_users.push(key.clone());
+            let differs = |a: &KafkaUser, b: &KafkaUser| {
+                generation(a) != generation(b) || rotations(a) != rotations(b)
+            };
+            let (newest, crossed) = written.meet(known, differs);
+            if crossed {
+                self.dirty_users.push(written.key.clone());
                 self.access = true;
             }
-            self.users.insert(key, user);
+            self.users.insert(written.key, newest);
         }
     }
 
     /// As [`State::absorb_topics`].
-    pub fn absorb_acls(&mut self, stored: Vec<(Key, Arc<KafkaACL>)>) {
-        for (key, acl) in stored {
-            let Some(before) = known(self.acls.get(&key), &*acl) else {
+    pub fn absorb_acls(&mut self, written: Vec<Written<KafkaACL>>) {
+        for written in written {
+            let Some(known) = self.acls.get(&written.key) else {
                 continue;
             };
-            self.access |= before.metadata.generation != acl.metadata.generation
-                || before.metadata.deletion_timestamp != acl.metadata.deletion_timestamp;
-            self.acls.insert(key, acl);
+            let (newest, crossed) = written.meet(known, is_other);
+            self.access |= crossed;
+            self.acls.insert(written.key, newest);
         }
     }
 
     /// As [`State::absorb_topics`].
-    pub fn absorb_grants(&mut self, stored: Vec<(Key, Arc<KafkaAccessGrant>)>) {
-        for (key, grant) in stored {
-            let Some(before) = known(self.grants.get(&key), &*grant) else {
+    pub fn absorb_grants(&mut self, written: Vec<Written<KafkaAccessGrant>>) {
+        for written in written {
+            let Some(known) = self.grants.get(&written.key) else {
                 continue;
             };
-            self.access |= before.metadata.generation != grant.metadata.generation
-                || before.metadata.deletion_timestamp != grant.metadata.deletion_timestamp;
-            self.grants.insert(key, grant);
+            let (newest, crossed) = written.meet(known, is_other);
+            self.access |= crossed;
+            self.timers.clear(Kind::Grant, &written.key);
+            self.grants.insert(written.key, newest);
         }
     }
 
@@ -178,7 +182,7 @@ impl State {
         if changed {
             self.heard += 1;
             self.timers.clear(Kind::Topic, &key);
-        } else if writes.has_topic(&key) {
+        } else if writes.has(Kind::Topic, &key) {
             // Our own status, heard of before its write has returned.
             self.topics.insert(key, topic);
             return;
@@ -210,7 +214,7 @@ impl State {
             self.heard += 1;
             self.timers.clear(Kind::User, &key);
             self.access = true;
-        } else if writes.has_user(&key) {
+        } else if writes.has(Kind::User, &key) {
             self.users.insert(key, user);
             return;
         }
@@ -230,11 +234,11 @@ impl State {
         let identity = |a: &KafkaACL| (a.metadata.uid.clone(), a.metadata.generation);
         let same = before.is_some_and(|b| identity(b) == identity(&acl));
         self.heard += u64::from(!same);
-        self.access |= !(same && writes.has_acls());
+        self.access |= !(same && writes.has(Kind::Acl, &key));
         self.acls.insert(key, acl);
     }
 
-    fn grant(&mut self, key: Key, grant: Arc<KafkaAccessGrant>) {
+    fn grant(&mut self, key: Key, grant: Arc<KafkaAccessGrant>, writes: &Writes) {
         if self
             .grants
             .get(&key)
@@ -250,8 +254,8 @@ impl State {
         if changed && grant.spec.adoption {
             self.sweep();
         }
+        self.access |= changed || !writes.has(Kind::Grant, &key);
         self.grants.insert(key, grant);
-        self.access = true;
     }
 
     fn forget(&mut self, kind: Kind, key: &Key) {
@@ -328,23 +332,16 @@ pub fn claim(topic: &KafkaTopic) -> Claim {
     }
 }
 
-/// What is known of an object that was stored by a write of ours; nothing if it is gone, or if what is known is newer.
-fn known<'a, K: Resource>(before: Option<&'a Arc<K>>, stored: &K) -> Option<&'a K> {
-    before
-        .map(Arc::as_ref)
-        .filter(|before| is_newer(*before, stored))
+fn generation<K: Resource>(object: &K) -> Option<i64> {
+    object.meta().generation
+}
+
+/// Whether an object was changed, or is to go.
+fn is_other<K: Resource>(a: &K, b: &K) -> bool {
+    generation(a) != generation(b) || a.meta().deletion_timestamp != b.meta().deletion_timestamp
 }
 
 /// Resource versions of one kind are ordered (KEP-5504); what we have written and read back is not heard again.
 fn is_newer<K: Resource>(known: &K, heard: &K) -> bool {
-    let version = |k: &K| {
-        k.meta()
-            .resource_version
-            .as_deref()
-            .and_then(|v| v.parse::<u64>().ok())
-    };
-    match (version(known), version(heard)) {
-        (Some(known), Some(heard)) => heard > known,
-        _ => true,
-    }
+    age(known, heard) == Ordering::Less
 }

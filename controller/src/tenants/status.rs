@@ -1,4 +1,5 @@
 //! Statuses of tenants' objects: written only where they differ, only the fields that differ, many at the same time.
+//! What became of what is on its way is `writes`'.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -16,11 +17,13 @@ use sdm_core::outcome::Outcome;
 use sdm_core::{topic, user};
 use sdm_runtime::apply::{count_write, status_patch};
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 use super::gate::Closed;
 use super::hub::Kind;
 use super::parts::Part;
 use super::worker::Worker;
+use super::writes::Written;
 use crate::context::Context;
 use crate::error::Error;
 use crate::store::Key;
@@ -28,25 +31,55 @@ use crate::store::Key;
 /// Writes at the same time.
 pub(super) const CONCURRENCY: usize = 16;
 
-/// The clock of statuses.
+/// The clock of statuses: whole seconds, as they are stored.
 pub fn now() -> Time {
-    Time(Timestamp::now())
+    let now = Timestamp::now();
+    Time(Timestamp::from_second(now.as_second()).unwrap_or(now))
+}
+
+/// A status that is to be written.
+pub struct Wanted<K: HasStatus> {
+    object: Arc<K>,
+    status: K::Status,
+    patch: Value,
+}
+
+impl<K: Resource + HasStatus> Wanted<K> {
+    /// Whose it is.
+    pub fn key(&self) -> Key {
+        Key {
+            namespace: self.object.namespace().unwrap_or_default(),
+            name: self.object.name_any(),
+        }
+    }
 }
 
 /// What came of writing statuses.
-pub struct Stored<K> {
-    /// Objects as they are stored now.
-    pub stored: Vec<(Key, Arc<K>)>,
+pub struct Stored<K: HasStatus> {
+    /// Those that were written.
+    pub written: Vec<Written<K>>,
     /// Those whose status could not be written.
     pub failed: Vec<Key>,
 }
 
-/// Writes each status that differs from what its object says. An object that is gone, or another one by now, is left
-/// out: that is heard of.
-pub async fn write<K>(
-    context: &Context,
-    wanted: Vec<(Arc<K>, K::Status)>,
-) -> Result<Stored<K>, Error>
+/// Those statuses that differ from what their objects say.
+pub fn differing<K>(wanted: Vec<(Arc<K>, K::Status)>) -> Vec<Wanted<K>>
+where
+    K: Resource + HasStatus<Status: Serialize + PartialEq>,
+{
+    let differs = |(object, status): (Arc<K>, K::Status)| {
+        let patch = status_patch(&*object, &status)?;
+        Some(Wanted {
+            object,
+            status,
+            patch,
+        })
+    };
+    wanted.into_iter().filter_map(differs).collect()
+}
+
+/// Writes statuses. An object that is gone, or another one by now, is left out: that is heard of.
+pub async fn write<K>(context: &Context, wanted: Vec<Wanted<K>>) -> Result<Stored<K>, Error>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + HasStatus<Status: Serialize + PartialEq>
@@ -54,36 +87,28 @@ where
         + Debug
         + DeserializeOwned,
 {
-    let wanted: Vec<_> = wanted
-        .into_iter()
-        .filter_map(|(object, status)| Some((status_patch(&*object, &status)?, object)))
-        .collect();
-    if wanted.is_empty() {
-        return Ok(Stored {
-            stored: Vec::new(),
-            failed: Vec::new(),
-        });
-    }
-    if !context.leadership.holds() {
+    if !wanted.is_empty() && !context.leadership.holds() {
         return Err(Error::NotLeader);
     }
-    let results: Vec<Result<(Key, Arc<K>), Key>> = stream::iter(wanted)
-        .map(|(patch, object)| async move {
-            let key = Key {
-                namespace: object.namespace()?,
-                name: object.name_any(),
-            };
+    let results: Vec<Result<Written<K>, Key>> = stream::iter(wanted)
+        .map(|wanted| async move {
+            let key = wanted.key();
             let api: Api<K> = Api::namespaced(context.client.clone(), &key.namespace);
             let params = PatchParams {
                 field_manager: Some(STATUS_MANAGER.to_owned()),
                 ..PatchParams::default()
             };
-            let result = api.patch_status(&key.name, &params, &Patch::Merge(&patch)).await;
+            let patch = Patch::Merge(&wanted.patch);
+            let result = api.patch_status(&key.name, &params, &patch).await;
             count_write(&K::kind(&()), "patch-status", &result);
             match result {
                 Ok(mut stored) => {
                     stored.managed_fields_mut().clear();
-                    Some(Ok((key, Arc::new(stored))))
+                    Some(Ok(Written {
+                        key,
+                        stored: Arc::new(stored),
+                        status: wanted.status,
+                    }))
                 }
                 Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => None,
                 Err(error) => {
@@ -97,9 +122,9 @@ where
         .filter_map(|stored| async move { stored })
         .collect()
         .await;
-    let (stored, failed): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
+    let (written, failed): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
     Ok(Stored {
-        stored: stored.into_iter().flatten().collect(),
+        written: written.into_iter().flatten().collect(),
         failed: failed.into_iter().filter_map(Result::err).collect(),
     })
 }

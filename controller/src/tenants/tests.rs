@@ -16,6 +16,8 @@ use super::state::State;
 use super::writes::Writes;
 use crate::store::Key;
 
+mod crossing;
+
 fn key(name: &str) -> Key {
     Key {
         namespace: "ns".to_owned(),
@@ -75,8 +77,6 @@ fn the_latest_state_of_an_object_is_heard_once() {
     assert!(hub.retire(&inbox), "nothing has come meanwhile");
 }
 
-/// A change of the spec that the API server stored between our reading and our status write is in what the write
-/// returns, and nowhere newer on the watch.
 #[test]
 fn what_a_grant_says_is_heard_and_what_else_is_in_it_is_not() {
     let mut state = State::default();
@@ -96,63 +96,6 @@ fn what_a_grant_says_is_heard_and_what_else_is_in_it_is_not() {
         state.heard
     };
     assert_eq!([heard(1, 1), heard(2, 1), heard(3, 2)], [1, 1, 2]);
-}
-
-#[test]
-fn a_change_that_crosses_our_own_write_is_not_lost() {
-    let mut state = State::default();
-    let hub = Hub::default();
-    let object = Object::Topic(topic("orders", 5, 1));
-    hub.tell(
-        &key("events"),
-        Kind::Topic,
-        key("orders"),
-        Change::Is {
-            object,
-            fresh: true,
-        },
-    );
-    let inbox = futures::FutureExt::now_or_never(hub.unattended()).unwrap();
-    state.hear(inbox.take(), &Writes::default());
-    assert_eq!(state.dirty_topics.take(9, |_| false), [key("orders")]);
-    state.absorb_topics(vec![(key("orders"), topic("orders", 6, 1))]);
-    assert!(state.dirty_topics.is_empty(), "our own status is no news");
-    state.absorb_topics(vec![(key("orders"), topic("orders", 9, 2))]);
-    assert_eq!(state.dirty_topics.take(9, |_| false), [key("orders")]);
-    // What the watch tells then is older than what is known.
-    let object = Object::Topic(topic("orders", 8, 2));
-    hub.tell(
-        &key("events"),
-        Kind::Topic,
-        key("orders"),
-        Change::Is {
-            object,
-            fresh: true,
-        },
-    );
-    state.hear(inbox.take(), &Writes::default());
-    assert!(state.dirty_topics.is_empty());
-    // And a change after it may be heard of before our write has returned.
-    let object = Object::Topic(topic("orders", 12, 3));
-    hub.tell(
-        &key("events"),
-        Kind::Topic,
-        key("orders"),
-        Change::Is {
-            object,
-            fresh: true,
-        },
-    );
-    state.hear(inbox.take(), &Writes::default());
-    assert_eq!(state.dirty_topics.take(9, |_| false), [key("orders")]);
-    state.absorb_topics(vec![(key("orders"), topic("orders", 11, 2))]);
-    assert!(state.dirty_topics.is_empty());
-    let known = &state.topics[&key("orders")];
-    assert_eq!(
-        known.metadata.generation,
-        Some(3),
-        "the newest is remembered"
-    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -55,14 +55,14 @@ impl Worker {
         let changed = self
             .state
             .dirty_topics
-            .take(BATCH, |key| writes.has_topic(key));
+            .take(BATCH, |key| writes.has(Kind::Topic, key));
         let swept = if changed.len() < BATCH
             && !self.state.sweep_topics.is_empty()
             && self.sweep.may(&self.state)
         {
             self.state
                 .sweep_topics
-                .take(BATCH - changed.len(), |key| writes.has_topic(key))
+                .take(BATCH - changed.len(), |key| writes.has(Kind::Topic, key))
         } else {
             Vec::new()
         };

@@ -47,14 +47,14 @@ impl Worker {
         let changed = self
             .state
             .dirty_users
-            .take(BATCH, |key| writes.has_user(key));
+            .take(BATCH, |key| writes.has(Kind::User, key));
         let swept = if changed.is_empty()
             && !self.state.sweep_users.is_empty()
             && self.sweep.may(&self.state)
         {
             self.state
                 .sweep_users
-                .take(BATCH, |key| writes.has_user(key))
+                .take(BATCH, |key| writes.has(Kind::User, key))
         } else {
             Vec::new()
         };

@@ -255,8 +255,10 @@ impl Worker {
         let (state, now) = (&self.state, Instant::now());
         let topics = state
             .dirty_topics
-            .has_free(|key| self.writes.has_topic(key));
-        let users = state.dirty_users.has_free(|key| self.writes.has_user(key));
+            .has_free(|key| self.writes.has(Kind::Topic, key));
+        let users = state
+            .dirty_users
+            .has_free(|key| self.writes.has(Kind::User, key));
         let parts = [
             (Part::Topics, topics),
             (Part::Users, users),

@@ -3,85 +3,175 @@
 //! An object whose status is on its way is not looked at again before it has arrived, so statuses of one object never
 //! overtake each other.
 
-use std::collections::HashSet;
+use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
+use std::fmt::Debug;
 use std::sync::Arc;
 
-use kube::ResourceExt;
-use sdm_api::{KafkaACL, KafkaACLStatus, KafkaTopic, KafkaTopicStatus, KafkaUser, KafkaUserStatus};
+use k8s_openapi::NamespaceResourceScope;
+use kube::Resource;
+use kube::core::object::HasStatus;
+use sdm_api::{KafkaACL, KafkaAccessGrant, KafkaTopic, KafkaUser};
+use sdm_runtime::apply::status_patch;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
 
 use super::hub::Kind;
 use super::state::State;
-use super::status::{self, Stored};
+use super::status::{self, Stored, Wanted};
 use crate::context::Context;
 use crate::error::Error;
 use crate::store::Key;
 
 /// Batches on their way at the same time; more would only pile up.
 const BATCHES: usize = 3;
+/// What every controller and every definition of ours has in a status: what else is in it an older definition may drop.
+const CERTAIN: [&str; 2] = ["conditions", "observedGeneration"];
+
+/// Objects, and what their statuses are to be.
+type Statuses<K> = Vec<(Arc<K>, <K as HasStatus>::Status)>;
+
+/// A status that was written.
+pub struct Written<K: HasStatus> {
+    /// Whose.
+    pub key: Key,
+    /// The object as it is stored now.
+    pub stored: Arc<K>,
+    /// What was to be said.
+    pub status: K::Status,
+}
+
+impl<K: Resource + HasStatus<Status: Serialize + PartialEq>> Written<K> {
+    /// The newest of what is known and what was stored; and whether somebody else wrote at the same time, so that it has
+    /// to be looked at again. What others wrote before our write is in what it returned, and the watch tells of nothing
+    /// newer then; what they wrote after it was heard of while it was on its way. `differs`: whether more is asked for.
+    pub(super) fn meet(&self, known: &Arc<K>, differs: impl Fn(&K, &K) -> bool) -> (Arc<K>, bool) {
+        match age(&**known, &*self.stored) {
+            Ordering::Less => {
+                let crossed = !self.is_said() || differs(known, &self.stored);
+                (Arc::clone(&self.stored), crossed)
+            }
+            Ordering::Equal => (Arc::clone(known), !self.is_said()),
+            Ordering::Greater => (Arc::clone(known), true),
+        }
+    }
+
+    /// Whether what is stored is what was to be said: only the fields that were to change are written.
+    fn is_said(&self) -> bool {
+        let missing = status_patch(&*self.stored, &self.status);
+        missing.is_none_or(|patch| CERTAIN.iter().all(|field| patch["status"][field].is_null()))
+    }
+}
+
+/// How two versions of an object follow each other. Resource versions of one kind are ordered (KEP-5504).
+pub(super) fn age<K: Resource>(a: &K, b: &K) -> Ordering {
+    let version = |k: &K| k.meta().resource_version.as_ref()?.parse::<u64>().ok();
+    match (version(a), version(b)) {
+        (Some(a), Some(b)) => a.cmp(&b),
+        _ => Ordering::Less,
+    }
+}
+
+/// Takes in what has arrived, and tells whose status could not be written.
+type Absorb = Box<dyn FnOnce(&mut State) -> Vec<Key> + Send>;
 
 /// What has arrived.
-enum Arrived {
-    Topics(Vec<Key>, Result<Stored<KafkaTopic>, Error>),
-    Users(Vec<Key>, Result<Stored<KafkaUser>, Error>),
-    Acls(Result<Stored<KafkaACL>, Error>),
+struct Arrived {
+    kind: Kind,
+    keys: HashSet<Key>,
+    stored: Result<Absorb, Error>,
 }
 
 /// What is on its way.
 #[derive(Default)]
 pub struct Writes {
     tasks: JoinSet<Arrived>,
-    topics: HashSet<Key>,
-    users: HashSet<Key>,
-    acls: bool,
+    busy: HashMap<Kind, HashSet<Key>>,
 }
 
 impl Writes {
     /// Sends statuses of topics.
-    pub fn topics(
-        &mut self,
-        context: &Arc<Context>,
-        wanted: Vec<(Arc<KafkaTopic>, KafkaTopicStatus)>,
-    ) {
-        let (context, keys) = (Arc::clone(context), keys(&wanted));
-        self.topics.extend(keys.iter().cloned());
-        self.tasks
-            .spawn(async move { Arrived::Topics(keys, status::write(&context, wanted).await) });
+    pub fn topics(&mut self, context: &Arc<Context>, wanted: Statuses<KafkaTopic>) {
+        self.send(context, Kind::Topic, wanted, State::absorb_topics);
     }
 
     /// Sends statuses of users.
-    pub fn users(
+    pub fn users(&mut self, context: &Arc<Context>, wanted: Statuses<KafkaUser>) {
+        self.send(context, Kind::User, wanted, State::absorb_users);
+    }
+
+    /// Sends statuses of ACLs.
+    pub fn acls(&mut self, context: &Arc<Context>, wanted: Statuses<KafkaACL>) {
+        self.send(context, Kind::Acl, wanted, State::absorb_acls);
+    }
+
+    /// Sends statuses of grants.
+    pub fn grants(&mut self, context: &Arc<Context>, wanted: Statuses<KafkaAccessGrant>) {
+        self.send(context, Kind::Grant, wanted, State::absorb_grants);
+    }
+
+    /// Sends those that differ.
+    fn send<K>(
         &mut self,
         context: &Arc<Context>,
-        wanted: Vec<(Arc<KafkaUser>, KafkaUserStatus)>,
-    ) {
-        let (context, keys) = (Arc::clone(context), keys(&wanted));
-        self.users.extend(keys.iter().cloned());
-        self.tasks
-            .spawn(async move { Arrived::Users(keys, status::write(&context, wanted).await) });
-    }
-
-    /// Sends statuses of ACLs, all of which are looked at together.
-    pub fn acls(&mut self, context: &Arc<Context>, wanted: Vec<(Arc<KafkaACL>, KafkaACLStatus)>) {
+        kind: Kind,
+        wanted: Statuses<K>,
+        absorb: fn(&mut State, Vec<Written<K>>),
+    ) where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + HasStatus<Status: Serialize + PartialEq + Send>
+            + Clone
+            + Debug
+            + DeserializeOwned
+            + Send
+            + Sync
+            + 'static,
+    {
+        let wanted = self.begin(kind, wanted);
+        if wanted.is_empty() {
+            return;
+        }
+        let keys = wanted.iter().map(Wanted::key).collect();
         let context = Arc::clone(context);
-        self.acls = true;
-        self.tasks
-            .spawn(async move { Arrived::Acls(status::write(&context, wanted).await) });
+        self.tasks.spawn(async move {
+            let stored = status::write(&context, wanted).await;
+            let stored = stored.map(|Stored { written, failed }| -> Absorb {
+                Box::new(move |state| {
+                    absorb(state, written);
+                    failed
+                })
+            });
+            Arrived { kind, keys, stored }
+        });
     }
 
-    /// Whether a topic's status is on its way.
-    pub fn has_topic(&self, key: &Key) -> bool {
-        self.topics.contains(key)
+    /// Those that differ from what their objects say are on their way now; the others need no write.
+    pub(super) fn begin<K>(&mut self, kind: Kind, wanted: Statuses<K>) -> Vec<Wanted<K>>
+    where
+        K: Resource + HasStatus<Status: Serialize + PartialEq>,
+    {
+        let wanted = status::differing(wanted);
+        let keys = wanted.iter().map(Wanted::key);
+        self.busy.entry(kind).or_default().extend(keys);
+        wanted
     }
 
-    /// Whether a user's status is on its way.
-    pub fn has_user(&self, key: &Key) -> bool {
-        self.users.contains(key)
+    /// These have arrived.
+    pub(super) fn end(&mut self, kind: Kind, keys: &HashSet<Key>) {
+        if let Some(busy) = self.busy.get_mut(&kind) {
+            busy.retain(|key| !keys.contains(key));
+        }
     }
 
-    /// Whether ACLs' statuses are on their way.
-    pub fn has_acls(&self) -> bool {
-        self.acls
+    /// Whether an object's status is on its way.
+    pub fn has(&self, kind: Kind, key: &Key) -> bool {
+        self.busy.get(&kind).is_some_and(|keys| keys.contains(key))
+    }
+
+    /// Whether any status of a kind is on its way.
+    pub fn has_any(&self, kind: Kind) -> bool {
+        self.busy.get(&kind).is_some_and(|keys| !keys.is_empty())
     }
 
     /// Whether nothing is on its way.
@@ -122,51 +212,10 @@ impl Writes {
         arrived: Result<Arrived, tokio::task::JoinError>,
     ) -> Result<(), Error> {
         let arrived = arrived.map_err(|error| Error::Lost(format!("a status ({error})")))?;
-        let failed: Vec<(Kind, Key)> = match arrived {
-            Arrived::Topics(keys, stored) => {
-                let keys: HashSet<Key> = keys.into_iter().collect();
-                self.topics.retain(|key| !keys.contains(key));
-                let stored = stored?;
-                state.absorb_topics(stored.stored);
-                stored
-                    .failed
-                    .into_iter()
-                    .map(|key| (Kind::Topic, key))
-                    .collect()
-            }
-            Arrived::Users(keys, stored) => {
-                let keys: HashSet<Key> = keys.into_iter().collect();
-                self.users.retain(|key| !keys.contains(key));
-                let stored = stored?;
-                state.absorb_users(stored.stored);
-                stored
-                    .failed
-                    .into_iter()
-                    .map(|key| (Kind::User, key))
-                    .collect()
-            }
-            Arrived::Acls(stored) => {
-                self.acls = false;
-                let stored = stored?;
-                state.absorb_acls(stored.stored);
-                stored
-                    .failed
-                    .into_iter()
-                    .map(|key| (Kind::Acl, key))
-                    .collect()
-            }
-        };
-        for (kind, key) in failed {
-            state.timers.retry(kind, &key, 0);
+        self.end(arrived.kind, &arrived.keys);
+        for key in (arrived.stored?)(state) {
+            state.timers.retry(arrived.kind, &key, 0);
         }
         Ok(())
     }
-}
-
-fn keys<K: ResourceExt, S>(wanted: &[(Arc<K>, S)]) -> Vec<Key> {
-    let key = |object: &K| Key {
-        namespace: object.namespace().unwrap_or_default(),
-        name: object.name_any(),
-    };
-    wanted.iter().map(|(object, _)| key(object)).collect()
 }
