@@ -16,13 +16,15 @@ use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{DeleteParams, ListParams, LogParams, Patch, PatchParams};
 use kube::{Api, ResourceExt};
-use sdm_api::names;
+use sdm_api::{KafkaACL, KafkaTopic, KafkaUser, names};
 use sdm_tests::node::Node;
-use sdm_tests::{paths, wait};
+use sdm_tests::{bulk, paths, wait};
 use serde_json::json;
 
 const NAMESPACE: &str = "streaming";
 const CLUSTER: &str = "events";
+/// How the names of all that is made here begin.
+const OURS: &str = "bench-";
 const PATIENCE: Duration = Duration::from_secs(300);
 const RUNS: usize = 10;
 
@@ -58,6 +60,7 @@ async fn on_the_node(wants: &impl Fn(&str) -> bool, figures: &mut Figures) -> Re
         kafka_tools(&node, figures)?;
         controller_memory(&node, figures).await?;
     }
+    clear(&node).await?;
     if wants("topics") {
         topics::measure(&node, figures).await?;
     }
@@ -73,6 +76,16 @@ async fn on_the_node(wants: &impl Fn(&str) -> bool, figures: &mut Figures) -> Re
         quiet::measure(&node, figures).await?;
     }
     Ok(())
+}
+
+/// What a run that was stopped has left would be counted, or be in the way.
+async fn clear(node: &Node) -> Result<()> {
+    let topics: Api<KafkaTopic> = Api::namespaced(node.client.clone(), NAMESPACE);
+    let users: Api<KafkaUser> = Api::namespaced(node.client.clone(), NAMESPACE);
+    let acls: Api<KafkaACL> = Api::namespaced(node.client.clone(), NAMESPACE);
+    bulk::clear(&acls, OURS, PATIENCE).await?;
+    bulk::clear(&users, OURS, PATIENCE).await?;
+    bulk::clear(&topics, OURS, PATIENCE).await
 }
 
 fn write(figures: &Figures) -> Result<()> {

@@ -7,7 +7,8 @@ use anyhow::{Context, Result, ensure};
 use futures::{StreamExt, TryStreamExt, stream};
 use kube::Api;
 use kube::api::{
-    DeleteParams, DynamicObject, GroupVersionKind, ObjectMeta, Patch, PatchParams, PostParams,
+    DeleteParams, DynamicObject, GroupVersionKind, ListParams, ObjectMeta, Patch, PatchParams,
+    PostParams,
 };
 use kube::core::ApiResource;
 use sdm_api::{ClusterRef, KafkaTopic, KafkaTopicSpec};
@@ -20,6 +21,8 @@ use serde_json::{Value, json};
 
 use crate::{CLUSTER, Figures, NAMESPACE, PATIENCE, median, rounded};
 
+/// How the names of the floor's topics begin.
+const FLOOR: &str = "floor";
 /// Runs of the whole lifecycle.
 const RUNS: usize = 3;
 /// Lifecycles before those that count: from then on they get no faster. (Brokers' compilers still take a seventh of all
@@ -154,12 +157,31 @@ async fn unattended(node: &Node) -> Result<Api<DynamicObject>> {
     ))
 }
 
+/// What a run that was stopped has left of the floor.
+async fn clear_floor(node: &Node) -> Result<()> {
+    let api = unattended(node).await?;
+    let all = ListParams::default();
+    api.delete_collection(&DeleteParams::default(), &all)
+        .await?;
+    let kafka = node.kafka(NAMESPACE, CLUSTER).await?;
+    let topics = kafka.list_topics().await?;
+    let names = topics.iter().map(|t| t.name.as_str());
+    let left: Vec<&str> = names.filter(|name| name.starts_with(FLOOR)).collect();
+    if !left.is_empty() {
+        kafka.delete_topics(&left).await?;
+    }
+    until("the floor's objects to be gone", PATIENCE, || async {
+        Ok(api.list(&all).await?.items.is_empty().then_some(()))
+    })
+    .await
+}
+
 /// What the same costs without a controller: the writes to the API server that a lifecycle cannot do without, to
 /// objects of the same schema, and one batch to Kafka for each phase.
 async fn floor(node: &Node, count: usize) -> Result<f64> {
     let api = &unattended(node).await?;
     let kafka = node.kafka(NAMESPACE, CLUSTER).await?;
-    let objects = topics("floor", count);
+    let objects = topics(FLOOR, count);
     let names = names(&objects);
     let objects: Vec<DynamicObject> = objects
         .into_iter()
@@ -322,6 +344,7 @@ pub async fn measure(node: &Node, figures: &mut Figures) -> Result<()> {
     println!("250 topics, first: {first:.2?}");
     figures.insert("topics_250_first_lifecycle_s", rounded(first.total()));
     warm(node, WARM).await?;
+    clear_floor(node).await?;
     // The first one waits for API servers to take up its definition.
     floor(node, 250).await?;
     let (mut floors, mut totals) = (Vec::new(), Vec::new());

@@ -16,6 +16,8 @@ use sdm_api::{KafkaACL, KafkaTopic, KafkaUser};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
+use crate::wait::until;
+
 /// Requests at the same time.
 pub const CONNECTIONS: usize = 16;
 
@@ -88,6 +90,20 @@ pub async fn delete<K: Tenant>(api: &Api<K>, names: &[String]) -> Result<()> {
         .buffer_unordered(CONNECTIONS)
         .try_collect()
         .await
+}
+
+/// Deletes all whose names begin so, and waits until they are gone.
+pub async fn clear<K: Tenant>(api: &Api<K>, prefix: &str, limit: Duration) -> Result<()> {
+    let left = || async {
+        let all = api.list_metadata(&ListParams::default()).await?;
+        let names = all.items.iter().map(ResourceExt::name_any);
+        anyhow::Ok(names.filter(|n| n.starts_with(prefix)).collect::<Vec<_>>())
+    };
+    delete(api, &left().await?).await?;
+    until("what was left before to be gone", limit, || async {
+        Ok(left().await?.is_empty().then_some(()))
+    })
+    .await
 }
 
 /// Follows a kind in a namespace while `act` goes on, until all `names` are Ready as they are written after it.

@@ -1,7 +1,7 @@
 //! Access: what the objects of all namespaces stand for, computed as a whole, and the few ACLs by which Kafka differs.
 //!
-//! Owns what is known of Kafka's ACLs between two looks, and the order of record and call. What is granted, and in
-//! which order it changes, is `sdm_core::access`'s.
+//! Owns what is known of Kafka's ACLs between two looks. What is granted is `sdm_core::access`'s, carrying it out
+//! `acl_steps`'.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -11,23 +11,20 @@ use kube::ResourceExt;
 use sdm_api::KafkaUser;
 use sdm_api::condition::Reports;
 use sdm_core::access::{
-    Acl, Claims, Expansion, ObjectKey, Refusal, Stopped, UserIdentity, Verdict, World, acl_status,
-    changes, expand, grant_status, validate_grant,
+    Acl, Claims, Expansion, ObjectKey, UserIdentity, Verdict, World, acl_status, expand,
+    grant_status, validate_grant,
 };
 use sdm_core::outcome::may_pass;
 use sdm_core::user::{ANNOTATION_CREDENTIAL, Credential, logins_in_use, principal};
-use sdm_kafka::{AclBinding, AclFilter, Client};
+use sdm_kafka::{AclFilter, Client};
 
-use super::calls::{ITEMS, acl, binding, refusal};
+use super::calls::acl;
 use super::gate::{Closed, Open};
 use super::hub::Kind;
 use super::status;
 use super::worker::Worker;
 use crate::error::Error;
 use crate::store::Key;
-
-/// Questions at the same time.
-const FEW: usize = 8;
 
 /// What Kafka was seen to have; forgotten now and then, so that changes by hand are seen.
 #[derive(Default)]
@@ -200,104 +197,6 @@ impl Worker {
         !user.spec.authentication.is_scram() && credential.is_none_or(|c| c.previous.is_none())
     }
 
-    /// Carries out the difference. What Kafka refused comes back with the reason.
-    async fn apply_acls(
-        &mut self,
-        client: &Client,
-        expansion: &Expansion,
-    ) -> Result<Vec<(Acl, Refusal)>, Error> {
-        let had = match std::mem::take(&mut self.salvage) {
-            true => self.had(expansion),
-            false => Vec::new(),
-        };
-        let (Some(ledger), Some(present)) = (&mut self.ledger, &mut self.known.acls) else {
-            return Ok(Vec::new());
-        };
-        ledger.begin();
-        ledger.add_acls(had.into_iter().filter(|acl| present.contains(*acl)));
-        // Who was given a name keeps it, and another process knows.
-        ledger.set_claims(&expansion.claims);
-        let mut steps = changes(&expansion.wanted, present, ledger.acls());
-        if steps.create.iter().any(|some| !some.is_empty()) {
-            // What somebody made since the last look is not ours, and would be taken for it.
-            let found = made_meanwhile(client, steps.create.iter().flatten()).await?;
-            present.extend(found);
-            steps = changes(&expansion.wanted, present, ledger.acls());
-        }
-        ledger.add_acls(steps.create.iter().flatten());
-        ledger.commit(&self.context.client).await?;
-        if !self.context.leadership.holds() {
-            return Err(Error::NotLeader);
-        }
-        let mut stopped = Stopped::default();
-        let mut failed = Vec::new();
-        for step in steps.create {
-            let (go, wait) = stopped.divide(step);
-            failed.extend(wait);
-            for part in go.chunks(ITEMS) {
-                let bindings: Vec<AclBinding> = part.iter().map(binding).collect();
-                let verdicts = match client.create_acls(&bindings).await {
-                    Ok(verdicts) => verdicts,
-                    Err(error) => {
-                        // Some may have been made: look again before anything else.
-                        self.known.acls = None;
-                        return Err(error.into());
-                    }
-                };
-                for (acl, verdict) in part.iter().zip(verdicts) {
-                    let Err(error) = verdict else {
-                        present.insert(acl.clone());
-                        continue;
-                    };
-                    tracing::warn!(cluster = %self.key, ?acl, %error, "ACL not created");
-                    self.context.metrics.error(error.reason());
-                    let refusal = refusal(&error);
-                    stopped.note(acl, &refusal);
-                    failed.push((acl.clone(), refusal));
-                }
-            }
-        }
-        ledger.remove_acls(failed.iter().map(|(acl, _)| acl));
-        let mut left = None;
-        for step in steps.delete {
-            let (go, wait) = stopped.divide(step);
-            left = left.or(wait.into_iter().next().map(|(_, why)| why));
-            for part in go.chunks(ITEMS) {
-                let bindings: Vec<AclBinding> = part.iter().map(binding).collect();
-                let verdicts = match client.delete_acls(&bindings).await {
-                    Ok(verdicts) => verdicts,
-                    Err(error) => {
-                        self.known.acls = None;
-                        return Err(error.into());
-                    }
-                };
-                for (acl, verdict) in part.iter().zip(verdicts) {
-                    let Err(error) = verdict else {
-                        present.remove(acl);
-                        ledger.remove_acls([acl]);
-                        continue;
-                    };
-                    tracing::warn!(cluster = %self.key, ?acl, %error, "ACL not deleted, will be repeated");
-                    self.context.metrics.error(error.reason());
-                    let refusal = refusal(&error);
-                    stopped.note(acl, &refusal);
-                    left = left.or(Some(refusal));
-                }
-            }
-        }
-        ledger.commit(&self.context.client).await?;
-        if self.state.left_acls.went(left.is_some())
-            && let Some(why) = left
-        {
-            let note = format!(
-                "ACLs that nobody asks for any more are left behind in Kafka: {}; they are taken away when Kafka allows it",
-                why.message
-            );
-            self.tell_left("AclsLeftBehind", note).await;
-        }
-        Ok(failed)
-    }
-
     async fn tell_access(
         &mut self,
         open: &Open,
@@ -374,21 +273,4 @@ impl Worker {
             .collect();
         self.writes.acls(&self.context, acls);
     }
-}
-
-/// Those of the ACLs that Kafka has by now: asked by principal while these are few.
-async fn made_meanwhile<'a>(
-    client: &Client,
-    acls: impl Iterator<Item = &'a Acl>,
-) -> Result<Vec<Acl>, Error> {
-    let asked: BTreeSet<&Acl> = acls.collect();
-    let principals: BTreeSet<&str> = asked.iter().map(|a| a.principal.as_str()).collect();
-    let filters: Vec<AclFilter> = match principals.len() {
-        ..=FEW => principals.into_iter().map(AclFilter::principal).collect(),
-        _ => vec![AclFilter::any()],
-    };
-    let answers = filters.iter().map(|filter| client.describe_acls(filter));
-    let answers = futures::future::try_join_all(answers).await?;
-    let found = answers.iter().flatten().filter_map(acl);
-    Ok(found.filter(|acl| asked.contains(acl)).collect())
 }

@@ -6,6 +6,7 @@
 //! that can be taken away again, by another process too. Decisions are `sdm-core`'s.
 
 mod access;
+mod acl_steps;
 mod calls;
 mod credentials;
 mod deleted;
