@@ -10,6 +10,7 @@ use super::calls::{ITEMS, acl, binding, refusal};
 use super::worker::Worker;
 use crate::error::Error;
 use crate::metrics::Metrics;
+use crate::store::Key;
 
 /// Questions at the same time.
 const FEW: usize = 8;
@@ -64,17 +65,17 @@ impl Worker {
         let Some(mut present) = self.known.acls.take() else {
             return Ok(Vec::new());
         };
-        let metrics = &self.context.metrics;
+        let (metrics, key) = (&self.context.metrics, &self.key);
         let mut failed = Vec::new();
         for step in steps.create {
-            let took = take(client, metrics, Way::Create, step, &mut stopped).await?;
+            let took = take(client, metrics, key, Way::Create, step, &mut stopped).await?;
             present.extend(took.done);
             failed.extend(took.refused);
         }
         ledger.remove_acls(failed.iter().map(|(acl, _)| acl));
         let mut left = None;
         for step in steps.delete {
-            let took = take(client, metrics, Way::Delete, step, &mut stopped).await?;
+            let took = take(client, metrics, key, Way::Delete, step, &mut stopped).await?;
             for acl in &took.done {
                 present.remove(acl);
             }
@@ -100,6 +101,7 @@ impl Worker {
 async fn take(
     client: &Client,
     metrics: &Metrics,
+    cluster: &Key,
     way: Way,
     step: Vec<Acl>,
     stopped: &mut Stopped,
@@ -123,7 +125,7 @@ async fn take(
                 took.done.push(acl.clone());
                 continue;
             };
-            tracing::warn!(?way, ?acl, %error, "ACL refused, will be repeated");
+            tracing::warn!(%cluster, ?way, ?acl, %error, "ACL refused, will be repeated");
             metrics.error(error.reason());
             let refusal = refusal(&error);
             stopped.note(acl, &refusal);

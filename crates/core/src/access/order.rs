@@ -52,8 +52,8 @@ pub fn changes(
     changes
 }
 
-/// Principals for whom something was refused, and what those read who wait for it. Steps are taken one after the other: each is [divided](Self::divide)
-/// before it is carried out, and what Kafka refuses of it is [noted](Self::note) after.
+/// Principals for whom something was refused, and what those read who wait for it. Steps are taken one after the other:
+/// each is [divided](Self::divide) before it is carried out, and what Kafka refuses of it is [noted](Self::note) after.
 #[derive(Debug, Default)]
 pub struct Stopped {
     by_principal: BTreeMap<String, Refusal>,
