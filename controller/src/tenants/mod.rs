@@ -26,10 +26,10 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod throttle;
-mod topic_doubts;
 mod topic_ends;
 mod topic_moves;
 mod topic_news;
+mod topic_sight;
 mod topic_steps;
 mod topics;
 mod user_steps;

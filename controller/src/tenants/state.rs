@@ -7,11 +7,13 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use kube::core::object::HasStatus;
 use kube::{Resource, ResourceExt};
 use sdm_api::condition::Reports;
 use sdm_api::user::{ANNOTATION_ROTATE, ANNOTATION_ROTATE_FINISH};
 use sdm_api::{KafkaACL, KafkaAccessGrant, KafkaTopic, KafkaUser};
 use sdm_core::topic::Claim;
+use serde::Serialize;
 
 use super::hub::{Change, Kind, Object, Pending};
 use super::lanes::{Again, Queue, Timers};
@@ -22,11 +24,11 @@ use crate::store::Key;
 #[derive(Default)]
 pub struct State {
     /// Topics.
-    pub topics: HashMap<Key, Arc<KafkaTopic>>,
+    pub topics: BTreeMap<Key, Arc<KafkaTopic>>,
     /// Who claims each topic name.
     pub claims: HashMap<String, BTreeSet<Claim>>,
     /// Users.
-    pub users: HashMap<Key, Arc<KafkaUser>>,
+    pub users: BTreeMap<Key, Arc<KafkaUser>>,
     /// ACLs.
     pub acls: BTreeMap<Key, Arc<KafkaACL>>,
     /// Grants.
@@ -103,61 +105,38 @@ impl State {
         }
     }
 
-    /// Takes in topics whose statuses were written.
+    /// Takes in topics whose statuses were written; who meets another's write on the way is looked at again.
     pub fn absorb_topics(&mut self, written: Vec<Written<KafkaTopic>>) {
-        for written in written {
-            let Some(known) = self.topics.get(&written.key) else {
-                continue;
-            };
-            let (newest, crossed) = written.meet(known, |a, b| generation(a) != generation(b));
-            if crossed {
-                self.dirty_topics.push(written.key.clone());
-            }
-            self.topics.insert(written.key, newest);
+        let crossed = absorb(&mut self.topics, written, |a, b| {
+            generation(a) != generation(b)
+        });
+        for key in crossed {
+            self.dirty_topics.push(key);
         }
     }
 
     /// As [`State::absorb_topics`].
     pub fn absorb_users(&mut self, written: Vec<Written<KafkaUser>>) {
-        for written in written {
-            let Some(known) = self.users.get(&written.key) else {
-                continue;
-            };
-            let differs = |a: &KafkaUser, b: &KafkaUser| {
-                generation(a) != generation(b) || rotations(a) != rotations(b)
-            };
-            let (newest, crossed) = written.meet(known, differs);
-            if crossed {
-                self.dirty_users.push(written.key.clone());
-                self.access = true;
-            }
-            self.users.insert(written.key, newest);
+        let crossed = absorb(&mut self.users, written, |a, b| {
+            generation(a) != generation(b) || rotations(a) != rotations(b)
+        });
+        for key in crossed {
+            self.dirty_users.push(key);
+            self.access = true;
         }
     }
 
     /// As [`State::absorb_topics`].
     pub fn absorb_acls(&mut self, written: Vec<Written<KafkaACL>>) {
-        for written in written {
-            let Some(known) = self.acls.get(&written.key) else {
-                continue;
-            };
-            let (newest, crossed) = written.meet(known, is_other);
-            self.access |= crossed;
-            self.acls.insert(written.key, newest);
-        }
+        self.access |= !absorb(&mut self.acls, written, is_other).is_empty();
     }
 
     /// As [`State::absorb_topics`].
     pub fn absorb_grants(&mut self, written: Vec<Written<KafkaAccessGrant>>) {
-        for written in written {
-            let Some(known) = self.grants.get(&written.key) else {
-                continue;
-            };
-            let (newest, crossed) = written.meet(known, is_other);
-            self.access |= crossed;
+        for written in &written {
             self.timers.clear(Kind::Grant, &written.key);
-            self.grants.insert(written.key, newest);
         }
+        self.access |= !absorb(&mut self.grants, written, is_other).is_empty();
     }
 
     fn topic(&mut self, key: Key, topic: Arc<KafkaTopic>, fresh: bool, writes: &Writes) {
@@ -311,6 +290,26 @@ impl State {
             self.claims.remove(name);
         }
     }
+}
+
+/// Keeps the newest of what is known and what was stored; whose spec or status is another by now is returned.
+fn absorb<K: Resource + HasStatus<Status: Serialize + PartialEq>>(
+    known: &mut BTreeMap<Key, Arc<K>>,
+    written: Vec<Written<K>>,
+    differs: fn(&K, &K) -> bool,
+) -> Vec<Key> {
+    let mut crossed = Vec::new();
+    for written in written {
+        let Some(known) = known.get_mut(&written.key) else {
+            continue;
+        };
+        let (newest, other) = written.meet(known, differs);
+        if other {
+            crossed.push(written.key);
+        }
+        *known = newest;
+    }
+    crossed
 }
 
 /// What was asked for besides the spec.

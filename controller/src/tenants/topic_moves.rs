@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use sdm_api::KafkaTopic;
-use sdm_core::topic::{Broker, Observed, Step};
+use sdm_core::topic::{Broker, Step};
 use sdm_kafka::{Client, NodeInfo};
 
 use super::calls::verdict;
 use super::throttle;
+use super::topic_sight::Sight;
 use super::topic_steps::Failed;
 use super::topics::Item;
 use super::worker::Worker;
@@ -113,8 +114,7 @@ impl Worker {
         &self,
         client: &Client,
         admitted: &[(Key, Arc<KafkaTopic>)],
-        observed: &mut HashMap<String, Observed>,
-        serving: &[NodeInfo],
+        sight: &mut Sight,
     ) -> Result<Vec<Broker>, Error> {
         let moving: Vec<&str> = admitted
             .iter()
@@ -126,7 +126,7 @@ impl Worker {
                     .and_then(|l| l.topics().get(t.topic_name()));
                 let wanted = t.spec.replicas.and_then(|r| usize::try_from(r).ok());
                 recorded.is_some_and(|r| r.throttled)
-                    || observed.get(t.topic_name()).is_some_and(|o| {
+                    || sight.observed.get(t.topic_name()).is_some_and(|o| {
                         wanted.is_some_and(|w| o.replicas.iter().any(|r| r.len() != w))
                     })
             })
@@ -140,7 +140,7 @@ impl Worker {
                 load: 0,
                 fenced: n.fenced,
             };
-            return Ok(serving.iter().map(broker).collect());
+            return Ok(sight.serving.iter().map(broker).collect());
         }
         let (ongoing, cluster, all) = tokio::join!(
             client.list_partition_reassignments(None),
@@ -148,7 +148,7 @@ impl Worker {
             client.list_topics(),
         );
         for partition in ongoing? {
-            if let Some(seen) = observed.get_mut(&partition.topic) {
+            if let Some(seen) = sight.observed.get_mut(&partition.topic) {
                 seen.reassigning = true;
                 let at = usize::try_from(partition.partition).unwrap_or(usize::MAX);
                 if let Some(replicas) = seen.replicas.get_mut(at) {

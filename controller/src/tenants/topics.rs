@@ -2,7 +2,7 @@
 //!
 //! Owns the order of record, call and status. What is to be done about one topic is `sdm_core::topic`'s.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,19 +12,17 @@ use sdm_api::{KafkaAccessGrant, KafkaTopic, TopicDeletionPolicy};
 use sdm_core::access::{may_adopt, namespace_allowed};
 use sdm_core::outcome::{Refusal, admit};
 use sdm_core::topic::{
-    self, Claim, Observed, Outcome, Place, Situation, TopicPlan, keys_of_interest, plan,
-    validate_in, winner,
+    self, Claim, Observed, Outcome, Place, Situation, TopicPlan, plan, validate_in, winner,
 };
-use sdm_kafka::{Client, ConfigResource, ConfigSource, ItemError};
+use sdm_kafka::{Client, ItemError};
 
 use tokio::time::Instant;
 
-use super::calls::verdict;
 use super::gate::Open;
 use super::hub::Kind;
 use super::ledger::TopicEntry;
 use super::status::{self, CONCURRENCY};
-use super::topic_doubts::lagging;
+use super::topic_sight::Sight;
 use super::worker::{BATCH, Worker};
 use crate::error::Error;
 use crate::store::Key;
@@ -185,94 +183,14 @@ impl Worker {
         if admitted.is_empty() {
             return Ok(Vec::new());
         }
-        let names: Vec<&str> = admitted.iter().map(|(_, t)| t.topic_name()).collect();
-        let asked: Vec<(ConfigResource, Vec<String>)> = admitted
-            .iter()
-            .map(|(_, t)| {
-                (
-                    ConfigResource::Topic(t.topic_name().to_owned()),
-                    keys_of_interest(t),
-                )
-            })
-            .filter(|(_, keys)| !keys.is_empty())
-            .collect();
-        let configs = async {
-            if asked.is_empty() {
-                return Ok(Vec::new());
-            }
-            client.describe_config_keys(&asked).await
-        };
-        let (metadata, configs) = tokio::join!(client.metadata(Some(&names)), configs);
+        let mut sight = Sight::of(client, &admitted, &self.deleted).await?;
         self.context.metrics.polls.inc();
-        let mut observed: HashMap<String, Observed> = HashMap::new();
-        let mut unsure: HashMap<String, ItemError> = HashMap::new();
-        let metadata = metadata?;
-        for found in metadata.topics {
-            match found.error {
-                None => {}
-                Some(error) if error.name == "UNKNOWN_TOPIC_OR_PARTITION" => continue,
-                Some(error) => {
-                    // Between two leaders, for one: this one waits, the others do not.
-                    unsure.insert(found.name, error);
-                    continue;
-                }
-            }
-            // One of before, that this broker has yet to hear the end of.
-            if found.id.is_some_and(|id| self.deleted.has(id)) {
-                continue;
-            }
-            let replicas = found.partitions.into_iter().map(|p| p.replicas).collect();
-            let seen = Observed {
-                id: found.id.map(|id| id.to_string()),
-                replicas,
-                ..Observed::default()
-            };
-            observed.insert(found.name, seen);
-        }
-        let missing: Vec<&str> = admitted
-            .iter()
-            .filter(|(_, topic)| topic::said_to_be_had(topic).is_some())
-            .map(|(_, topic)| topic.topic_name())
-            .filter(|name| !observed.contains_key(*name) && !unsure.contains_key(*name))
-            .collect();
-        let mut lagging = lagging(client, &missing).await?;
-        for (resource, entries) in configs? {
-            let ConfigResource::Topic(name) = resource else {
-                continue;
-            };
-            // A topic that is not there has no configuration either.
-            let Some(seen) = observed.get_mut(&name) else {
-                continue;
-            };
-            let entries = match entries {
-                Ok(entries) => entries,
-                Err(error) => {
-                    let error = verdict(error)?;
-                    // Another broker than the one that knows the topic was asked.
-                    if error.name == "UNKNOWN_TOPIC_OR_PARTITION" {
-                        lagging.insert(name);
-                    } else {
-                        unsure.insert(name, error);
-                    }
-                    continue;
-                }
-            };
-            for entry in entries {
-                let value = entry.value.unwrap_or_default();
-                if entry.source == ConfigSource::Topic {
-                    seen.config.insert(entry.name.clone(), value.clone());
-                }
-                seen.effective.insert(entry.name, value);
-            }
-        }
-        let brokers = self
-            .movers(client, &admitted, &mut observed, &metadata.brokers)
-            .await?;
+        let brokers = self.movers(client, &admitted, &mut sight).await?;
         let grants: Vec<&KafkaAccessGrant> = self.state.grants.values().map(|g| &**g).collect();
         let items = admitted
             .into_iter()
             .map(|(key, topic)| {
-                let observed = observed.remove(topic.topic_name());
+                let (observed, unsure) = sight.take(topic.topic_name());
                 let recorded = self
                     .ledger
                     .as_ref()
@@ -289,35 +207,20 @@ impl Worker {
                     ),
                 };
                 let none = Vec::new();
-                let unsure = unsure.remove(topic.topic_name());
-                let waits = match lagging.contains(topic.topic_name()) {
-                    true => Some(topic::broker_behind(topic.topic_name())),
-                    false => unsure
-                        .as_ref()
-                        .map(|error| Refusal::waits(error.reason(), error.to_string())),
-                };
-                let nothing = waits.map(|refusal| TopicPlan {
-                    refusal: Some(refusal),
-                    config_keys: topic
-                        .status
-                        .as_ref()
-                        .map_or_else(Vec::new, |s| s.config_keys.clone()),
-                    ..TopicPlan::default()
-                });
                 let situation = Situation {
                     topic: &topic,
-                    observed: observed.as_ref(),
+                    observed: observed.as_ref().map(Option::as_ref).map_err(Clone::clone),
                     owned,
                     adoptable,
                     managed_keys: topic.status.as_ref().map_or(&none, |s| &s.config_keys),
                     brokers: &brokers,
                     throttled: recorded.is_some_and(|r| r.throttled),
                 };
-                let plan = nothing.unwrap_or_else(|| plan(&situation));
+                let plan = plan(&situation);
                 Item {
                     key,
                     topic,
-                    observed,
+                    observed: observed.unwrap_or_default(),
                     plan,
                     unsure,
                 }

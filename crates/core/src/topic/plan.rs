@@ -11,8 +11,10 @@ use crate::outcome::Refusal;
 /// What to do about a topic.
 #[must_use]
 pub fn plan(situation: &Situation<'_>) -> TopicPlan {
-    let Some(observed) = situation.observed else {
-        return absent(situation);
+    let observed = match &situation.observed {
+        Ok(Some(observed)) => *observed,
+        Ok(None) => return absent(situation),
+        Err(doubt) => return untouched(situation, Some(doubt.clone()), Vec::new()),
     };
     let work = Work::new(situation, observed);
     if !situation.owned {

@@ -28,8 +28,8 @@ pub struct Observed {
 pub struct Situation<'a> {
     /// The object.
     pub topic: &'a KafkaTopic,
-    /// What is in Kafka; none if the topic is not there.
-    pub observed: Option<&'a Observed>,
+    /// What is in Kafka: none if the topic is not there, a refusal if that cannot be told now.
+    pub observed: Result<Option<&'a Observed>, Refusal>,
     /// Whether the record says that this object has the topic.
     pub owned: bool,
     /// Whether this namespace may take over an undeclared topic of that name.

@@ -75,7 +75,7 @@ pub fn compare(
     let observed = actual.map(|a| a.observed(&topic::keys_of_interest(object)));
     let situation = |topic, owned| Situation {
         topic,
-        observed: observed.as_ref(),
+        observed: Ok(observed.as_ref()),
         owned,
         adoptable: Ok(()),
         managed_keys: object

@@ -93,15 +93,18 @@ impl World {
         self
     }
     fn plan(&self) -> TopicPlan {
-        plan(&Situation {
+        plan(&self.situation())
+    }
+    fn situation(&self) -> Situation<'_> {
+        Situation {
             topic: &self.topic,
-            observed: self.observed.as_ref(),
+            observed: Ok(self.observed.as_ref()),
             owned: self.owned,
             adoptable: self.adoptable.clone(),
             managed_keys: &self.managed,
             brokers: &self.brokers,
             throttled: self.throttled,
-        })
+        }
     }
 }
 
@@ -449,6 +452,30 @@ fn more_confirmations_wait_for_the_copies_and_fewer_do_not() {
     let alone = json!({"config": {"min.insync.replicas": "2"}});
     let plan = World::new(alone, Some(there(&[]))).plan();
     assert_eq!(plan.steps, [set(&[("min.insync.replicas", "2")], &[])]);
+}
+
+#[test]
+fn what_cannot_be_seen_now_is_left_as_it_is() {
+    let spec = json!({"partitions": 3, "replicas": 2, "config": {"retention.ms": "1000"}});
+    let world = World::new(spec, None)
+        .managed(&["retention.ms"])
+        .throttled();
+    for owned in [true, false] {
+        let doubt = Refusal::waits("BrokerBehind", "why");
+        let plan = plan(&Situation {
+            observed: Err(doubt.clone()),
+            owned,
+            ..world.situation()
+        });
+        assert_eq!(
+            plan,
+            TopicPlan {
+                refusal: Some(doubt),
+                config_keys: strings(&["retention.ms"]),
+                ..TopicPlan::default()
+            }
+        );
+    }
 }
 
 #[test]

@@ -89,7 +89,7 @@ proptest! {
         let last = loop {
             let plan = plan(&Situation {
                 topic: &topic,
-                observed: kafka.observed.as_ref(),
+                observed: Ok(kafka.observed.as_ref()),
                 owned: true,
                 adoptable: Ok(()),
                 managed_keys: &keys,
