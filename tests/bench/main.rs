@@ -85,7 +85,8 @@ async fn clear(node: &Node) -> Result<()> {
     let acls: Api<KafkaACL> = Api::namespaced(node.client.clone(), NAMESPACE);
     bulk::clear(&acls, OURS, PATIENCE).await?;
     bulk::clear(&users, OURS, PATIENCE).await?;
-    bulk::clear(&topics, OURS, PATIENCE).await
+    bulk::clear(&topics, OURS, PATIENCE).await?;
+    topics::until_none(&node.kafka(NAMESPACE, CLUSTER).await?, OURS).await
 }
 
 fn write(figures: &Figures) -> Result<()> {

@@ -12,7 +12,7 @@ use kube::api::{
 };
 use kube::core::ApiResource;
 use sdm_api::{ClusterRef, KafkaTopic, KafkaTopicSpec};
-use sdm_kafka::{ConfigChange, ConfigOp, ConfigResource, NewTopic};
+use sdm_kafka::{Client, ConfigChange, ConfigOp, ConfigResource, NewTopic};
 use sdm_tests::bulk;
 use sdm_tests::node::Node;
 use sdm_tests::paths;
@@ -123,15 +123,20 @@ pub async fn lifecycle(node: &Node, prefix: &str, count: usize) -> Result<Lifecy
     took.changed = began.elapsed();
     let began = Instant::now();
     bulk::until_gone(&api, &names, PATIENCE, bulk::delete(&api, &names)).await?;
+    until_none(&kafka, prefix).await?;
+    took.deleted = began.elapsed();
+    Ok(took)
+}
+
+/// Waits until Kafka has no topic whose name begins so.
+pub async fn until_none(kafka: &Client, prefix: &str) -> Result<()> {
     until("the topics to be gone", PATIENCE, || async {
         let topics = kafka.list_topics().await?;
         let left = topics.iter().filter(|t| t.name.starts_with(prefix)).count();
         ensure!(left == 0, "{left} topics are left");
         Ok(Some(()))
     })
-    .await?;
-    took.deleted = began.elapsed();
-    Ok(took)
+    .await
 }
 
 /// The same kind of object in a group of its own, which no controller watches.
