@@ -1,69 +1,45 @@
 //! A broker that is behind the active controller does not know every topic. That is no proof that one is gone.
 
-use std::time::Duration;
-
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use k8s_openapi::api::core::v1::Event;
 use kube::Api;
-use kube::api::{ListParams, Patch, PatchParams, PostParams};
-use sdm_tests::wait::until;
+use kube::api::{ListParams, Patch, PatchParams};
 use serde_json::json;
 
-use crate::convergence::start_controller;
-use crate::simulated::{NAMESPACE, Simulated, ready, topic};
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::simulated::{Simulated, ready, topic};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_is_behind_makes_no_topic_missing() -> Result<()> {
     let simulated = Simulated::start("behind").await?;
-    let Simulated {
-        plane,
-        world,
-        topics,
-        ..
-    } = &simulated;
-    let client = plane.client.clone();
-    for (name, policy) in [("corrected", "Correct"), ("reported", "Report")] {
-        topics
-            .create(&PostParams::default(), &topic(name, policy)?)
-            .await?;
-    }
-    let mut controller = start_controller(plane)?;
+    let (world, topics) = (&simulated.world, &simulated.topics);
     let mut before = Vec::new();
-    for name in ["corrected", "reported"] {
-        let version = until("the topic to be Ready", PATIENCE, || async {
-            let (ready, version) = ready(topics, name).await?;
-            ensure!(ready.status == "True", "{}", ready.reason);
-            Ok(version)
-        })
-        .await
-        .with_context(|| controller.tail())?;
-        before.push((name, version));
+    for (name, policy) in [("corrected", "Correct"), ("reported", "Report")] {
+        simulated.create(vec![topic(name, policy)?]).await?;
+        before.push((name, ready(topics, name).await?.1));
     }
 
-    // From now on the broker knows neither of them. A controller that starts looks at all of them.
-    controller.kill();
-    if let Some(topics) = &mut world.lock().topics {
-        topics.behind = true;
-    }
-    let mut controller = start_controller(plane)?;
-    until("the broker to be asked three times", PATIENCE, || async {
-        let asked = world.lock().topics.as_ref().map_or(0, |t| t.asked_behind);
-        ensure!(asked >= 3, "{asked} times");
-        Ok(Some(()))
-    })
-    .await
-    .with_context(|| controller.tail())?;
+    // From now on the broker knows neither of them.
+    simulated.restart(|world| {
+        if let Some(topics) = &mut world.topics {
+            topics.behind = true;
+        }
+    })?;
+    simulated
+        .until("the broker to be asked three times", || async {
+            let asked = world.lock().topics.as_ref().map_or(0, |t| t.asked_behind);
+            ensure!(asked >= 3, "{asked} times");
+            Ok(Some(()))
+        })
+        .await?;
     for (name, version) in before {
         let (ready, now) = ready(topics, name).await?;
         ensure!(
-            ready.status == "True" && now.as_ref() == Some(&version),
+            ready.status == "True" && now == version,
             "{name}: {}, {version:?} became {now:?}",
             ready.reason
         );
     }
-    let events: Api<Event> = Api::namespaced(client.clone(), NAMESPACE);
+    let events: Api<Event> = simulated.api();
     let about = ListParams::default().fields("involvedObject.kind=KafkaTopic");
     let told = events.list(&about).await?.items;
     ensure!(told.is_empty(), "{told:?}");
@@ -72,51 +48,31 @@ async fn a_broker_that_is_behind_makes_no_topic_missing() -> Result<()> {
     if let Some(topics) = &mut world.lock().topics {
         topics.there.clear();
     }
-    until("the topic to be missing", PATIENCE, || async {
-        let (ready, _) = ready(topics, "reported").await?;
-        ensure!(ready.reason == "TopicMissing", "{}", ready.reason);
-        Ok(Some(()))
-    })
-    .await
-    .with_context(|| controller.tail())?;
-    until("the other one to be there again", PATIENCE, || async {
-        let topics = &world.lock().topics;
-        let created = topics.as_ref().map_or(0, |t| t.created);
-        ensure!(created == 3, "{created} were created");
-        Ok(Some(()))
-    })
-    .await
-    .with_context(|| controller.tail())?;
-    controller.kill();
-    simulated.is_sound()
+    simulated
+        .until_says(topics, "reported", "TopicMissing")
+        .await?;
+    simulated
+        .until("the other one to be there again", || async {
+            let topics = &world.lock().topics;
+            let created = topics.as_ref().map_or(0, |t| t.created);
+            ensure!(created == 3, "{created} were created");
+            Ok(Some(()))
+        })
+        .await?;
+    simulated.finish()
 }
 
 /// One broker tells of the topic, another one of its configuration.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_topic_waits_for_the_broker_that_tells_of_its_configuration() -> Result<()> {
     let simulated = Simulated::start("behind-configs").await?;
-    let Simulated {
-        plane,
-        world,
-        topics,
-        ..
-    } = &simulated;
-    let mut controller = start_controller(plane)?;
+    let topics = &simulated.topics;
     let mut orders = topic("orders", "Correct")?;
     let config = ("retention.ms".to_owned(), "3600000".to_owned());
     orders.spec.config.extend([config]);
-    topics.create(&PostParams::default(), &orders).await?;
-    let becomes = async |wanted: &str| {
-        until("the topic to say so", PATIENCE, || async {
-            let (ready, _) = ready(topics, "orders").await?;
-            ensure!(ready.reason == wanted, "{}", ready.reason);
-            Ok(Some(()))
-        })
-        .await
-    };
-    becomes("Ready").await.with_context(|| controller.tail())?;
+    simulated.create(vec![orders]).await?;
     let behind = |behind| {
-        if let Some(topics) = &mut world.lock().topics {
+        if let Some(topics) = &mut simulated.world.lock().topics {
             topics.configs_behind = behind;
         }
     };
@@ -124,11 +80,10 @@ async fn a_topic_waits_for_the_broker_that_tells_of_its_configuration() -> Resul
     let change = Patch::Merge(json!({"spec": {"driftPolicy": "Report"}}));
     let params = PatchParams::default();
     topics.patch("orders", &params, &change).await?;
-    becomes("BrokerBehind")
-        .await
-        .with_context(|| controller.tail())?;
+    simulated
+        .until_says(topics, "orders", "BrokerBehind")
+        .await?;
     behind(false);
-    becomes("Ready").await.with_context(|| controller.tail())?;
-    controller.kill();
-    simulated.is_sound()
+    simulated.until_says(topics, "orders", "Ready").await?;
+    simulated.finish()
 }

@@ -15,4 +15,5 @@ mod patience;
 mod property;
 mod revocation;
 mod simulated;
+mod statuses;
 mod verdicts;

@@ -3,29 +3,23 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use kube::Api;
 use kube::api::{DeleteParams, PostParams};
 use sdm_api::KafkaUser;
-use sdm_tests::bulk;
-use sdm_tests::wait::until;
 use serde_json::json;
 
-use crate::convergence::start_controller;
-use crate::simulated::{NAMESPACE, Simulated, ready, told, topic};
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::simulated::{Simulated, object, ready, topic};
 
 /// A user of whom Kafka has nothing but a quota.
 fn user(name: &str) -> Result<KafkaUser> {
-    Ok(serde_json::from_value(json!({
-        "apiVersion": "kafka.sdm.dev/v1beta1", "kind": "KafkaUser",
-        "metadata": {"name": name, "namespace": NAMESPACE},
-        "spec": {
+    object(
+        name,
+        &json!({
             "clusterRef": {"name": "case"}, "authentication": "external", "principal": name,
             "quotas": {"producerByteRate": 1000},
-        },
-    }))?)
+        }),
+    )
 }
 
 /// Five attempts, the last pause at least twice as long as the first.
@@ -41,43 +35,28 @@ fn less_and_less(times: &[Instant]) -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_who_is_ready_outlasts_a_moment_of_refusals() -> Result<()> {
     let simulated = Simulated::start("patience").await?;
-    let Simulated { plane, world, .. } = &simulated;
-    let users: Api<KafkaUser> = Api::namespaced(plane.client.clone(), NAMESPACE);
-    let mut controller = start_controller(plane)?;
+    let world = &simulated.world;
+    let users: Api<KafkaUser> = simulated.api();
     users.create(&PostParams::default(), &user("old")?).await?;
-    let before = until("the user to be Ready", PATIENCE, || async {
-        let (ready, version) = ready(&users, "old").await?;
-        ensure!(
-            ready.status == "True",
-            "{}: {}",
-            ready.reason,
-            ready.message
-        );
-        Ok(Some(version))
-    })
-    .await
-    .with_context(|| controller.tail())?;
+    let before = simulated.until_says(&users, "old", "Ready").await?;
     let quota = |name: &str| world.lock().quotas.there.get(name).cloned();
     ensure!(
         quota("old").is_some_and(|q| q.len() == 1),
         "it has its quota"
     );
 
-    // Somebody takes it away, and for now nobody can give it back. A controller that starts looks at all users.
-    controller.kill();
-    {
-        let mut world = world.lock();
+    // Somebody takes it away, and for now nobody can give it back.
+    simulated.restart(|world| {
         world.quotas.there.clear();
         world.quotas.changes.clear();
         world.quotas.refusing = true;
-    }
-    let mut controller = start_controller(plane)?;
+    })?;
     let asked = || world.lock().quotas.changes.get("old").cloned();
-    let times: Vec<Instant> = until("five attempts", PATIENCE, || async {
-        Ok(asked().filter(|times| times.len() >= 5))
-    })
-    .await
-    .with_context(|| controller.tail())?;
+    let times: Vec<Instant> = simulated
+        .until("five attempts", || async {
+            Ok(asked().filter(|times| times.len() >= 5))
+        })
+        .await?;
     let (still, version) = ready(&users, "old").await?;
     ensure!(
         still.status == "True" && version == before,
@@ -89,22 +68,18 @@ async fn a_user_who_is_ready_outlasts_a_moment_of_refusals() -> Result<()> {
 
     // Who is not Ready yet is told at once.
     users.create(&PostParams::default(), &user("new")?).await?;
-    until("the new user to be told", PATIENCE, || async {
-        let (ready, _) = ready(&users, "new").await?;
-        ensure!(ready.reason == "RequestTimedOut", "{}", ready.reason);
-        Ok((ready.status == "False").then_some(()))
-    })
-    .await
-    .with_context(|| controller.tail())?;
+    simulated
+        .until_says(&users, "new", "RequestTimedOut")
+        .await?;
 
     world.lock().quotas.refusing = false;
-    until("both to have their quotas", PATIENCE, || async {
-        let (ready, _) = ready(&users, "new").await?;
-        let both = quota("old").is_some() && quota("new").is_some();
-        Ok((both && ready.status == "True").then_some(()))
-    })
-    .await
-    .with_context(|| controller.tail())?;
+    simulated.until_says(&users, "new", "Ready").await?;
+    simulated
+        .until("both to have their quotas", || async {
+            let both = quota("old").is_some() && quota("new").is_some();
+            Ok(both.then_some(()))
+        })
+        .await?;
     let (_, version) = ready(&users, "old").await?;
     ensure!(version == before, "{before:?} became {version:?}");
 
@@ -112,122 +87,81 @@ async fn a_user_who_is_ready_outlasts_a_moment_of_refusals() -> Result<()> {
     world.lock().quotas.refusing = true;
     users.delete("old", &DeleteParams::default()).await?;
     let words = ["default/old", "REQUEST_TIMED_OUT"];
-    let told = told(&plane.client, "UsersLeftBehind", &words).await;
-    told.with_context(|| controller.tail())?;
+    simulated.until_told("UsersLeftBehind", &words).await?;
     world.lock().quotas.refusing = false;
-    until("the quota to be gone", PATIENCE, || async {
-        Ok(quota("old").is_none_or(|q| q.is_empty()).then_some(()))
-    })
-    .await
-    .with_context(|| controller.tail())?;
-    controller.kill();
-    simulated.is_sound()
+    simulated
+        .until("the quota to be gone", || async {
+            Ok(quota("old").is_none_or(|q| q.is_empty()).then_some(()))
+        })
+        .await?;
+    simulated.finish()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn users_who_cannot_be_served_hold_up_no_topics() -> Result<()> {
     let simulated = Simulated::start("users").await?;
-    let Simulated {
-        plane,
-        world,
-        topics,
-        ..
-    } = &simulated;
-    let users: Api<KafkaUser> = Api::namespaced(plane.client.clone(), NAMESPACE);
+    let world = &simulated.world;
+    let users: Api<KafkaUser> = simulated.api();
     world.lock().quotas.closed = true;
-    let mut controller = start_controller(plane)?;
     users.create(&PostParams::default(), &user("new")?).await?;
-    let asked = |times: usize| {
-        until("Kafka to be asked again", PATIENCE, move || async move {
-            let asked = world.lock().quotas.asked_closed;
-            Ok((asked >= times).then_some(asked))
-        })
-    };
-    until("the user to be told", PATIENCE, || async {
-        let (ready, _) = ready(&users, "new").await?;
-        let known = ready.reason == "ClusterAuthorizationFailed";
-        ensure!(known, "{}: {}", ready.reason, ready.message);
-        Ok(Some(()))
-    })
-    .await
-    .with_context(|| controller.tail())?;
+    simulated
+        .until_says(&users, "new", "ClusterAuthorizationFailed")
+        .await?;
 
     // The pauses are long by now: a topic comes in the middle of one.
-    let before = asked(6).await.with_context(|| controller.tail())?;
-    let names = ["meanwhile".to_owned()];
-    let create = bulk::create(&plane.client, vec![topic(&names[0], "Correct")?]);
-    let made = bulk::until_ready(topics, &names, 1, PATIENCE, create).await;
-    made.with_context(|| controller.tail())?;
+    let before = simulated
+        .until("Kafka to be asked again", || async {
+            let asked = world.lock().quotas.asked_closed;
+            Ok((asked >= 6).then_some(asked))
+        })
+        .await?;
+    simulated
+        .create(vec![topic("meanwhile", "Correct")?])
+        .await?;
     let after = world.lock().quotas.asked_closed;
     ensure!(after == before, "it waited for attempt {after}");
 
     world.lock().quotas.closed = false;
-    until("the user to be Ready", PATIENCE, || async {
-        let (ready, _) = ready(&users, "new").await?;
-        ensure!(
-            ready.status == "True",
-            "{}: {}",
-            ready.reason,
-            ready.message
-        );
-        Ok(Some(()))
-    })
-    .await
-    .with_context(|| controller.tail())?;
-    controller.kill();
-    simulated.is_sound()
+    simulated.until_says(&users, "new", "Ready").await?;
+    simulated.finish()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_topic_that_kafka_keeps_holds_up_nobody() -> Result<()> {
     let simulated = Simulated::start("kept").await?;
-    let Simulated {
-        plane,
-        world,
-        topics,
-        ..
-    } = &simulated;
-    let mut controller = start_controller(plane)?;
-    let create = |name: &str| {
-        let (names, topic) = ([name.to_owned()], topic(name, "Correct"));
-        async move {
-            let create = bulk::create(&plane.client, vec![topic?]);
-            bulk::until_ready(topics, &names, 1, PATIENCE, create).await
+    let (world, topics) = (&simulated.world, &simulated.topics);
+    simulated.create(vec![topic("kept", "Correct")?]).await?;
+    let keeping = |keeping| {
+        if let Some(topics) = &mut world.lock().topics {
+            topics.keeping = keeping;
         }
     };
-    create("kept").await.with_context(|| controller.tail())?;
-    if let Some(topics) = &mut world.lock().topics {
-        topics.keeping = true;
-    }
+    keeping(true);
     topics.delete("kept", &DeleteParams::default()).await?;
     let kept = || world.lock().topics.as_ref().map(|t| t.kept.clone());
-    until("Kafka to refuse", PATIENCE, || async {
-        Ok(kept().filter(|times| !times.is_empty()))
-    })
-    .await
-    .with_context(|| controller.tail())?;
-    create("other").await.with_context(|| controller.tail())?;
+    simulated
+        .until("Kafka to refuse", || async {
+            Ok(kept().filter(|times| !times.is_empty()))
+        })
+        .await?;
+    simulated.create(vec![topic("other", "Correct")?]).await?;
 
     let words = ["kept", "TOPIC_DELETION_DISABLED"];
-    let told = told(&plane.client, "TopicsLeftBehind", &words).await;
-    told.with_context(|| controller.tail())?;
-    let times = until("five attempts", PATIENCE, || async {
-        Ok(kept().filter(|times| times.len() >= 5))
-    })
-    .await
-    .with_context(|| controller.tail())?;
+    simulated.until_told("TopicsLeftBehind", &words).await?;
+    let times = simulated
+        .until("five attempts", || async {
+            Ok(kept().filter(|times| times.len() >= 5))
+        })
+        .await?;
     less_and_less(&times)?;
 
-    if let Some(topics) = &mut world.lock().topics {
-        topics.keeping = false;
-    }
-    until("the topic to be gone", PATIENCE, || async {
-        let world = world.lock();
-        let there = world.topics.as_ref().map(|t| t.there.contains_key("kept"));
-        Ok((there == Some(false)).then_some(()))
-    })
-    .await
-    .with_context(|| controller.tail())?;
-    controller.kill();
-    simulated.is_sound()
+    keeping(false);
+    simulated
+        .until("the topic to be gone", || async {
+            let world = world.lock();
+            let there = world.topics.as_ref().map(|t| t.there.contains_key("kept"));
+            Ok((there == Some(false)).then_some(()))
+        })
+        .await?;
+    simulated.finish()
 }
