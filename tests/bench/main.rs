@@ -2,6 +2,7 @@
 //! the same cluster: `target/bench/report.json`, a flat object of numbers.
 
 mod admission;
+mod floor;
 mod quiet;
 mod scale;
 mod topics;

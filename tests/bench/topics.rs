@@ -4,25 +4,17 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use futures::{StreamExt, TryStreamExt, stream};
 use kube::Api;
-use kube::api::{
-    DeleteParams, DynamicObject, GroupVersionKind, ListParams, ObjectMeta, Patch, PatchParams,
-    PostParams,
-};
-use kube::core::ApiResource;
+use kube::api::{ObjectMeta, Patch, PatchParams};
 use sdm_api::{ClusterRef, KafkaTopic, KafkaTopicSpec};
-use sdm_kafka::{Client, ConfigChange, ConfigOp, ConfigResource, NewTopic};
+use sdm_kafka::{Client, ConfigResource};
 use sdm_tests::bulk;
 use sdm_tests::node::Node;
-use sdm_tests::paths;
 use sdm_tests::wait::until;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::{CLUSTER, Figures, NAMESPACE, PATIENCE, median, rounded};
+use crate::{CLUSTER, Figures, NAMESPACE, PATIENCE, floor, median, rounded};
 
-/// How the names of the floor's topics begin.
-const FLOOR: &str = "floor";
 /// Runs of the whole lifecycle.
 const RUNS: usize = 3;
 /// Lifecycles before those that count: from then on they get no faster. (Brokers' compilers still take a seventh of all
@@ -60,7 +52,8 @@ pub fn topics(prefix: &str, count: usize) -> Vec<KafkaTopic> {
         .collect()
 }
 
-fn names(topics: &[KafkaTopic]) -> Vec<String> {
+/// Their names.
+pub fn names(topics: &[KafkaTopic]) -> Vec<String> {
     topics
         .iter()
         .filter_map(|t| t.metadata.name.clone())
@@ -139,145 +132,6 @@ pub async fn until_none(kafka: &Client, prefix: &str) -> Result<()> {
     .await
 }
 
-/// The same kind of object in a group of its own, which no controller watches.
-async fn unattended(node: &Node) -> Result<Api<DynamicObject>> {
-    let path = paths::repository().join("deploy/crds/kafkatopics.kafka.sdm.dev.yaml");
-    let definition = std::fs::read_to_string(path)?.replace("kafka.sdm.dev", "bench.sdm.dev");
-    let short = definition
-        .replace("- kt\n", "- bkt\n")
-        .replace("- kafka\n", "- bench\n");
-    node.apply(&short)?;
-    node.kubectl(&[
-        "wait",
-        "--for=condition=Established",
-        "crd/kafkatopics.bench.sdm.dev",
-        "--timeout=30s",
-    ])?;
-    let kind = GroupVersionKind::gvk("bench.sdm.dev", "v1beta1", "KafkaTopic");
-    let resource = ApiResource::from_gvk(&kind);
-    Ok(Api::namespaced_with(
-        node.client.clone(),
-        NAMESPACE,
-        &resource,
-    ))
-}
-
-/// What a run that was stopped has left of the floor.
-async fn clear_floor(node: &Node) -> Result<()> {
-    let api = unattended(node).await?;
-    let all = ListParams::default();
-    api.delete_collection(&DeleteParams::default(), &all)
-        .await?;
-    let kafka = node.kafka(NAMESPACE, CLUSTER).await?;
-    let topics = kafka.list_topics().await?;
-    let names = topics.iter().map(|t| t.name.as_str());
-    let left: Vec<&str> = names.filter(|name| name.starts_with(FLOOR)).collect();
-    if !left.is_empty() {
-        kafka.delete_topics(&left).await?;
-    }
-    until("the floor's objects to be gone", PATIENCE, || async {
-        Ok(api.list(&all).await?.items.is_empty().then_some(()))
-    })
-    .await
-}
-
-/// What the same costs without a controller: the writes to the API server that a lifecycle cannot do without, to
-/// objects of the same schema, and one batch to Kafka for each phase.
-async fn floor(node: &Node, count: usize) -> Result<f64> {
-    let api = &unattended(node).await?;
-    let kafka = node.kafka(NAMESPACE, CLUSTER).await?;
-    let objects = topics(FLOOR, count);
-    let names = names(&objects);
-    let objects: Vec<DynamicObject> = objects
-        .into_iter()
-        .map(|mut topic| {
-            topic.metadata.namespace = None;
-            let mut value = serde_json::to_value(&topic)?;
-            value["apiVersion"] = json!("bench.sdm.dev/v1beta1");
-            Ok(serde_json::from_value(value)?)
-        })
-        .collect::<Result<_>>()?;
-    let status = |generation: i64| {
-        json!({"status": {
-            "observedGeneration": generation, "topicName": "floor", "topicId": "4L6g3nShT-eMCtK--X86sw",
-            "partitions": 1, "replicas": 3, "configKeys": ["retention.ms"],
-            "conditions": [{
-                "type": "Ready", "status": "True", "reason": "Ready", "message": "",
-                "observedGeneration": generation, "lastTransitionTime": "2026-01-01T00:00:00Z",
-            }],
-        }})
-    };
-    let patch = |patch: Value, subresource: bool| {
-        stream::iter(names.clone())
-            .map(move |name| {
-                let patch = patch.clone();
-                async move {
-                    let (params, patch) = (PatchParams::default(), Patch::Merge(patch));
-                    match subresource {
-                        true => api.patch_status(&name, &params, &patch).await,
-                        false => api.patch(&name, &params, &patch).await,
-                    }
-                    .map(drop)
-                }
-            })
-            .buffer_unordered(bulk::CONNECTIONS)
-            .try_collect::<()>()
-    };
-    let began = Instant::now();
-    let mut steps = Vec::new();
-    let mut step = |name| steps.push((name, began.elapsed()));
-    stream::iter(&objects)
-        .map(|object| async move { api.create(&PostParams::default(), object).await.map(drop) })
-        .buffer_unordered(bulk::CONNECTIONS)
-        .try_collect::<()>()
-        .await?;
-    step("create");
-    let new: Vec<NewTopic> = names
-        .iter()
-        .map(|n| NewTopic {
-            name: n.clone(),
-            partitions: Some(1),
-            replication_factor: Some(3),
-            ..NewTopic::default()
-        })
-        .collect();
-    kafka.create_topics(&new, false).await?;
-    step("kafka");
-    patch(status(1), true).await?;
-    step("status");
-    patch(
-        json!({"spec": {"config": {"retention.ms": "7200000"}}}),
-        false,
-    )
-    .await?;
-    step("patch");
-    let changes: Vec<ConfigChange> = names
-        .iter()
-        .map(|n| ConfigChange {
-            resource: ConfigResource::Topic(n.clone()),
-            ops: vec![ConfigOp::Set {
-                key: "retention.ms".to_owned(),
-                value: "7200000".to_owned(),
-            }],
-        })
-        .collect();
-    kafka.incremental_alter_configs(&changes, false).await?;
-    step("kafka");
-    patch(status(2), true).await?;
-    step("status");
-    stream::iter(names.clone())
-        .map(|name| async move { api.delete(&name, &DeleteParams::default()).await.map(drop) })
-        .buffer_unordered(bulk::CONNECTIONS)
-        .try_collect::<()>()
-        .await?;
-    step("delete");
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    kafka.delete_topics(&names).await?;
-    step("kafka");
-    println!("floor, each step until: {steps:.2?}");
-    Ok(began.elapsed().as_secs_f64())
-}
-
 /// From the patch to the value in Kafka, one change at a time.
 async fn changes(node: &Node, figures: &mut Figures) -> Result<()> {
     let api: Api<KafkaTopic> = Api::namespaced(node.client.clone(), NAMESPACE);
@@ -349,13 +203,13 @@ pub async fn measure(node: &Node, figures: &mut Figures) -> Result<()> {
     println!("250 topics, first: {first:.2?}");
     figures.insert("topics_250_first_lifecycle_s", rounded(first.total()));
     warm(node, WARM).await?;
-    clear_floor(node).await?;
+    floor::clear(node).await?;
     // The first one waits for API servers to take up its definition.
-    floor(node, 250).await?;
+    floor::topics(node, 250).await?;
     let (mut floors, mut totals) = (Vec::new(), Vec::new());
     for run in 0..RUNS {
         tokio::time::sleep(PAUSE).await;
-        floors.push(floor(node, 250).await?);
+        floors.push(floor::topics(node, 250).await?);
         tokio::time::sleep(PAUSE).await;
         let took = lifecycle(node, &format!("bench-250-{run}"), 250).await?;
         println!("250 topics: {took:.2?}");
