@@ -8,8 +8,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{
-    DeleteParams, DynamicObject, GroupVersionKind, ListParams, ObjectMeta, Patch, PatchParams,
-    PostParams,
+    DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams, PostParams,
 };
 use kube::core::ApiResource;
 use sdm_kafka::{
@@ -31,6 +30,7 @@ const GROUP: &str = "bench.sdm.dev";
 
 /// Objects of a kind, sixteen requests at a time.
 struct Objects {
+    resource: ApiResource,
     api: Api<DynamicObject>,
     names: Vec<String>,
 }
@@ -60,6 +60,7 @@ impl Objects {
 
     fn of(node: &Node, resource: &ApiResource, names: &[String]) -> Self {
         Self {
+            resource: resource.clone(),
             api: Api::namespaced_with(node.client.clone(), NAMESPACE, resource),
             names: names.to_vec(),
         }
@@ -82,14 +83,7 @@ impl Objects {
         }
         let like = &like;
         self.each(|name| async move {
-            let object = DynamicObject {
-                types: None,
-                metadata: ObjectMeta {
-                    name: Some(name),
-                    ..ObjectMeta::default()
-                },
-                data: like.clone(),
-            };
+            let object = DynamicObject::new(&name, &self.resource).data(like.clone());
             self.api.create(&PostParams::default(), &object).await
         })
         .await
