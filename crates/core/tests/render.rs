@@ -99,6 +99,28 @@ fn what_needs_no_restart_leaves_the_revision_alone() {
 }
 
 #[test]
+fn a_garbage_collector_in_the_options_replaces_ours() {
+    for (option, chosen) in [
+        ("-XX:+UseZGC", vec!["-XX:+UseZGC"]),
+        ("-XX:+UseG1GC", vec!["-XX:+UseG1GC"]),
+        ("-XX:+UseStringDeduplication", vec!["-XX:+UseG1GC"]),
+    ] {
+        let mut resolved = example("events");
+        let node = resolved.nodes.get_mut(&0).unwrap();
+        node.jvm.options.push(option.to_owned());
+        let state = state_of(&resolved);
+        let pod = render::node(&resolved, &state, 0, "certificate")
+            .unwrap()
+            .pod;
+        let containers = pod.spec.unwrap().containers;
+        let command = containers.into_iter().find(|c| c.name == "kafka");
+        let command = command.and_then(|c| c.command).unwrap();
+        let found = command.iter().filter(|o| o.ends_with("GC"));
+        assert_eq!(found.collect::<Vec<_>>(), chosen, "{option}");
+    }
+}
+
+#[test]
 fn what_needs_a_restart_changes_the_revision() {
     let resolved = example("events");
     let before = revision(&resolved, |_| {});

@@ -74,6 +74,22 @@ networkaddress.cache.ttl=5
 networkaddress.cache.negative.ttl=0
 ";
 
+/// Options that choose a garbage collector. Java does not start with two of them.
+const COLLECTORS: [&str; 6] = [
+    "-XX:+UseG1GC",
+    "-XX:+UseSerialGC",
+    "-XX:+UseParallelGC",
+    "-XX:+UseZGC",
+    "-XX:+UseShenandoahGC",
+    "-XX:+UseEpsilonGC",
+];
+
+/// Which of the options choose a garbage collector in place of ours.
+pub(crate) fn collectors(options: &[String]) -> impl Iterator<Item = (usize, &str)> {
+    let numbered = options.iter().map(String::as_str).enumerate();
+    numbered.filter(|(_, option)| COLLECTORS.contains(option))
+}
+
 /// The command of the Kafka container. Java is process 1, so that the signal to stop reaches it and
 /// begins the controlled shutdown.
 pub(super) fn kafka_command(node: &Node) -> Vec<String> {
@@ -83,9 +99,11 @@ pub(super) fn kafka_command(node: &Node) -> Vec<String> {
         format!("-Xms{heap}"),
         format!("-Xmx{heap}"),
     ];
+    if collectors(&node.jvm.options).next().is_none() {
+        command.push("-XX:+UseG1GC".to_owned());
+    }
     command.extend(
         [
-            "-XX:+UseG1GC",
             "-XX:MaxGCPauseMillis=20",
             "-XX:InitiatingHeapOccupancyPercent=35",
             "-XX:+ExplicitGCInvokesConcurrent",

@@ -23,6 +23,7 @@ use serde_json::Value;
 
 pub(crate) use containers::{RESERVED_CONTAINERS, RESERVED_PATHS, VOLUME_PREFIX};
 pub use format::script as format_script;
+pub(crate) use jvm::collectors;
 pub(crate) use meta::kept;
 pub use meta::{labels, node_labels, owner};
 pub use secrets::{PemParts, admin_secret, ca_secret, certificate_names, node_tls_secret};

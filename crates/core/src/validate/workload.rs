@@ -6,6 +6,7 @@ use sdm_api::{JvmSpec, KafkaClusterSpec, ResourceSpec};
 
 use super::syntax;
 use crate::quantity;
+use crate::render::collectors;
 use crate::resolve::Resolved;
 use crate::violation::Review;
 
@@ -99,6 +100,15 @@ fn jvm(jvm: Option<&JvmSpec>, path: &str, review: &mut Review) {
                 format!("Kafka does not start with a heap of {heap}: give it 128Mi at least"),
             ),
             Some(_) => {}
+        }
+    }
+    let mut chosen = collectors(&jvm.options);
+    if let Some((_, first)) = chosen.next() {
+        for (i, other) in chosen.filter(|(_, other)| *other != first) {
+            review.invalid(
+                format!("{path}.jvm.options[{i}]"),
+                format!("{other:?} and {first:?} are two garbage collectors, and java starts with one: leave one out"),
+            );
         }
     }
     for (i, option) in jvm.options.iter().enumerate() {
