@@ -1,8 +1,9 @@
 //! `user describe`: how a user stands, its credential and the one before, its quotas as declared and in Kafka, and what it
-//! may do, each ACL with the object it comes from.
+//! may do, each ACL with the object it comes from. How it is shown is in [`text`].
+
+mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -11,16 +12,14 @@ use sdm_core::access::{Acl, Expansion, ObjectKey};
 use sdm_kafka::{AclBinding, AclFilter};
 use serde::Serialize;
 
-use super::{Known, Quotas, bare, issued_to, number};
+use super::{Known, Quotas, bare, issued_to};
 use crate::access::{self, Logins, acl_of, principals};
 use crate::exit::{self, Code, Failure, Result};
 use crate::kafka::Access;
-use crate::objects::{self, Event, Standing, Target, event_table};
-use crate::output::age::duration;
-use crate::output::table::Table;
-use crate::output::{API_VERSION, Report, Text};
+use crate::objects::{self, Event, Standing, Target};
+use crate::output::API_VERSION;
 use crate::session::Session;
-use crate::verbs::acl::{Rule, rules_table};
+use crate::verbs::acl::Rule;
 
 /// Arguments of `user describe`.
 #[derive(clap::Args, Debug)]
@@ -74,115 +73,6 @@ struct Quota {
     declared: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     actual: Option<f64>,
-}
-
-impl Report for Descriptions {
-    fn text(&self, out: &mut Text<'_>) -> io::Result<()> {
-        for (i, item) in self.items.iter().enumerate() {
-            if i > 0 {
-                out.line("")?;
-            }
-            item.text(out)?;
-        }
-        Ok(())
-    }
-    fn names(&self) -> Vec<String> {
-        let name = |item: &Description| match &item.owner {
-            Some(key) => format!("kafkauser/{}", key.name),
-            None => format!("principal/{}", item.principals.join(",")),
-        };
-        self.items.iter().map(name).collect()
-    }
-}
-
-impl Description {
-    fn text(&self, out: &mut Text<'_>) -> io::Result<()> {
-        match &self.owner {
-            Some(key) => out.line(format!("Name:            {key}"))?,
-            None => out.line("Declared:        no")?,
-        }
-        if let Some(standing) = &self.standing {
-            out.line(format!("Ready:           {}", standing.sentence()))?;
-        }
-        for (i, principal) in self.principals.iter().enumerate() {
-            let title = if i == 0 { "Principal:" } else { "          " };
-            out.line(format!("{title}       {principal}"))?;
-        }
-        out.line(format!("Authentication:  {}", self.authentication))?;
-        if let Some(secret) = &self.secret {
-            out.line(format!("Secret:          {secret}"))?;
-        }
-        if let Some(until) = &self.certificate_not_after {
-            out.line(format!(
-                "Certificate:     valid until {until}{}",
-                self.left(until)
-            ))?;
-        }
-        if let Some(previous) = &self.previous {
-            out.line(format!(
-                "Login before:    {}, valid until {}{}",
-                previous.username,
-                previous.until,
-                self.left(&previous.until)
-            ))?;
-        }
-        self.of_quotas(out)?;
-        let mut rules = rules_table(self.acls.iter());
-        if rules.is_empty() {
-            out.line(if self.in_kafka {
-                "Access:          none"
-            } else {
-                "Access:          unknown"
-            })?;
-            rules = Table::default();
-        }
-        for (title, table) in [
-            ("Access:", rules),
-            ("Events:", event_table(&self.events, self.now)),
-        ] {
-            if !table.is_empty() {
-                out.line("")?;
-                out.line(title)?;
-                out.table(&table)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn of_quotas(&self, out: &mut Text<'_>) -> io::Result<()> {
-        if self.quotas.is_empty() {
-            return out.line("Quotas:          none");
-        }
-        out.line("")?;
-        let mut table = Table::new(&["QUOTA", "DECLARED", "IN-KAFKA"]);
-        let shown = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), number);
-        for (key, quota) in &self.quotas {
-            let actual = if self.in_kafka {
-                shown(quota.actual)
-            } else {
-                "<unknown>".to_owned()
-            };
-            table.row(vec![
-                key.as_str().into(),
-                shown(quota.declared).into(),
-                actual.into(),
-            ]);
-        }
-        out.table(&table)
-    }
-
-    /// ` (in 89d)`
-    fn left(&self, until: &str) -> String {
-        let Ok(until) = until.parse::<Timestamp>() else {
-            return String::new();
-        };
-        let seconds = until.duration_since(self.now).as_secs();
-        if seconds < 0 {
-            " (over)".to_owned()
-        } else {
-            format!(" (in {})", duration(seconds))
-        }
-    }
 }
 
 /// What was read.
@@ -376,123 +266,4 @@ fn acls(told: &Told, principals: &[String]) -> Vec<Rule> {
 }
 
 #[cfg(test)]
-mod tests {
-    use sdm_kafka::{AclOperation, AclPatternType, AclPermission, AclResourceType, ScramMechanism};
-    use serde_json::json;
-
-    use super::super::{ready, sample};
-    use super::*;
-    use crate::flags::Format;
-    use crate::output::Output;
-
-    fn binding(principal: &str) -> AclBinding {
-        AclBinding {
-            resource_type: AclResourceType::Topic,
-            resource_name: "orders".to_owned(),
-            pattern_type: AclPatternType::Literal,
-            principal: principal.to_owned(),
-            host: "*".to_owned(),
-            operation: AclOperation::Read,
-            permission: AclPermission::Allow,
-        }
-    }
-
-    fn told() -> Told {
-        let live = vec![binding("User:team/user/app"), binding("User:legacy")];
-        let acl = acl_of(&live[0]).unwrap();
-        Told {
-            known: Some(Known {
-                scram: BTreeMap::from([
-                    ("legacy".to_owned(), vec![(ScramMechanism::Sha256, 4096)]),
-                    (
-                        "team/user/app".to_owned(),
-                        vec![(ScramMechanism::Sha512, 8192)],
-                    ),
-                    (
-                        "team/user/app/2".to_owned(),
-                        vec![(ScramMechanism::Sha512, 8192)],
-                    ),
-                ]),
-                quotas: BTreeMap::from([(
-                    "team/user/app".to_owned(),
-                    Quotas::from([
-                        ("producer_byte_rate".to_owned(), 5.0),
-                        ("request_percentage".to_owned(), 12.5),
-                    ]),
-                )]),
-            }),
-            live,
-            expansion: Expansion {
-                wanted: BTreeMap::from([(acl, vec![ObjectKey::new("team", "readers")])]),
-                ..Expansion::default()
-            },
-        }
-    }
-
-    fn shown(mut item: Description) -> String {
-        item.now = "2026-01-01T00:00:00Z".parse().unwrap();
-        let report = Descriptions {
-            api_version: API_VERSION,
-            kind: "UserDescriptionList",
-            items: vec![item],
-        };
-        anstream::adapter::strip_str(&Output::render(Format::Table, &report)).to_string()
-    }
-
-    #[test]
-    fn a_declared_user_shows_both_logins_and_both_sides_of_its_quotas() {
-        let more = json!({"secret": "app", "previous": {"username": "team/user/app", "until": "2026-01-01T01:00:00Z"}});
-        let mut user = sample("team", "app", "scram-sha-512", ready(more));
-        user.spec.quotas = serde_json::from_value(json!({"producerByteRate": 10})).unwrap();
-        assert_eq!(
-            shown(describe("app", Some(&user), &told(), Vec::new())),
-            "Name:            team/app\n\
-             Ready:           True\n\
-             Principal:       User:team/user/app\n                 User:team/user/app/2\n\
-             Authentication:  scram-sha-512\n\
-             Secret:          app\n\
-             Login before:    team/user/app, valid until 2026-01-01T01:00:00Z (in 60m)\n\
-             \n\
-             QUOTA                DECLARED   IN-KAFKA\n\
-             producer_byte_rate   10         5\n\
-             request_percentage   -          12.5\n\
-             \n\
-             Access:\n\
-             PRINCIPAL            PERMISSION   OPERATION   RESOURCE       PATTERN   HOST   FROM\n\
-             User:team/user/app   Allow        Read        topic/orders   literal   *      team/readers\n"
-        );
-    }
-
-    #[test]
-    fn a_name_that_only_kafka_knows_is_described_too() {
-        assert_eq!(
-            shown(describe("User:legacy", None, &told(), Vec::new())),
-            "Declared:        no\n\
-             Principal:       User:legacy\n\
-             Authentication:  scram-sha-256 (4096 iterations)\n\
-             Quotas:          none\n\
-             \n\
-             Access:\n\
-             PRINCIPAL     PERMISSION   OPERATION   RESOURCE       PATTERN   HOST   FROM\n\
-             User:legacy   Allow        Read        topic/orders   literal   *      -\n"
-        );
-        assert!(is_known(&told(), "legacy") && !is_known(&told(), "nobody"));
-    }
-
-    #[test]
-    fn a_user_is_found_by_name_and_by_principal() {
-        let users = [sample("team", "app", "tls", ready(json!({})))];
-        for (namespace, name, found) in [
-            ("team", "app", true),
-            ("other", "app", false),
-            ("other", "User:team/user/app", true),
-            ("other", "team/user/app", true),
-        ] {
-            assert_eq!(
-                find(&users, namespace, name).is_some(),
-                found,
-                "{namespace} {name}"
-            );
-        }
-    }
-}
+mod tests;

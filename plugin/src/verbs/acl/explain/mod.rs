@@ -1,11 +1,11 @@
 //! `acl explain`: whether somebody may do something, which ACL says so and whose it is; else what is missing, what nearly
-//! helps, and the command that adds it. Exits with 1 if it is denied.
+//! helps, and the command that adds it. Exits with 1 if it is denied. How it is shown is in [`text`].
 
-use std::io;
+mod text;
 
 use sdm_api::{AclResource, KafkaACL, Operation, Pattern, ResourceType, names};
 use sdm_core::access::{
-    Acl, Because, Expansion, Explanation, ObjectKey, Question, explain, resource_name, suggestion,
+    Acl, Because, Expansion, Explanation, ObjectKey, Question, explain, suggestion,
 };
 use sdm_kafka::{AclFilter, AclResourceType};
 use serde::Serialize;
@@ -15,7 +15,7 @@ use crate::access::{self, Logins, Objects, acl_of, parse_operation, resource_wor
 use crate::exit::{Code, Failure, Result};
 use crate::kafka::{Access, Kafka};
 use crate::objects::{self, Target};
-use crate::output::{API_VERSION, Report, Text, style};
+use crate::output::API_VERSION;
 use crate::session::Session;
 
 /// Arguments of `acl explain`.
@@ -68,109 +68,6 @@ struct Item {
     /// The command that would allow it.
     #[serde(skip_serializing_if = "Option::is_none")]
     suggestion: Option<String>,
-}
-
-impl Report for Explanations {
-    fn text(&self, out: &mut Text<'_>) -> io::Result<()> {
-        for (i, item) in self.items.iter().enumerate() {
-            if i > 0 {
-                out.line("")?;
-            }
-            item.text(out)?;
-        }
-        Ok(())
-    }
-    fn names(&self) -> Vec<String> {
-        let decided = self
-            .items
-            .iter()
-            .flat_map(|item| match &item.explanation.because {
-                Because::Allowed { objects, .. } | Because::Denied { objects, .. } => {
-                    objects.as_slice()
-                }
-                Because::SuperUser | Because::NoRule => &[],
-            });
-        decided
-            .map(|key| format!("kafkaacl/{}", key.name))
-            .collect()
-    }
-}
-
-impl Item {
-    fn text(&self, out: &mut Text<'_>) -> io::Result<()> {
-        let on = match self.resource {
-            ResourceType::Cluster => "the cluster".to_owned(),
-            other => format!("{} {:?}", resource_name(other), self.name),
-        };
-        let from = if self.host == "*" {
-            String::new()
-        } else {
-            format!(" from {}", self.host)
-        };
-        let (word, may) = if self.explanation.allowed {
-            (style::good("yes"), "may")
-        } else {
-            (style::bad("no"), "may not")
-        };
-        let who = style::plain(&self.principal);
-        out.line(format!(
-            "{word}: {who} {may} {:?} {on}{from}",
-            self.operation
-        ))?;
-        match &self.explanation.because {
-            Because::SuperUser => out.line("because it is a super user, whom no ACL binds")?,
-            Because::NoRule => out.line("because no ACL allows it")?,
-            Because::Allowed {
-                acl,
-                objects,
-                implied,
-            } => {
-                out.line(format!("because of: {}", style::plain(&acl.to_string())))?;
-                if *implied {
-                    out.line(format!("which brings {:?} along", self.operation))?;
-                }
-                out.line(format!("which {}", comes_from(objects)))?;
-            }
-            Because::Denied { acl, objects } => {
-                out.line(format!("because of: {}", style::plain(&acl.to_string())))?;
-                out.line("which wins over everything that is allowed")?;
-                out.line(format!("and {}", comes_from(objects)))?;
-            }
-        }
-        if !self.explanation.near.is_empty() {
-            out.line("nearly:")?;
-        }
-        for near in &self.explanation.near {
-            let acl = style::plain(&near.acl.to_string());
-            out.line(format!(
-                "  {acl}: {}; it {}",
-                near.why,
-                comes_from(&near.objects)
-            ))?;
-        }
-        for sentence in &self.waiting {
-            out.line(format!("waiting: {}", style::plain(sentence)))?;
-        }
-        match (&self.suggestion, &self.explanation.because) {
-            (Some(command), Because::Denied { .. }) => {
-                out.line(format!("to take the denial away: {command}"))
-            }
-            (None, Because::Denied { .. }) => out.line(
-                "the denial has to go first; whoever made it can take it away with kafka-acls.sh",
-            ),
-            (Some(command), _) => out.line(format!("to allow it: {command}")),
-            (None, _) => Ok(()),
-        }
-    }
-}
-
-fn comes_from(objects: &[ObjectKey]) -> String {
-    let names: Vec<String> = objects.iter().map(ToString::to_string).collect();
-    match names.as_slice() {
-        [] => "comes from no KafkaACL: somebody else made it".to_owned(),
-        [one] => format!("comes from KafkaACL {one}"),
-        many => format!("comes from KafkaACLs {}", many.join(", ")),
-    }
 }
 
 /// Explains.
@@ -372,100 +269,4 @@ fn speaks_of(acl: &KafkaACL, question: &Question<'_>) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use sdm_api::Permission;
-
-    use super::*;
-    use crate::flags::Format;
-    use crate::output::Output;
-
-    fn acl(name: &str, operation: Operation, permission: Permission) -> Acl {
-        Acl {
-            resource: ResourceType::Topic,
-            pattern: Pattern::Literal,
-            name: name.to_owned(),
-            principal: "User:team/user/app".to_owned(),
-            host: "*".to_owned(),
-            operation,
-            permission,
-        }
-    }
-
-    fn sentences(operation: Operation, live: &[Acl], wanted: &[Acl]) -> String {
-        let target = Target {
-            namespace: "streaming".to_owned(),
-            name: "events".to_owned(),
-            read: None,
-        };
-        let expansion = Expansion {
-            wanted: wanted
-                .iter()
-                .map(|acl| (acl.clone(), vec![ObjectKey::new("team", "rules")]))
-                .collect::<BTreeMap<_, _>>(),
-            ..Expansion::default()
-        };
-        let question = Question {
-            principal: "User:team/user/app",
-            host: "*",
-            operation,
-            resource: ResourceType::Topic,
-            name: "orders",
-        };
-        let report = Explanations {
-            api_version: API_VERSION,
-            kind: "AccessExplanationList",
-            items: vec![answer(&question, live, &expansion, None, &target, "team")],
-        };
-        anstream::adapter::strip_str(&Output::render(Format::Table, &report)).to_string()
-    }
-
-    #[test]
-    fn an_allowance_names_the_acl_and_its_object() {
-        let write = acl("orders", Operation::Write, Permission::Allow);
-        assert_eq!(
-            sentences(
-                Operation::Describe,
-                std::slice::from_ref(&write),
-                std::slice::from_ref(&write)
-            ),
-            "yes: User:team/user/app may Describe topic \"orders\"\n\
-             because of: Allow Write on topic \"orders\" to User:team/user/app\n\
-             which brings Describe along\n\
-             which comes from KafkaACL team/rules\n"
-        );
-    }
-
-    #[test]
-    fn what_is_missing_comes_with_the_command_that_adds_it() {
-        let read = acl("orders", Operation::Read, Permission::Allow);
-        assert_eq!(
-            sentences(Operation::Write, std::slice::from_ref(&read), &[]),
-            "no: User:team/user/app may not Write topic \"orders\"\n\
-             because no ACL allows it\n\
-             nearly:\n  Allow Read on topic \"orders\" to User:team/user/app: it is for Read, not Write; it comes from no KafkaACL: somebody else made it\n\
-             to allow it: kubectl kafka acl grant producer --to user:team/app --on topic:orders -n streaming -c events\n"
-        );
-    }
-
-    #[test]
-    fn a_denial_and_what_waits_are_told() {
-        let deny = acl("orders", Operation::Write, Permission::Deny);
-        let denied = sentences(
-            Operation::Write,
-            std::slice::from_ref(&deny),
-            std::slice::from_ref(&deny),
-        );
-        assert!(
-            denied.ends_with("to take the denial away: kubectl kafka acl revoke rules -n team -c streaming/events\n"),
-            "{denied}"
-        );
-        let write = acl("orders", Operation::Write, Permission::Allow);
-        let waits = sentences(Operation::Write, &[], &[write]);
-        assert!(
-            waits.contains("waiting: KafkaACL team/rules asks for it"),
-            "{waits}"
-        );
-    }
-}
+mod tests;

@@ -3,13 +3,14 @@
 //! Namespace: the flag, the context's, `default`; never a guess. Cluster: the flag or argument, or the only one there
 //! is, and then it says so.
 
+mod config;
+
 use std::fmt::Debug;
 use std::time::Duration;
 
 use k8s_openapi::NamespaceResourceScope;
 use kube::api::ListParams;
-use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig, KubeconfigError};
-use kube::{Api, Client, Config, Resource, ResourceExt};
+use kube::{Api, Client, Resource, ResourceExt};
 use sdm_api::KafkaCluster;
 use serde::de::DeserializeOwned;
 
@@ -43,8 +44,8 @@ impl Session {
     /// When there is no usable configuration.
     pub async fn open(global: &Global) -> Result<Self> {
         sdm_runtime::crypto::install();
-        let (mut config, place) = config(global).await?;
-        apply(&mut config, global)?;
+        let (mut config, place) = config::read(global).await?;
+        config::apply(&mut config, global)?;
         let namespace = global
             .namespace
             .clone()
@@ -248,188 +249,5 @@ fn cluster_name(flag: Option<&str>) -> (Option<String>, Option<String>) {
     }
 }
 
-/// The configuration of the kubeconfig, or of the pod we run in, and its name for messages.
-async fn config(global: &Global) -> Result<(Config, String)> {
-    let options = KubeConfigOptions {
-        context: global.context.clone(),
-        cluster: global.cluster.clone(),
-        user: global.user.clone(),
-    };
-    let read = match &global.kubeconfig {
-        Some(path) => Kubeconfig::read_from(path),
-        None => Kubeconfig::read(),
-    };
-    let chosen = options.context.is_some() || options.cluster.is_some() || options.user.is_some();
-    match read {
-        Ok(file) => {
-            let context = global
-                .context
-                .clone()
-                .or_else(|| file.current_context.clone());
-            let place = format!(
-                "context {}",
-                context
-                    .as_deref()
-                    .filter(|c| !c.is_empty())
-                    .unwrap_or("<none>")
-            );
-            match (
-                Config::from_custom_kubeconfig(file, &options).await,
-                &global.server,
-            ) {
-                (Ok(config), _) => Ok((config, place)),
-                (Err(_), Some(server)) if !chosen => {
-                    Ok((bare(server)?, format!("server {server}")))
-                }
-                (Err(error), _) => Err(unusable(&error, global).at(place)),
-            }
-        }
-        Err(error) => {
-            if let Some(server) = global
-                .server
-                .as_deref()
-                .filter(|_| global.kubeconfig.is_none() && !chosen)
-            {
-                return Ok((bare(server)?, format!("server {server}")));
-            }
-            match Config::incluster() {
-                Ok(config) if global.kubeconfig.is_none() && !chosen => {
-                    Ok((config, "this pod's service account".to_owned()))
-                }
-                _ => Err(unusable(&error, global)),
-            }
-        }
-    }
-}
-
-fn bare(server: &str) -> Result<Config> {
-    let uri = server
-        .parse()
-        .map_err(|e| Failure::usage(format!("--server {server}: {e}")))?;
-    Ok(Config::new(uri))
-}
-
-fn unusable(error: &KubeconfigError, global: &Global) -> Failure {
-    let failure = Failure::general(format!("no usable kubeconfig: {error}"));
-    match (error, &global.kubeconfig) {
-        (KubeconfigError::LoadContext(_) | KubeconfigError::CurrentContextNotSet, _) => {
-            failure.hint("kubectl config get-contexts")
-        }
-        (_, Some(_)) => failure.hint("check the path given with --kubeconfig"),
-        _ => failure.hint("set KUBECONFIG, or give --kubeconfig FILE"),
-    }
-}
-
-fn apply(config: &mut Config, global: &Global) -> Result<()> {
-    sdm_runtime::kube_client::set_user_agent(
-        config,
-        &sdm_runtime::kube_client::user_agent("kubectl-kafka"),
-    );
-    config.default_retry = false;
-    if !global.request_timeout.is_zero() {
-        config.connect_timeout = Some(global.request_timeout.min(Duration::from_secs(30)));
-    }
-    if let Some(server) = &global.server {
-        config.cluster_url = bare(server)?.cluster_url;
-    }
-    if let Some(name) = &global.tls_server_name {
-        config.tls_server_name = Some(name.clone());
-    }
-    if global.insecure_skip_tls_verify {
-        config.accept_invalid_certs = true;
-    }
-    if let Some(token) = &global.token {
-        // The kubeconfig's own reader makes the secret string, and a token given here excludes other credentials.
-        let (user, groups) = (
-            config.auth_info.impersonate.take(),
-            config.auth_info.impersonate_groups.take(),
-        );
-        config.auth_info =
-            serde_json::from_value::<AuthInfo>(serde_json::json!({ "token": token }))
-                .map_err(|_| Failure::usage("--token: not usable"))?;
-        config.auth_info.impersonate = user;
-        config.auth_info.impersonate_groups = groups;
-    }
-    if !global.as_group.is_empty() && global.as_user.is_none() {
-        return Err(Failure::usage(
-            "--as-group needs --as: Kubernetes does not let a group act without a user",
-        ));
-    }
-    if let Some(user) = &global.as_user {
-        config.auth_info.impersonate = Some(user.clone());
-        config.auth_info.impersonate_groups =
-            (!global.as_group.is_empty()).then(|| global.as_group.clone());
-    }
-    Ok(())
-}
-
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::scripted;
-
-    /// A session whose API server knows these clusters, in namespace `ns`.
-    fn session(names: &'static [&'static str], flag: Option<&str>) -> Session {
-        let answer = move |asked: &scripted::Asked| {
-            let spec = json!({"pools": []});
-            let cluster = |name: &str| json!({"metadata": {"name": name}, "spec": spec});
-            let under = "/apis/kafka.sdm.dev/v1beta1/namespaces/ns/kafkaclusters";
-            match asked.path.strip_prefix(under) {
-                Some("") => scripted::list(&names.iter().map(|n| cluster(n)).collect::<Vec<_>>()),
-                Some(name) if names.contains(&name.trim_start_matches('/')) => {
-                    (200, vec![cluster(name.trim_start_matches('/'))])
-                }
-                _ => scripted::refused(404, "NotFound", &asked.path),
-            }
-        };
-        scripted::session(flag, answer).0
-    }
-
-    #[tokio::test]
-    async fn the_cluster_is_the_one_named_or_the_only_one() {
-        let chosen = async |names, flag, named| {
-            session(names, flag)
-                .cluster(named)
-                .await
-                .map(|c| c.name_any())
-                .map_err(|f| (f.code, f.what))
-        };
-        assert_eq!(chosen(&["a"], None, None).await.unwrap(), "a");
-        assert_eq!(chosen(&["a", "b"], Some("b"), None).await.unwrap(), "b");
-        assert_eq!(
-            chosen(&["a", "b"], Some("b"), Some("a")).await.unwrap(),
-            "a"
-        );
-        let (code, what) = chosen(&["a", "b"], None, None).await.unwrap_err();
-        assert_eq!(
-            (code, what.ends_with("name one of: a, b")),
-            (Code::Usage, true),
-            "{what}"
-        );
-        assert_eq!(chosen(&[], None, None).await.unwrap_err().0, Code::NotFound);
-        assert_eq!(
-            chosen(&["a"], Some("x"), None).await.unwrap_err().0,
-            Code::NotFound
-        );
-    }
-
-    #[test]
-    fn a_cluster_may_be_in_another_namespace() {
-        let read = |text| cluster_name(Some(text));
-        let owned = |text: &str| Some(text.to_owned());
-        assert_eq!(read("events"), (None, owned("events")));
-        assert_eq!(read("a/events"), (owned("a"), owned("events")));
-        assert_eq!((read(""), cluster_name(None)), ((None, None), (None, None)));
-    }
-
-    #[tokio::test]
-    async fn a_cluster_that_is_not_there_comes_with_the_choices() {
-        let failure = session(&["a", "b"], None)
-            .cluster(Some("x"))
-            .await
-            .unwrap_err();
-        assert_eq!(failure.hint.as_deref(), Some("this namespace has: a, b"));
-    }
-}
+mod tests;
