@@ -28,7 +28,8 @@ pub struct Global {
         help_heading = "Target"
     )]
     pub all_namespaces: bool,
-    /// The KafkaCluster, as NAME or NAMESPACE/NAME; may be left out where the namespace has exactly one
+    /// The KafkaCluster, as NAME or NAMESPACE/NAME; may be left out where the namespace has exactly one,
+    /// or its objects refer to one alone
     #[arg(
         short = 'c',
         long,

@@ -84,7 +84,7 @@ impl Kafka {
         access: &Access,
     ) -> Result<Self> {
         let name = cluster.name_any();
-        let place = format!("cluster {name}, namespace {}", session.cluster_namespace);
+        let place = format!("cluster {name}, namespace {}", session.cluster_namespace());
         let listener = listener(cluster, access.listener.as_deref()).map_err(|f| f.at(&place))?;
         let port = u16::try_from(listener.port).unwrap_or_default();
         let bootstrap: Vec<(String, u16)> = serving(pods)
@@ -94,7 +94,7 @@ impl Kafka {
                     format!(
                         "{pod}.{}.{}.svc",
                         names::nodes_service(&name),
-                        session.cluster_namespace
+                        session.cluster_namespace()
                     ),
                     port,
                 )
@@ -103,7 +103,7 @@ impl Kafka {
         if bootstrap.is_empty() {
             return Err(Failure::general("no broker runs").at(place).hint(format!(
                 "kubectl kafka status {name} -n {}",
-                session.cluster_namespace
+                session.cluster_namespace()
             )));
         }
         let tls = match (listener.tls, secret) {
@@ -119,7 +119,7 @@ impl Kafka {
                 return Err(Failure::new(Code::NotFound, format!("there is no Secret {name}")).at(place).hint(if access.identity.is_some() {
                     "kubectl get secrets    # any with tls.crt, tls.key and ca.crt of this cluster".to_owned()
                 } else {
-                    format!("kubectl kafka status {} -n {}    # the operator writes it first", cluster.name_any(), session.cluster_namespace)
+                    format!("kubectl kafka status {} -n {}    # the operator writes it first", cluster.name_any(), session.cluster_namespace())
                 }));
             }
         };
@@ -187,7 +187,7 @@ async fn brokers(session: &Session, cluster: &str) -> Result<Vec<Pod>> {
         .list(&ListParams::default().labels(&labels))
         .await;
     Ok(list
-        .map_err(|e| session.failed_in(&session.cluster_namespace, "list the brokers' pods", e))?
+        .map_err(|e| session.failed_in(session.cluster_namespace(), "list the brokers' pods", e))?
         .items)
 }
 
@@ -196,12 +196,12 @@ async fn identity(session: &Session, cluster: &str, access: &Access) -> Result<O
     let (api, namespace, name) = match &access.identity {
         Some(name) => (
             session.namespaced::<Secret>(),
-            &session.namespace,
+            session.namespace.as_str(),
             name.clone(),
         ),
         None => (
             session.beside_cluster(),
-            &session.cluster_namespace,
+            session.cluster_namespace(),
             names::admin_secret(cluster),
         ),
     };

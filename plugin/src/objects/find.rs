@@ -1,8 +1,11 @@
 //! Which objects belong to a Kafka cluster: those of all namespaces one may list, or of one's own.
 
+use std::collections::BTreeSet;
+
+use kube::Api;
 use kube::api::ListParams;
-use kube::{Api, ResourceExt};
-use sdm_api::{ClusterRef, KafkaCluster};
+use sdm_api::{ClusterRef, KafkaACL, KafkaCluster, KafkaTopic, KafkaUser};
+use sdm_core::access::ObjectKey;
 
 use super::Tenant;
 use crate::exit::{Code, Failure, Result};
@@ -28,19 +31,11 @@ pub struct Target {
 /// # Errors
 /// When there is none, or when there are several to choose from.
 pub async fn target(session: &Session) -> Result<Target> {
-    let namespace = session.cluster_namespace.clone();
-    if let Some(name) = session.asked_for(None) {
-        return Ok(Target {
-            namespace,
-            name: name.to_owned(),
-            read: None,
-        });
-    }
-    let cluster = session.cluster(None).await?;
+    let (key, read) = session.settle().await?;
     Ok(Target {
-        namespace,
-        name: cluster.name_any(),
-        read: Some(cluster),
+        namespace: key.namespace.clone(),
+        name: key.name.clone(),
+        read,
     })
 }
 
@@ -164,6 +159,37 @@ pub async fn everywhere<K: Tenant>(session: &Session) -> Result<Found<K>> {
         }
     };
     Ok(Found { items, everywhere })
+}
+
+/// The clusters that topics, users and ACLs of the session's namespace refer to, as far as one may list them.
+///
+/// # Errors
+/// What the API server answers, except that they may not be listed.
+pub async fn referred(session: &Session) -> Result<BTreeSet<ObjectKey>> {
+    let (topics, users, acls) = tokio::join!(
+        references::<KafkaTopic>(session),
+        references::<KafkaUser>(session),
+        references::<KafkaACL>(session)
+    );
+    Ok([topics?, users?, acls?].into_iter().flatten().collect())
+}
+
+async fn references<K: Tenant>(session: &Session) -> Result<Vec<ObjectKey>> {
+    let own = &session.namespace;
+    match pages::<K>(&session.namespaced()).await {
+        Ok(items) => Ok(items
+            .iter()
+            .filter_map(Tenant::cluster_ref)
+            .map(|reference| ObjectKey::new(reference.namespace_from(own), &reference.name))
+            .collect()),
+        Err(error) => {
+            let failure = session.failed(&format!("list {}", K::plural(&())), error);
+            match failure.code {
+                Code::Denied => Ok(Vec::new()),
+                _ => Err(failure),
+            }
+        }
+    }
 }
 
 async fn pages<K: Tenant>(api: &Api<K>) -> Result<Vec<K>, kube::Error> {

@@ -13,7 +13,7 @@ mod wait;
 mod write;
 
 pub use events::{Event, events, table as event_table};
-pub use find::{Found, Target, everywhere, ours, referring, target};
+pub use find::{Found, Target, everywhere, ours, referred, referring, target};
 pub use flow::{Done, Writing, change, create_all, finish};
 pub use name::{fnv, object_name};
 pub use standing::{Standing, Tenant, created};

@@ -1,3 +1,4 @@
+use kube::ResourceExt;
 use serde_json::json;
 
 use super::*;
@@ -50,11 +51,55 @@ async fn the_cluster_is_the_one_named_or_the_only_one() {
 
 #[test]
 fn a_cluster_may_be_in_another_namespace() {
-    let read = |text| cluster_name(Some(text));
-    let owned = |text: &str| Some(text.to_owned());
-    assert_eq!(read("events"), (None, owned("events")));
-    assert_eq!(read("a/events"), (owned("a"), owned("events")));
-    assert_eq!((read(""), cluster_name(None)), ((None, None), (None, None)));
+    let read = |flag| cluster::named(flag, "ns").into_inner();
+    assert_eq!(read(Some("events")), Some(ObjectKey::new("ns", "events")));
+    assert_eq!(read(Some("a/events")), Some(ObjectKey::new("a", "events")));
+    assert_eq!(read(Some("/events")), Some(ObjectKey::new("ns", "events")));
+    assert_eq!(
+        [read(Some("")), read(Some("a/")), read(None)],
+        [None, None, None]
+    );
+}
+
+/// A session of a tenant whose topics and users refer to these clusters. It may not look at clusters, nor at ACLs.
+fn tenant(topics: &'static [&'static str], users: &'static [&'static str]) -> Session {
+    let answer = move |asked: &scripted::Asked| {
+        let object = |reference: &&str| {
+            let (namespace, name) = reference.split_once('/').unwrap();
+            let reference = json!({"namespace": namespace, "name": name});
+            let spec = json!({"clusterRef": reference, "authentication": "tls"});
+            json!({"metadata": {"name": "x", "namespace": "ns"}, "spec": spec})
+        };
+        let objects = |of: &[&str]| scripted::list(&of.iter().map(object).collect::<Vec<_>>());
+        match asked.path.rsplit_once('/').unwrap().1 {
+            "kafkatopics" => objects(topics),
+            "kafkausers" => objects(users),
+            other => scripted::refused(403, "Forbidden", &format!("{other} is forbidden")),
+        }
+    };
+    scripted::session(None, answer).0
+}
+
+#[tokio::test]
+async fn a_tenants_cluster_is_the_only_one_that_its_objects_refer_to() {
+    let session = tenant(&["a/events", "a/events"], &["a/events"]);
+    let (key, read) = session.settle().await.unwrap();
+    assert_eq!((key, read), (&ObjectKey::new("a", "events"), None));
+    assert_eq!(session.cluster_namespace(), "a");
+    assert_eq!(session.flags("events"), "-n ns -c a/events");
+
+    let several = tenant(&["a/events"], &["b/events"])
+        .settle()
+        .await
+        .map(|_| ());
+    let several = several.unwrap_err();
+    assert_eq!(several.code, Code::Usage);
+    assert!(
+        several.what.ends_with("name one of: a/events, b/events"),
+        "{several}"
+    );
+    let nothing = tenant(&[], &[]).settle().await.map(|_| ()).unwrap_err();
+    assert_eq!(nothing.code, Code::Denied, "{nothing}");
 }
 
 #[tokio::test]

@@ -86,8 +86,8 @@ pub async fn run(session: &Session, args: Args) -> Result<()> {
         .clone()
         .unwrap_or_else(|| names::admin_secret(&name));
     let (api, namespace) = match args.identity {
-        Some(_) => (session.namespaced::<Secret>(), &session.namespace),
-        None => (session.beside_cluster(), &session.cluster_namespace),
+        Some(_) => (session.namespaced::<Secret>(), session.namespace.as_str()),
+        None => (session.beside_cluster(), session.cluster_namespace()),
     };
     let secret = api.get_opt(&identity).await;
     let secret = secret
@@ -97,14 +97,14 @@ pub async fn run(session: &Session, args: Args) -> Result<()> {
                 .at(format!("cluster {name}, namespace {namespace}"))
                 .hint(format!(
                     "kubectl kafka status {name} -n {}",
-                    session.cluster_namespace
+                    session.cluster_namespace()
                 ))
         })?;
     let servers = servers(
         &cluster,
         &listener.name,
         listener.port,
-        &session.cluster_namespace,
+        session.cluster_namespace(),
     );
     let ready = secret_key(&secret, "client.properties")
         .map(|bytes| String::from_utf8_lossy(bytes).into_owned());

@@ -146,7 +146,7 @@ where
     Ok(list
         .map_err(|e| {
             let doing = format!("list {}", K::plural(&()));
-            session.failed_in(&session.cluster_namespace, &doing, e)
+            session.failed_in(session.cluster_namespace(), &doing, e)
         })?
         .items)
 }

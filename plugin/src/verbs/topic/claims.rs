@@ -34,6 +34,17 @@ impl<'a> Claims<'a> {
         self.0.get(topic).map(Vec::as_slice).unwrap_or_default()
     }
 
+    /// The object of a namespace that is called `name` and declares a topic of another name; none where somebody declares
+    /// a topic of this name.
+    pub fn called(&self, name: &str, namespace: &str) -> Option<&'a KafkaTopic> {
+        let is =
+            |o: &&KafkaTopic| o.name_any() == name && o.namespace().as_deref() == Some(namespace);
+        match self.of(name) {
+            [] => self.0.values().flatten().copied().find(is),
+            _ => None,
+        }
+    }
+
     /// Who has a topic.
     pub fn owner(&self, topic: &str) -> Option<&'a KafkaTopic> {
         self.of(topic).first().copied().filter(|object| has(object))
@@ -94,5 +105,19 @@ mod tests {
             owner(&[declared("a", "orders", reason::TOPIC_EXISTS)]),
             None
         );
+    }
+
+    #[test]
+    fn an_object_is_known_by_its_own_name_too_unless_a_topic_has_it() {
+        let mut objects = [declared("a", "orders", "Ready")];
+        objects[0].spec.topic_name = Some("a.orders".to_owned());
+        let called = |objects: &[KafkaTopic], namespace| {
+            let claims = Claims::new(objects);
+            claims.called("orders", namespace).map(key)
+        };
+        assert_eq!(called(&objects, "a").as_deref(), Some("a/orders"));
+        assert_eq!(called(&objects, "b"), None, "of another namespace");
+        let both = [objects[0].clone(), declared("b", "orders", "Ready")];
+        assert_eq!(called(&both, "a"), None, "a topic is called so");
     }
 }

@@ -14,7 +14,7 @@ use super::description::{Object, Topic, Topics};
 use super::{absent, bare, difference};
 use crate::access::{self, Logins, Objects};
 use crate::exit::{self, Code, Failure, Result};
-use crate::kafka::Access;
+use crate::kafka::{Access, Kafka};
 use crate::objects::{self, Standing, Target};
 use crate::output::API_VERSION;
 use crate::session::Session;
@@ -46,12 +46,11 @@ struct Told {
 /// When one of them does not exist or cannot be described; the others are shown.
 pub async fn run(session: &Session, args: Args) -> Result<()> {
     let target = objects::target(session).await?;
-    let names: Vec<&str> = args.names.iter().map(|name| bare(name)).collect();
     let found = objects::referring::<KafkaTopic>(session, &target);
-    let (found, gathered, told) = tokio::join!(
+    let (found, gathered, kafka) = tokio::join!(
         found,
         access::gather(session, &target),
-        ask(session, &target, &args, &names)
+        target.kafka(session, &args.access)
     );
     let objects = match found {
         Ok(found) => {
@@ -67,6 +66,15 @@ pub async fn run(session: &Session, args: Args) -> Result<()> {
         Err(failure) => return Err(failure),
     };
     let claims = Claims::new(&objects);
+    let topic = |name| {
+        let called = claims.called(name, &session.namespace);
+        called.map_or(name, KafkaTopic::topic_name)
+    };
+    let names: Vec<&str> = args.names.iter().map(|name| topic(bare(name))).collect();
+    let told = match kafka {
+        Ok(kafka) => ask(&kafka, &names).await,
+        Err(failure) => Err(failure),
+    };
     let mut told = match told {
         Ok(told) => Some(told),
         Err(failure) if names.iter().any(|name| !claims.of(name).is_empty()) => {
@@ -127,14 +135,10 @@ pub async fn run(session: &Session, args: Args) -> Result<()> {
     exit::all(failures)
 }
 
-async fn ask(session: &Session, target: &Target, args: &Args, names: &[&str]) -> Result<Told> {
-    let kafka = target.kafka(session, &args.access).await?;
-    let logins = async { Ok(access::logins(&kafka).await) };
-    let (topics, brokers, logins) = tokio::try_join!(
-        actual::actual(&kafka, names),
-        actual::brokers(&kafka),
-        logins
-    )?;
+async fn ask(kafka: &Kafka, names: &[&str]) -> Result<Told> {
+    let logins = async { Ok(access::logins(kafka).await) };
+    let (topics, brokers, logins) =
+        tokio::try_join!(actual::actual(kafka, names), actual::brokers(kafka), logins)?;
     Ok(Told {
         topics,
         brokers,

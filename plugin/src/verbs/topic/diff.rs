@@ -147,7 +147,8 @@ fn declared(
     }
     let each = args.names.iter().map(|name| {
         let name = bare(name);
-        let found = claims.of(name).first().copied();
+        let declared = claims.of(name).first().copied();
+        let found = declared.or_else(|| claims.called(name, &session.namespace));
         found.cloned().ok_or_else(|| {
             let what = format!("topic {name} is declared by no KafkaTopic");
             Failure::new(Code::NotFound, what)

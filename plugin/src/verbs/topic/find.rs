@@ -70,14 +70,13 @@ pub async fn find(
                 let [object] = one;
                 Ok(Declared::Here(Box::new(object), owns))
             }
-            None => judge(&claims, &all, &session.namespace, target, name, verb),
+            None => judge(&claims, &session.namespace, target, name, verb),
         })
         .collect())
 }
 
 fn judge(
     claims: &Claims<'_>,
-    all: &[KafkaTopic],
     namespace: &str,
     target: &Target,
     name: &str,
@@ -100,8 +99,7 @@ fn judge(
             )));
     }
     // The object's name, where the topic has another one.
-    let by_name = |object: &&KafkaTopic| here(object) && object.name_any() == name;
-    Ok(match all.iter().find(by_name) {
+    Ok(match claims.called(name, namespace) {
         Some(object) => {
             let owner = claims.owner(object.topic_name());
             let owns = owner.is_some_and(|owner| owner.uid() == object.uid());
@@ -122,14 +120,7 @@ mod tests {
             name: "events".to_owned(),
             read: None,
         };
-        judge(
-            &Claims::new(objects),
-            objects,
-            namespace,
-            &target,
-            name,
-            "alter",
-        )
+        judge(&Claims::new(objects), namespace, &target, name, "alter")
     }
 
     #[test]

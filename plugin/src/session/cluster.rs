@@ -1,0 +1,146 @@
+//! Which KafkaCluster is meant: the one that `-c` or an argument names, else the only one of the namespace, else the only
+//! one that objects in the namespace refer to. Where it was not named, it says which it is.
+
+use std::sync::OnceLock;
+
+use kube::ResourceExt;
+use kube::api::ListParams;
+use sdm_api::KafkaCluster;
+use sdm_core::access::ObjectKey;
+
+use super::Session;
+use crate::exit::{Code, Failure, Result};
+use crate::objects;
+
+/// Where one may look for those of other namespaces.
+const ELSEWHERE: &str = "-c NAMESPACE/NAME names one of another namespace; see kubectl get kafkaclusters --all-namespaces";
+
+impl Session {
+    /// The name of the KafkaCluster that is meant, if that is known without asking.
+    pub fn asked_for<'a>(&'a self, named: Option<&'a str>) -> Option<&'a str> {
+        named.or(self.meant.get().map(|key| key.name.as_str()))
+    }
+
+    /// The Kafka cluster's namespace: the session's own until another one is known to be meant.
+    pub fn cluster_namespace(&self) -> &str {
+        let meant = self.meant.get();
+        meant.map_or(&self.namespace, |key| &key.namespace)
+    }
+
+    /// The KafkaCluster meant; `named` is a verb's own argument.
+    ///
+    /// # Errors
+    /// When it does not exist, or when there are several to choose from.
+    pub async fn cluster(&self, named: Option<&str>) -> Result<KafkaCluster> {
+        if let Some(name) = named {
+            return self.get(name).await;
+        }
+        match self.settle().await? {
+            (_, Some(cluster)) => Ok(cluster),
+            (key, None) => self.get(&key.name).await,
+        }
+    }
+
+    /// Which cluster is meant, and the cluster itself if it was read to know. No request is made where `-c` says it.
+    ///
+    /// # Errors
+    /// When there is none, or when there are several to choose from.
+    pub async fn settle(&self) -> Result<(&ObjectKey, Option<KafkaCluster>)> {
+        if let Some(key) = self.meant.get() {
+            return Ok((key, None));
+        }
+        let list = self.namespaced::<KafkaCluster>();
+        let list = list.list(&ListParams::default()).await;
+        let found = list
+            .map(|list| list.items)
+            .map_err(|e| self.failed("list kafkaclusters", e));
+        let none = match found {
+            Ok(mut found) if found.len() < 2 => {
+                if let Some(only) = found.pop() {
+                    let key = ObjectKey::new(&self.namespace, only.name_any());
+                    self.output.note(format!(
+                        "using the only Kafka cluster in namespace {}: {}",
+                        key.namespace, key.name
+                    ));
+                    return Ok((self.meant.get_or_init(|| key), Some(only)));
+                }
+                let what = format!("there is no Kafka cluster in namespace {}", self.namespace);
+                Failure::new(Code::NotFound, what)
+                    .at(&self.place)
+                    .hint(ELSEWHERE)
+            }
+            Ok(found) => {
+                return Err(Failure::usage(format!(
+                    "namespace {} has several Kafka clusters, name one of: {}",
+                    self.namespace,
+                    names(&found)
+                ))
+                .at(&self.place)
+                .hint(format!("add -c {}", found[0].name_any())));
+            }
+            // A tenant may use a cluster without a right to look at any.
+            Err(failure) if failure.code == Code::Denied => failure,
+            Err(failure) => return Err(failure),
+        };
+        let referred: Vec<ObjectKey> = objects::referred(self).await?.into_iter().collect();
+        match referred.as_slice() {
+            [] => Err(none),
+            [only] => {
+                self.output.note(format!(
+                    "using the only Kafka cluster that objects in namespace {} refer to: {only}",
+                    self.namespace
+                ));
+                Ok((self.meant.get_or_init(|| only.clone()), None))
+            }
+            [first, ..] => {
+                let all: Vec<String> = referred.iter().map(ToString::to_string).collect();
+                Err(Failure::usage(format!(
+                    "objects in namespace {} refer to several Kafka clusters, name one of: {}",
+                    self.namespace,
+                    all.join(", ")
+                ))
+                .at(&self.place)
+                .hint(format!("add -c {first}")))
+            }
+        }
+    }
+
+    async fn get(&self, name: &str) -> Result<KafkaCluster> {
+        let found = self.beside_cluster::<KafkaCluster>().get_opt(name).await;
+        let doing = format!("get kafkacluster {name}");
+        match found.map_err(|e| self.failed_in(self.cluster_namespace(), &doing, e))? {
+            Some(cluster) => Ok(cluster),
+            None => Err(self.no_such_cluster(name).await),
+        }
+    }
+
+    async fn no_such_cluster(&self, name: &str) -> Failure {
+        let namespace = self.cluster_namespace();
+        let what = format!("there is no Kafka cluster {name} in namespace {namespace}");
+        let failure = Failure::new(Code::NotFound, what).at(&self.place);
+        // The choices are a courtesy; that they cannot be listed is not what the user should read about.
+        let list = self.beside_cluster::<KafkaCluster>();
+        match list.list(&ListParams::default()).await {
+            Ok(list) if !list.items.is_empty() => {
+                failure.hint(format!("this namespace has: {}", names(&list.items)))
+            }
+            _ => failure.hint(ELSEWHERE),
+        }
+    }
+}
+
+fn names(clusters: &[KafkaCluster]) -> String {
+    let names: Vec<String> = clusters.iter().map(ResourceExt::name_any).collect();
+    names.join(", ")
+}
+
+/// What `-c NAME` or `-c NAMESPACE/NAME` means in a namespace; nothing is settled where no name is given.
+pub(super) fn named(flag: Option<&str>, own: &str) -> OnceLock<ObjectKey> {
+    let flag = flag.unwrap_or_default();
+    let (namespace, name) = flag.split_once('/').unwrap_or((own, flag));
+    let namespace = if namespace.is_empty() { own } else { namespace };
+    match name {
+        "" => OnceLock::new(),
+        name => OnceLock::from(ObjectKey::new(namespace, name)),
+    }
+}
