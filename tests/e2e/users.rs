@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
-use sdm_api::user::ANNOTATION_ROTATE_FINISH;
+use sdm_api::user::{ANNOTATION_ROTATE, ANNOTATION_ROTATE_FINISH};
 use sdm_kafka::{ScramMechanism, ScramUpsertion};
 use sdm_tests::console::{Console, MOUNT};
 use sdm_tests::login::{Attempt, write};
@@ -248,6 +248,50 @@ async fn a_secret_that_was_tampered_with_or_deleted_is_delivered_anew() -> Resul
         .await?;
     space.ready(Kind::User, "taken").await?;
     space.login("free").await?.describe_cluster(false).await?;
+    space.close().await
+}
+
+/// In the middle of a rotation too, with a login before that is still to be valid.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_credential_moves_to_another_secret_as_it_is() -> Result<()> {
+    let (node, _) = tenants().await?;
+    let space = Space::create(&node, TENANTS, "moves").await?;
+    let topic = space.topic("orders", json!({"partitions": 1})).await?;
+    for (name, key) in [("tls", "tls.key"), ("scram-sha-512", "password")] {
+        space
+            .make(Kind::User, name, json!({"authentication": name}))
+            .await?;
+        space.ready(Kind::User, name).await?;
+        space
+            .make(Kind::Acl, name, producer(&[name], &topic))
+            .await?;
+        space.ready(Kind::Acl, name).await?;
+        let first = space.login_with(&space.secrets().get(name).await?)?;
+        let before = space.delivered(name, key).await?;
+        space
+            .annotate(Kind::User, name, ANNOTATION_ROTATE, "now")
+            .await?;
+        let rotated = until("another credential", PATIENCE, || async {
+            let rotated = space.delivered(name, key).await?;
+            Ok((rotated != before).then_some(rotated))
+        })
+        .await?;
+        space.ready(Kind::User, name).await?;
+        let moved = format!("moved-{name}");
+        space
+            .change(Kind::User, name, json!({"secret": {"name": moved}}))
+            .await?;
+        until("the Secret to be the other one", PATIENCE, || async {
+            let gone = space.secrets().get_opt(name).await?.is_none();
+            Ok((gone && space.delivered(&moved, key).await? == rotated).then_some(()))
+        })
+        .await?;
+        space.ready(Kind::User, name).await?;
+        for login in [first, space.login(&moved).await?] {
+            let attempt = write(&login, &topic, "after the move").await?;
+            ensure!(attempt == Attempt::Done(()), "{name}: {attempt:?}");
+        }
+    }
     space.close().await
 }
 

@@ -112,6 +112,7 @@ impl Workshop {
     ) -> Result<(Option<ScramUpsertion>, Option<Secret>), Error> {
         let user = &*item.user;
         let api: Api<Secret> = Api::namespaced(context.client.clone(), &item.key.namespace);
+        let there = item.view.name.as_deref().unwrap_or(user.secret_name());
         match &item.plan.action {
             CredentialAction::Keep | CredentialAction::Withdraw | CredentialAction::Refuse(_) => {
                 Ok((None, None))
@@ -153,7 +154,7 @@ impl Workshop {
                 self.password(item, *second, password).await
             }
             CredentialAction::Restore => {
-                let secret = api.get(user.secret_name()).await?;
+                let secret = api.get(there).await?;
                 let lost = || Error::Lost("the password".to_owned());
                 let password = Zeroizing::new(text(&secret, "password").ok_or_else(lost)?);
                 let second = item.view.credential.as_ref().is_some_and(|c| c.second);
@@ -169,7 +170,7 @@ impl Workshop {
                 ))
             }
             CredentialAction::Redeliver | CredentialAction::RevokePrevious { .. } => {
-                let secret = api.get(user.secret_name()).await?;
+                let secret = api.get(there).await?;
                 let part = |key: &str| text(&secret, key).map(Zeroizing::new);
                 let secret = match (
                     part("tls.crt"),

@@ -126,7 +126,9 @@ impl Worker {
             };
             let wanted = state.unreadable.contains(&(Kind::User, of.clone()))
                 || state.users.get(&of).is_some_and(|u| {
-                    u.secret_name() == secret.name_any()
+                    // The one before goes when the one of now is there.
+                    let there = self.secret_of(u);
+                    there.is_some_and(|there| there.name_any() == secret.name_any())
                         && user::is_owned(u, &secret)
                         && u.spec.authentication != Authentication::External
                 });

@@ -52,13 +52,14 @@ pub fn is_of_cluster(secret: &Secret, cluster: &Key) -> bool {
 }
 
 /// Writes a Secret. One that is not known to be there is created, so that nobody else's is ever taken over; one that is
-/// keeps what others have added to its metadata.
+/// keeps what others have added to its metadata. `before` may be one of another name: it stays for now.
 pub async fn write(
     api: &Api<Secret>,
     mut secret: Secret,
     before: Option<&Secret>,
 ) -> Result<Secret, Error> {
     let name = secret.name_any();
+    let before = before.filter(|before| before.name_any() == name);
     let params = PostParams {
         field_manager: Some(names::MANAGER.to_owned()),
         ..PostParams::default()

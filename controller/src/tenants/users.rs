@@ -302,16 +302,23 @@ impl Worker {
         });
     }
 
-    /// The Secret as last written or heard of, whichever is newer.
+    /// The Secret that a user's credential is in: the one it names, or the one before until that one is there.
     pub(super) fn secret_of(&self, user: &KafkaUser) -> Option<Arc<Secret>> {
         let namespace = user.namespace().unwrap_or_default();
-        let name = user.secret_name();
+        self.secret(&namespace, user.secret_name()).or_else(|| {
+            let before = self.secret(&namespace, user::secret_before(user)?);
+            before.filter(|secret| user::is_owned(user, secret))
+        })
+    }
+
+    /// A Secret as last written or heard of, whichever is newer.
+    pub(super) fn secret(&self, namespace: &str, name: &str) -> Option<Arc<Secret>> {
         let heard = self
             .shared
             .secrets
-            .get(&ObjectRef::new(name).within(&namespace));
+            .get(&ObjectRef::new(name).within(namespace));
         let key = Key {
-            namespace,
+            namespace: namespace.to_owned(),
             name: name.to_owned(),
         };
         let version = |s: &Secret| s.resource_version().and_then(|v| v.parse::<u64>().ok());

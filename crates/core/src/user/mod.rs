@@ -31,7 +31,7 @@ pub use plan::{credential_after, logins_in_use, plan_credential, secret_taken};
 pub use quota::{quota_changes, quota_wanted};
 pub use secret::{
     Delivery, LABEL_CLUSTER_NAME, LABEL_CLUSTER_NAMESPACE, Material, fingerprint, is_owned, render,
-    secret_type, shape_hash, wants_pkcs12,
+    secret_before, secret_type, shape_hash, wants_pkcs12,
 };
 pub use status::{Facts, Outcome, outcome, status};
 pub use validate::{review, validate};

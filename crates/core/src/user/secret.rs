@@ -138,6 +138,13 @@ pub fn is_owned(user: &KafkaUser, secret: &Secret) -> bool {
     uid.is_some() && controllers.any(|owner| Some(owner.uid.as_str()) == uid)
 }
 
+/// The Secret that the credential lies in, where the user names another one since: it moves with what it holds.
+#[must_use]
+pub fn secret_before(user: &KafkaUser) -> Option<&str> {
+    let before = user.status.as_ref()?.secret.as_deref();
+    before.filter(|name| *name != user.secret_name())
+}
+
 /// Whether the labels and annotations that were rendered are still there.
 pub(super) fn is_labelled(user: &KafkaUser, secret: &Secret) -> bool {
     let has = |there: &Option<BTreeMap<String, String>>, wanted: &BTreeMap<String, String>| {

@@ -24,6 +24,8 @@ pub struct Login {
 /// What was seen of a user's Secret, and of its logins.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SecretView {
+    /// Its name, if it is there.
+    pub name: Option<String>,
     /// Whether it is there.
     pub exists: bool,
     /// Whether it is this user's.
@@ -59,6 +61,7 @@ impl SecretView {
         let credential = Credential::parse(annotation(ANNOTATION_CREDENTIAL));
         let certificate = credential.as_ref().and_then(|c| c.certificate.clone());
         Self {
+            name: secret.metadata.name.clone(),
             exists: true,
             owned: is_owned(user, secret),
             intact: annotation(names::ANNOTATION_APPLIED) == Some(fingerprint(secret).as_str()),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{listener, scram, user};
 use crate::user::{
     Credential, Delivery, Material, Pkcs12, Protocol, SecretView, authority_hash, fingerprint,
-    is_owned, render, secret_type, shape_hash, wants_pkcs12,
+    is_owned, render, secret_before, secret_type, shape_hash, wants_pkcs12,
 };
 
 const ALL: [&str; 7] = [
@@ -380,4 +380,23 @@ fn keys_and_contents_are_told_apart_by_a_fingerprint() {
     ];
     let prints: std::collections::BTreeSet<_> = all.iter().map(fingerprint).collect();
     assert_eq!(prints.len(), all.len());
+}
+
+#[test]
+fn under_another_name_it_is_delivered_again_from_where_it_was() {
+    let mut user = scram(json!({}));
+    user.status.get_or_insert_default().secret = Some("orders".to_owned());
+    assert_eq!(secret_before(&user), None);
+    let shape = |user: &KafkaUser| {
+        let listener = listener(Protocol::SaslSsl);
+        shape_hash(&Delivery {
+            user,
+            listener: &listener,
+            ca_pem: CA,
+        })
+    };
+    let before = shape(&user);
+    let user = with(user, json!({"name": "other"}));
+    assert_eq!(secret_before(&user), Some("orders"));
+    assert_ne!(shape(&user), before);
 }
