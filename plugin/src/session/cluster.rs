@@ -51,58 +51,71 @@ impl Session {
         }
         let list = self.namespaced::<KafkaCluster>();
         let list = list.list(&ListParams::default()).await;
-        let found = list
-            .map(|list| list.items)
-            .map_err(|e| self.failed("list kafkaclusters", e));
-        let none = match found {
-            Ok(mut found) if found.len() < 2 => {
-                if let Some(only) = found.pop() {
-                    let key = ObjectKey::new(&self.namespace, only.name_any());
-                    self.output.note(format!(
-                        "using the only Kafka cluster in namespace {}: {}",
-                        key.namespace, key.name
-                    ));
-                    return Ok((self.meant.get_or_init(|| key), Some(only)));
-                }
+        match list.map_err(|e| self.failed("list kafkaclusters", e)) {
+            Ok(list) if list.items.is_empty() => {
                 let what = format!("there is no Kafka cluster in namespace {}", self.namespace);
-                Failure::new(Code::NotFound, what)
-                    .at(&self.place)
-                    .hint(ELSEWHERE)
+                let none = Failure::new(Code::NotFound, what).at(&self.place);
+                Ok((self.referred(none.hint(ELSEWHERE)).await?, None))
             }
-            Ok(found) => {
-                return Err(Failure::usage(format!(
-                    "namespace {} has several Kafka clusters, name one of: {}",
-                    self.namespace,
-                    names(&found)
-                ))
-                .at(&self.place)
-                .hint(format!("add -c {}", found[0].name_any())));
+            Ok(list) => {
+                let (key, only) = self.only(list.items)?;
+                Ok((key, Some(only)))
             }
             // A tenant may use a cluster without a right to look at any.
-            Err(failure) if failure.code == Code::Denied => failure,
-            Err(failure) => return Err(failure),
-        };
+            Err(failure) if failure.code == Code::Denied => {
+                Ok((self.referred(failure).await?, None))
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// The only cluster of the session's namespace.
+    fn only(&self, mut found: Vec<KafkaCluster>) -> Result<(&ObjectKey, KafkaCluster)> {
+        let namespace = &self.namespace;
+        match (found.pop(), found.as_slice()) {
+            (Some(only), []) => {
+                let key = ObjectKey::new(namespace, only.name_any());
+                self.output.note(format!(
+                    "using the only Kafka cluster in namespace {namespace}: {}",
+                    key.name
+                ));
+                Ok((self.meant.get_or_init(|| key), only))
+            }
+            (last, _) => {
+                found.extend(last);
+                let all: Vec<String> = found.iter().map(ResourceExt::name_any).collect();
+                let what = format!("namespace {namespace} has several Kafka clusters");
+                Err(self.several(&what, &all))
+            }
+        }
+    }
+
+    /// The only cluster that objects of the session's namespace refer to; `none` is what is said where there is none.
+    async fn referred(&self, none: Failure) -> Result<&ObjectKey> {
+        let namespace = &self.namespace;
         let referred: Vec<ObjectKey> = objects::referred(self).await?.into_iter().collect();
         match referred.as_slice() {
             [] => Err(none),
             [only] => {
                 self.output.note(format!(
-                    "using the only Kafka cluster that objects in namespace {} refer to: {only}",
-                    self.namespace
+                    "using the only Kafka cluster that objects in namespace {namespace} refer to: {only}"
                 ));
-                Ok((self.meant.get_or_init(|| only.clone()), None))
+                Ok(self.meant.get_or_init(|| only.clone()))
             }
-            [first, ..] => {
-                let all: Vec<String> = referred.iter().map(ToString::to_string).collect();
-                Err(Failure::usage(format!(
-                    "objects in namespace {} refer to several Kafka clusters, name one of: {}",
-                    self.namespace,
-                    all.join(", ")
-                ))
-                .at(&self.place)
-                .hint(format!("add -c {first}")))
+            several => {
+                let all: Vec<String> = several.iter().map(ToString::to_string).collect();
+                let what =
+                    format!("objects in namespace {namespace} refer to several Kafka clusters");
+                Err(self.several(&what, &all))
             }
         }
+    }
+
+    fn several(&self, what: &str, names: &[String]) -> Failure {
+        let first = names.first().map_or("", String::as_str);
+        Failure::usage(format!("{what}, name one of: {}", names.join(", ")))
+            .at(&self.place)
+            .hint(format!("add -c {first}"))
     }
 
     async fn get(&self, name: &str) -> Result<KafkaCluster> {

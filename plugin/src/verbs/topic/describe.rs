@@ -70,7 +70,13 @@ pub async fn run(session: &Session, args: Args) -> Result<()> {
         let called = claims.called(name, &session.namespace);
         called.map_or(name, KafkaTopic::topic_name)
     };
-    let names: Vec<&str> = args.names.iter().map(|name| topic(bare(name))).collect();
+    // Two names may mean one topic: it is shown once.
+    let mut names: Vec<&str> = Vec::new();
+    for name in args.names.iter().map(|name| topic(bare(name))) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
     let told = match kafka {
         Ok(kafka) => ask(&kafka, &names).await,
         Err(failure) => Err(failure),
