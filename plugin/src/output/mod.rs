@@ -49,6 +49,20 @@ impl Text<'_> {
     pub fn line(&mut self, line: impl AsRef<str>) -> io::Result<()> {
         writeln!(self.out, "{}", line.as_ref())
     }
+    /// One after the other, with an empty line between.
+    pub fn blocks<T>(
+        &mut self,
+        items: &[T],
+        block: impl Fn(&T, &mut Self) -> io::Result<()>,
+    ) -> io::Result<()> {
+        for (i, item) in items.iter().enumerate() {
+            if i > 0 {
+                self.line("")?;
+            }
+            block(item, self)?;
+        }
+        Ok(())
+    }
     /// A table; nothing, not even its header, if it has no rows.
     pub fn table(&mut self, table: &Table) -> io::Result<()> {
         if table.is_empty() {

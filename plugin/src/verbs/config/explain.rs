@@ -37,13 +37,7 @@ struct Explained {
 
 impl Report for Explained {
     fn text(&self, out: &mut Text<'_>) -> io::Result<()> {
-        for (i, key) in self.items.iter().enumerate() {
-            if i > 0 {
-                out.line("")?;
-            }
-            describe(key, out)?;
-        }
-        Ok(())
+        out.blocks(&self.items, describe)
     }
     fn names(&self) -> Vec<String> {
         self.items

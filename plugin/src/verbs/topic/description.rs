@@ -66,13 +66,7 @@ pub struct Object {
 
 impl Report for Topics {
     fn text(&self, out: &mut Text<'_>) -> io::Result<()> {
-        for (i, topic) in self.items.iter().enumerate() {
-            if i > 0 {
-                out.line("")?;
-            }
-            topic.text(out)?;
-        }
-        Ok(())
+        out.blocks(&self.items, Topic::text)
     }
     fn names(&self) -> Vec<String> {
         self.items

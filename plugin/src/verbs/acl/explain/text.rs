@@ -10,13 +10,7 @@ use crate::output::{Report, Text, style};
 
 impl Report for Explanations {
     fn text(&self, out: &mut Text<'_>) -> io::Result<()> {
-        for (i, item) in self.items.iter().enumerate() {
-            if i > 0 {
-                out.line("")?;
-            }
-            item.text(out)?;
-        }
-        Ok(())
+        out.blocks(&self.items, Item::text)
     }
     fn names(&self) -> Vec<String> {
         let decided = self

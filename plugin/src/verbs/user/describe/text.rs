@@ -14,13 +14,7 @@ use crate::verbs::acl::rules_table;
 
 impl Report for Descriptions {
     fn text(&self, out: &mut Text<'_>) -> io::Result<()> {
-        for (i, item) in self.items.iter().enumerate() {
-            if i > 0 {
-                out.line("")?;
-            }
-            item.text(out)?;
-        }
-        Ok(())
+        out.blocks(&self.items, Description::text)
     }
     fn names(&self) -> Vec<String> {
         let name = |item: &Description| match &item.owner {
