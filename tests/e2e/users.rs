@@ -20,6 +20,18 @@ fn producer(users: &[&str], topic: &str) -> Value {
     json!({"subjects": subjects, "roles": ["producer"], "resources": [{"type": "topic", "name": topic}]})
 }
 
+/// A user called as it logs in, that may write to a topic.
+async fn make_producer(space: &Space, name: &str, topic: &str) -> Result<()> {
+    let user = json!({"authentication": name});
+    space.make(Kind::User, name, user).await?;
+    space.ready(Kind::User, name).await?;
+    space
+        .make(Kind::Acl, name, producer(&[name], topic))
+        .await?;
+    space.ready(Kind::Acl, name).await?;
+    Ok(())
+}
+
 fn given(name: &str, key: &str, value: &str) -> Secret {
     let text = [(key.to_owned(), value.to_owned())];
     Secret {
@@ -180,14 +192,7 @@ async fn a_secret_that_was_tampered_with_or_deleted_is_delivered_anew() -> Resul
     let space = Space::create(&node, TENANTS, "tamper").await?;
     let topic = space.topic("orders", json!({"partitions": 1})).await?;
     for (name, key) in [("tls", "tls.key"), ("scram-sha-512", "password")] {
-        space
-            .make(Kind::User, name, json!({"authentication": name}))
-            .await?;
-        space.ready(Kind::User, name).await?;
-        space
-            .make(Kind::Acl, name, producer(&[name], &topic))
-            .await?;
-        space.ready(Kind::Acl, name).await?;
+        make_producer(&space, name, &topic).await?;
         let first = space.secrets().get(name).await?;
         let works = async |before: &Secret| {
             let uid = &before.metadata.uid;
@@ -258,14 +263,7 @@ async fn a_credential_moves_to_another_secret_as_it_is() -> Result<()> {
     let space = Space::create(&node, TENANTS, "moves").await?;
     let topic = space.topic("orders", json!({"partitions": 1})).await?;
     for (name, key) in [("tls", "tls.key"), ("scram-sha-512", "password")] {
-        space
-            .make(Kind::User, name, json!({"authentication": name}))
-            .await?;
-        space.ready(Kind::User, name).await?;
-        space
-            .make(Kind::Acl, name, producer(&[name], &topic))
-            .await?;
-        space.ready(Kind::Acl, name).await?;
+        make_producer(&space, name, &topic).await?;
         let first = space.login_with(&space.secrets().get(name).await?)?;
         let before = space.delivered(name, key).await?;
         space
