@@ -31,9 +31,9 @@ mod webhook;
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use sdm_tests::node::Node;
-use tokio::sync::Mutex;
+use tokio::sync::OnceCell;
 
 /// The namespace of the shared cluster.
 pub const NAMESPACE: &str = "streaming";
@@ -42,7 +42,9 @@ pub const CLUSTER: &str = "events";
 /// The longest a cluster may take here: two cores, several JVMs.
 pub const PATIENCE: Duration = Duration::from_secs(240);
 
-static SETUP: Mutex<bool> = Mutex::const_new(false);
+/// How installing the operator went, once tried: what failed once takes its whole time each time, and the others say the
+/// same.
+static INSTALLED: OnceCell<Result<(), String>> = OnceCell::const_new();
 
 /// The node with the operator installed and `events` Ready.
 pub async fn events() -> Result<Node> {
@@ -103,15 +105,17 @@ pub async fn kafka_image(node: &Node) -> Result<String> {
 /// The node with the operator installed.
 pub async fn operator_only() -> Result<Node> {
     let node = Node::connect().await?;
-    let mut done = SETUP.lock().await;
-    if !*done && std::env::var("SDM_TEST_OPERATOR").is_ok_and(|v| v == "running") {
-        *done = true;
+    let installed = INSTALLED.get_or_init(|| async {
+        if std::env::var("SDM_TEST_OPERATOR").is_ok_and(|v| v == "running") {
+            return Ok(());
+        }
+        let done = node.plugin(&["install"], None).map(drop);
+        done.map_err(|e| format!("{e:#}"))
+    });
+    match installed.await {
+        Ok(()) => Ok(node),
+        Err(why) => bail!("the operator is not installed: {why}"),
     }
-    if !*done {
-        node.plugin(&["install"], None)?;
-        *done = true;
-    }
-    Ok(node)
 }
 
 /// One of `deploy/examples`.
