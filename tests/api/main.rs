@@ -10,6 +10,7 @@ mod convergence;
 mod hostile;
 mod injection;
 mod injection_secret;
+mod late;
 mod leadership;
 mod patience;
 mod property;

@@ -41,7 +41,11 @@ pub struct Simulated {
 impl Simulated {
     /// Starts them all. The name tells runs apart.
     pub async fn start(name: &str) -> Result<Self> {
-        let plane = ControlPlane::start(name).await?;
+        Self::start_on(ControlPlane::start(name).await?).await
+    }
+
+    /// As [`Simulated::start`], on a control plane that is there.
+    pub async fn start_on(plane: ControlPlane) -> Result<Self> {
         let client = plane.client.clone();
         let world = Shared::default();
         world.lock().topics = Some(Topics::default());

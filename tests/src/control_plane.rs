@@ -191,7 +191,7 @@ pub async fn config_of(kubeconfig: &std::path::Path) -> Result<Config> {
 }
 
 /// A kubeconfig that trusts any certificate: the server makes its own on every start.
-fn kubeconfig_text(url: &str, token: &str) -> String {
+pub(crate) fn kubeconfig_text(url: &str, token: &str) -> String {
     format!(
         "apiVersion: v1\nkind: Config\ncurrent-context: test\n\
          clusters: [{{name: test, cluster: {{server: '{url}', insecure-skip-tls-verify: true}}}}]\n\

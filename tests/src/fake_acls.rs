@@ -44,6 +44,10 @@ pub struct Acls {
     pub refused: usize,
     /// Principals of whom nothing is deleted.
     pub kept: BTreeSet<String>,
+    /// Those that ever were there.
+    pub made: BTreeSet<Acl>,
+    /// Those that were deleted, in their order.
+    pub taken: Vec<Acl>,
 }
 
 /// Answers a request about ACLs; `None`: it is about something else.
@@ -65,6 +69,7 @@ pub fn handle(request: &Request, world: &mut World) -> Option<Reply> {
                     *code
                 }
                 None => {
+                    acls.made.insert(acl.clone());
                     acls.there.insert(acl);
                     0
                 }
@@ -81,11 +86,12 @@ pub fn handle(request: &Request, world: &mut World) -> Option<Reply> {
         if acls.kept.contains(&acl.principal) {
             return result.with_error_code(INVALID_REQUEST);
         }
-        let found = acls
-            .there
-            .take(&acl)
-            .map(|_| DeleteAclsMatchingAcl::default());
-        result.with_matching_acls(found.into_iter().collect())
+        let found = acls.there.take(&acl).into_iter();
+        let matching = found.map(|acl| {
+            acls.taken.push(acl);
+            DeleteAclsMatchingAcl::default()
+        });
+        result.with_matching_acls(matching.collect())
     });
     let answer = DeleteAclsResponse::default().with_filter_results(results.collect());
     Some(request.answer::<DeleteAclsRequest>(&answer))

@@ -19,6 +19,7 @@ pub mod paths;
 pub mod process;
 pub mod real_kafka;
 pub mod simulation;
+pub mod slow_watch;
 pub mod space;
 pub mod view;
 pub mod wait;

@@ -53,8 +53,9 @@ impl Worker {
             return Ok(());
         }
         let result = self.access_now(open, client).await;
-        if result.is_err() {
-            self.state.access = true;
+        match &result {
+            Ok(()) => self.state.saw_access(),
+            Err(_) => self.state.access = true,
         }
         result
     }
@@ -72,7 +73,7 @@ impl Worker {
             self.context.metrics.polls.inc();
             self.known.acls = Some(found.iter().filter_map(acl).collect());
         }
-        let mut expansion = self.expand(open);
+        let mut expansion = self.expand_abreast(open).await?;
         // Whether repeating it may help.
         let mut failed: HashMap<Key, bool> = HashMap::new();
         for (acl, refusal) in self.apply_acls(client, &expansion).await? {
@@ -95,7 +96,7 @@ impl Worker {
         self.tell_access(open, &expansion.verdicts, &failed).await
     }
 
-    fn expand(&self, open: &Open) -> Expansion {
+    pub(super) fn expand(&self, open: &Open) -> Expansion {
         let none_held = Claims::new();
         let topics = self.owned_topics();
         let namespaces = self.shared.namespaces.state();

@@ -31,6 +31,14 @@ struct Took {
 }
 
 impl Worker {
+    /// Whether Kafka has to be told anything.
+    pub(super) fn differs(&self, expansion: &Expansion) -> bool {
+        let (Some(ledger), Some(present)) = (&self.ledger, &self.known.acls) else {
+            return false;
+        };
+        self.salvage || !changes(&expansion.wanted, present, ledger.acls()).is_empty()
+    }
+
     /// Carries out the difference. What Kafka refused to create comes back with the reason.
     pub(super) async fn apply_acls(
         &mut self,

@@ -5,6 +5,7 @@
 //! writes once for all of it (`topics`, `users`, `access`). What it created is on record in `ledger`, so that exactly
 //! that can be taken away again, by another process too. Decisions are `sdm-core`'s.
 
+mod abreast;
 mod access;
 mod acl_steps;
 mod calls;

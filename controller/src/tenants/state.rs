@@ -11,7 +11,7 @@ use kube::core::object::HasStatus;
 use kube::{Resource, ResourceExt};
 use sdm_api::condition::Reports;
 use sdm_api::user::{ANNOTATION_ROTATE, ANNOTATION_ROTATE_FINISH};
-use sdm_api::{KafkaACL, KafkaAccessGrant, KafkaTopic, KafkaUser};
+use sdm_api::{AclSubject, KafkaACL, KafkaAccessGrant, KafkaTopic, KafkaUser, SubjectKind};
 use sdm_core::topic::Claim;
 use serde::Serialize;
 
@@ -47,6 +47,10 @@ pub struct State {
     pub gone: bool,
     /// What is granted must be computed anew.
     pub access: bool,
+    /// Something that ACLs depend on changed since, and ACLs that were written before that may not be heard of yet.
+    pub beyond: bool,
+    /// Users that went, or are others now, since.
+    pub other_users: HashSet<Key>,
     /// What is due again.
     pub timers: Timers,
     /// Topics and logins that Kafka keeps although their objects are gone.
@@ -87,12 +91,41 @@ impl State {
         for user in pending.secrets {
             self.dirty_users.push(user);
         }
-        self.access |= pending.roles;
+        if pending.roles || pending.surroundings {
+            self.look_beyond();
+        }
         if pending.surroundings {
-            self.access = true;
             // Only those that a rule keeps out can change by it; that is found out by looking.
             self.sweep();
         }
+    }
+
+    /// What is granted must be computed anew, and not because of ACLs.
+    pub fn look_beyond(&mut self) {
+        self.access = true;
+        self.beyond = true;
+    }
+
+    /// Whether something else than ACLs changed that makes a difference for any of them.
+    pub fn is_beyond_acls(&self) -> bool {
+        let is_other = |own: &str, subject: &AclSubject| {
+            let user = Key {
+                namespace: subject.namespace.as_deref().unwrap_or(own).to_owned(),
+                name: subject.name.clone(),
+            };
+            subject.kind == SubjectKind::KafkaUser && self.other_users.contains(&user)
+        };
+        let speaks_of_one = |(key, acl): (&Key, &Arc<KafkaACL>)| {
+            let subjects = &acl.spec.subjects;
+            subjects.iter().any(|s| is_other(&key.namespace, s))
+        };
+        self.beyond || !self.other_users.is_empty() && self.acls.iter().any(speaks_of_one)
+    }
+
+    /// What is granted was computed, and done.
+    pub fn saw_access(&mut self) {
+        self.beyond = false;
+        self.other_users.clear();
     }
 
     /// Every topic and user is to be compared with Kafka.
@@ -136,7 +169,9 @@ impl State {
         for written in &written {
             self.timers.clear(Kind::Grant, &written.key);
         }
-        self.access |= !absorb(&mut self.grants, written, is_other).is_empty();
+        if !absorb(&mut self.grants, written, is_other).is_empty() {
+            self.look_beyond();
+        }
     }
 
     fn topic(&mut self, key: Key, topic: Arc<KafkaTopic>, fresh: bool, writes: &Writes) {
@@ -193,6 +228,9 @@ impl State {
             self.heard += 1;
             self.timers.clear(Kind::User, &key);
             self.access = true;
+            if before.is_some() {
+                self.other_users.insert(key.clone());
+            }
         } else if writes.has(Kind::User, &key) {
             self.users.insert(key, user);
             return;
@@ -233,7 +271,9 @@ impl State {
         if changed && grant.spec.adoption {
             self.sweep();
         }
-        self.access |= changed || !writes.has(Kind::Grant, &key);
+        if changed || !writes.has(Kind::Grant, &key) {
+            self.look_beyond();
+        }
         self.grants.insert(key, grant);
     }
 
@@ -253,12 +293,16 @@ impl State {
             }
             Kind::User => {
                 self.users.remove(key);
+                self.other_users.insert(key.clone());
                 self.dirty_users.remove(key);
                 self.sweep_users.remove(key);
                 self.gone = true;
             }
             Kind::Acl => drop(self.acls.remove(key)),
-            Kind::Grant => drop(self.grants.remove(key)),
+            Kind::Grant => {
+                self.grants.remove(key);
+                self.beyond = true;
+            }
         }
     }
 

@@ -21,6 +21,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch as flag;
 use tokio::task::JoinSet;
 
+use super::abreast::{Position, Told};
 use super::hub::{Change, Hub, Kind, Object};
 use super::secrets;
 use crate::store::Key;
@@ -34,6 +35,8 @@ pub struct Shared {
     pub namespaces: Store<PartialObjectMeta<Namespace>>,
     /// Delivered Secrets.
     pub secrets: Store<Secret>,
+    /// How far the watches have told; what they told is in the inboxes.
+    pub told: Told,
     users: Index,
     listed: flag::Receiver<usize>,
 }
@@ -100,30 +103,34 @@ type Index = Arc<std::sync::Mutex<HashMap<Key, Key>>>;
 pub fn start(client: &Client, hub: &Arc<Hub>, tasks: &mut JoinSet<()>) -> Shared {
     let (tell, listed) = flag::channel(0);
     let tell = Arc::new(tell);
-    let users: Index = Index::default();
+    let (users, told) = (Index::default(), Told::default());
     let all_users = Arc::clone(&users);
     tasks.spawn(follow::<KafkaTopic>(
         client.clone(),
         Arc::clone(hub),
         Index::default(),
+        Position::default(),
         Arc::clone(&tell),
     ));
     tasks.spawn(follow::<KafkaUser>(
         client.clone(),
         Arc::clone(hub),
         Arc::clone(&users),
+        Position::default(),
         Arc::clone(&tell),
     ));
     tasks.spawn(follow::<KafkaACL>(
         client.clone(),
         Arc::clone(hub),
         Index::default(),
+        told.acls.clone(),
         Arc::clone(&tell),
     ));
     tasks.spawn(follow::<KafkaAccessGrant>(
         client.clone(),
         Arc::clone(hub),
         Index::default(),
+        told.grants.clone(),
         tell,
     ));
 
@@ -135,11 +142,12 @@ pub fn start(client: &Client, hub: &Arc<Hub>, tasks: &mut JoinSet<()>) -> Shared
     .default_backoff()
     .modify(|o| o.managed_fields_mut().clear())
     .reflect(writer);
-    let wake = Arc::clone(hub);
+    let (wake, position) = (Arc::clone(hub), told.roles.clone());
     tasks.spawn(drive(stream, move |event| {
         if !matches!(event, Event::Init | Event::InitApply(_)) {
             wake.role();
         }
+        position.note(event);
     }));
 
     let (namespaces, writer) = store();
@@ -198,6 +206,7 @@ pub fn start(client: &Client, hub: &Arc<Hub>, tasks: &mut JoinSet<()>) -> Shared
         roles,
         namespaces,
         secrets,
+        told,
         users: all_users,
         listed,
     }
@@ -221,6 +230,7 @@ async fn follow<K: Tenant>(
     client: Client,
     hub: Arc<Hub>,
     index: Index,
+    position: Position,
     listed: Arc<flag::Sender<usize>>,
 ) {
     let stream = watch(
@@ -240,7 +250,7 @@ async fn follow<K: Tenant>(
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     };
-    drive(stream, |event| match event {
+    let mut tell = |event: &Event<DeserializeGuard<K>>| match event {
         Event::Init => before = std::mem::take(&mut *lock()),
         Event::InitApply(object) | Event::Apply(object) => {
             let Some(key) = key_of(object) else { return };
@@ -286,6 +296,10 @@ async fn follow<K: Tenant>(
                 listed.send_modify(|n| *n += 1);
             }
         }
+    };
+    drive(stream, |event| {
+        tell(event);
+        position.note(event);
     })
     .await;
 }

@@ -11,6 +11,7 @@ use sdm_kafka::KafkaError;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::abreast::Newest;
 use super::drift::Sweep;
 use super::gate::{self, Closed, Open};
 use super::hub::{Hub, Inbox, Kind};
@@ -49,6 +50,8 @@ pub struct Worker {
     pub(super) shared: Shared,
     pub(super) key: Key,
     pub(super) state: State,
+    /// How far the watches had told when it heard last.
+    pub(super) told: Newest,
     pub(super) ledger: Option<Ledger>,
     /// Nothing was on record: ACLs that are there and were granted before are to be put on it.
     pub(super) salvage: bool,
@@ -81,6 +84,7 @@ impl Worker {
             shared,
             key: inbox.key.clone(),
             state: State::default(),
+            told: Newest::default(),
             ledger: None,
             salvage: false,
             deleted: super::deleted::Deleted::default(),
@@ -154,7 +158,8 @@ impl Worker {
         let _ = self.writes.drain(&mut self.state).await;
     }
 
-    fn hear(&mut self) {
+    pub(super) fn hear(&mut self) {
+        self.told = self.shared.told.newest();
         let pending = self.inbox.take();
         if pending.cluster {
             // What was waited for may have come.
@@ -240,7 +245,7 @@ impl Worker {
             Err(error) => return Err(self.unreachable(error).await?),
         };
         if self.closed.is_some() {
-            self.state.access = true;
+            self.state.look_beyond();
         }
         self.notice_tenancy(&open);
         self.sweep.begin(&mut self.state, &mut self.known);
@@ -281,7 +286,7 @@ impl Worker {
                 return Err(error);
             }
             self.state.gone = true;
-            self.state.access = true;
+            self.state.look_beyond();
         }
         if std::mem::take(&mut self.state.gone)
             && let Err(error) = self.take_away(client).await
@@ -378,7 +383,7 @@ impl Worker {
                 .as_ref()
                 .is_some_and(|(uid, _)| *uid != now.0);
             self.generation = Some(now);
-            self.state.access = true;
+            self.state.look_beyond();
             if other {
                 self.ledger = None;
                 self.known = super::access::Known::default();

@@ -66,11 +66,15 @@ impl<K: Resource + HasStatus<Status: Serialize + PartialEq>> Written<K> {
 
 /// How two versions of an object follow each other. Resource versions of one kind are ordered (KEP-5504).
 pub(super) fn age<K: Resource>(a: &K, b: &K) -> Ordering {
-    let version = |k: &K| k.meta().resource_version.as_ref()?.parse::<u64>().ok();
     match (version(a), version(b)) {
         (Some(a), Some(b)) => a.cmp(&b),
         _ => Ordering::Less,
     }
+}
+
+/// An object's version, if it can be compared.
+pub(super) fn version<K: Resource>(object: &K) -> Option<u64> {
+    object.meta().resource_version.as_ref()?.parse().ok()
 }
 
 /// Takes in what has arrived, and tells whose status could not be written.

@@ -1,0 +1,219 @@
+//! Whether everything was heard of that says who may do what. Each kind has a watch of its own, so what was written later
+//! may be heard of earlier: that a role went, before that the ACL does not need it any more. Who acts on the first alone
+//! takes away what was wanted all the time.
+//!
+//! Owns the question to the API server, asked before anything of Kafka's changes, and how far each watch has told. What is
+//! there and not heard of can only add to what is wanted; that something went and was not heard of takes nothing away
+//! too early. So it is enough to know all that there is.
+
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use kube::api::ListParams;
+use kube::runtime::watcher::Event;
+use kube::{Api, Client, Resource};
+use sdm_api::{KafkaACL, KafkaAccessGrant, KafkaRole};
+use sdm_core::access::Expansion;
+use serde::de::DeserializeOwned;
+use tokio::time::{sleep, timeout};
+
+use super::gate::Open;
+use super::worker::Worker;
+use super::writes::version;
+use crate::error::Error;
+
+/// Objects in one answer.
+const PAGE: u32 = 500;
+/// A watch that has not told by then of what was listed is interrupted: what is known has to do.
+const LONGEST: Duration = Duration::from_secs(1);
+const PERIOD: Duration = Duration::from_millis(2);
+/// Where changes never end, what is done follows from what was there a moment ago.
+const LOOKS: usize = 5;
+
+/// The newest version of each kind. Versions of one kind are ordered, and so are the events of its watch (KEP-5504): who
+/// heard of one has heard of all before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Newest {
+    /// Of roles.
+    pub roles: u64,
+    /// Of grants.
+    pub grants: u64,
+    /// Of ACLs.
+    pub acls: u64,
+}
+
+impl Newest {
+    /// Whether whoever heard of this has heard of all of the other.
+    pub fn covers(self, other: Self) -> bool {
+        self.roles >= other.roles && self.grants >= other.grants && self.acls >= other.acls
+    }
+
+    /// Asks for all of it, at the same time. ACLs are left out unless something else changed: what was written to one
+    /// kind is heard of in that order.
+    async fn ask(client: &Client, with_acls: bool) -> Result<Self, Error> {
+        let acls = async {
+            match with_acls {
+                true => newest::<KafkaACL>(client).await,
+                false => Ok(0),
+            }
+        };
+        let (roles, grants, acls) = tokio::try_join!(
+            newest::<KafkaRole>(client),
+            newest::<KafkaAccessGrant>(client),
+            acls
+        )?;
+        Ok(Self {
+            roles,
+            grants,
+            acls,
+        })
+    }
+}
+
+async fn newest<K>(client: &Client) -> Result<u64, Error>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+{
+    let api: Api<K> = Api::all(client.clone());
+    let mut page = ListParams::default().limit(PAGE);
+    let mut newest = 0;
+    loop {
+        let list = api.list_metadata(&page).await?;
+        newest = list.items.iter().filter_map(version).fold(newest, u64::max);
+        match list.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => page = page.continue_token(&token),
+            None => return Ok(newest),
+        }
+    }
+}
+
+/// How far the watch of a kind has told.
+#[derive(Clone, Debug, Default)]
+pub struct Position(Arc<Mutex<[u64; 2]>>);
+
+impl Position {
+    /// An event has reached everybody whom it concerns. A list is in no order: it counts when all of it was told.
+    pub fn note<K: Resource>(&self, event: &Event<K>) {
+        let [told, listed] = &mut *self.lock();
+        match event {
+            Event::Init => *listed = 0,
+            Event::InitApply(one) => *listed = (*listed).max(version(one).unwrap_or(0)),
+            Event::InitDone => *told = (*told).max(*listed),
+            Event::Apply(one) | Event::Delete(one) => {
+                *told = (*told).max(version(one).unwrap_or(0))
+            }
+        }
+    }
+
+    fn told(&self) -> u64 {
+        self.lock()[0]
+    }
+
+    fn lock(&self) -> MutexGuard<'_, [u64; 2]> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How far the watches have told.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    /// Of roles.
+    pub roles: Position,
+    /// Of grants.
+    pub grants: Position,
+    /// Of ACLs.
+    pub acls: Position,
+}
+
+impl Told {
+    /// The newest that was told of.
+    pub fn newest(&self) -> Newest {
+        Newest {
+            roles: self.roles.told(),
+            grants: self.grants.told(),
+            acls: self.acls.told(),
+        }
+    }
+}
+
+impl Worker {
+    /// What is granted. If something has to be done therefore, it follows from all that there was by then.
+    pub(super) async fn expand_abreast(&mut self, open: &Open) -> Result<Expansion, Error> {
+        for _ in 0..LOOKS {
+            let expansion = self.expand(open);
+            if !self.differs(&expansion) {
+                return Ok(expansion);
+            }
+            let there = Newest::ask(&self.context.client, self.state.is_beyond_acls()).await?;
+            if self.told.covers(there) {
+                return Ok(expansion);
+            }
+            let caught_up = async {
+                while !self.shared.told.newest().covers(there) {
+                    sleep(PERIOD).await;
+                }
+            };
+            let _ = timeout(LONGEST, caught_up).await;
+            self.hear();
+            self.state.access = false;
+        }
+        Ok(self.expand(open))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn role(version: u64) -> KafkaRole {
+        let mut role = KafkaRole::new("role", Default::default());
+        role.metadata.resource_version = Some(version.to_string());
+        role
+    }
+
+    #[test]
+    fn a_watch_has_told_what_its_events_say_and_of_a_list_nothing_before_its_end() {
+        let position = Position::default();
+        let after = |event: &Event<KafkaRole>| {
+            position.note(event);
+            position.told()
+        };
+        let events = [
+            (Event::Init, 0),
+            (Event::InitApply(role(7)), 0),
+            (Event::InitApply(role(3)), 0),
+            (Event::InitDone, 7),
+            (Event::Apply(role(9)), 9),
+            (Event::Delete(role(12)), 12),
+            // Listed anew, after it was interrupted.
+            (Event::Init, 12),
+            (Event::InitApply(role(9)), 12),
+            (Event::InitDone, 12),
+            (Event::Init, 12),
+            (Event::InitApply(role(20)), 12),
+            (Event::InitDone, 20),
+        ];
+        for (event, told) in &events {
+            assert_eq!(after(event), *told, "{event:?}");
+        }
+    }
+
+    #[test]
+    fn all_of_a_kind_is_covered_by_what_is_as_new() {
+        let newest = |roles, grants, acls| Newest {
+            roles,
+            grants,
+            acls,
+        };
+        let there = newest(5, 5, 5);
+        for (heard, covers) in [
+            (newest(5, 6, 5), true),
+            (newest(4, 9, 9), false),
+            (newest(9, 4, 9), false),
+            (newest(9, 9, 4), false),
+        ] {
+            assert_eq!(heard.covers(there), covers, "{heard:?}");
+        }
+    }
+}
