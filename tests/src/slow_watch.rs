@@ -21,6 +21,9 @@ use tokio::task::JoinSet;
 
 use crate::control_plane::{ControlPlane, kubeconfig_text};
 
+/// Parts on their way at once.
+const PARTS: usize = 64;
+
 type Error = Box<dyn std::error::Error + Send + Sync>;
 type Answer = Response<http_body_util::combinators::UnsyncBoxBody<Bytes, Error>>;
 
@@ -104,13 +107,15 @@ async fn pass(request: Request<Incoming>, client: Client, delays: Delays) -> Ans
         }
     };
     let (head, body) = answer.into_parts();
-    let late = body.into_data_stream().then(move |part| {
+    // Each part by itself: two that came together come late together.
+    let late = body.into_data_stream().map(move |part| {
         let delay = watched.as_ref().map(|plural| delays.of(plural));
         async move {
             tokio::time::sleep(delay.unwrap_or_default()).await;
             part.map(Frame::data).map_err(Error::from)
         }
     });
+    let late = late.buffered(PARTS);
     Response::from_parts(head, StreamBody::new(late).boxed_unsync())
 }
 

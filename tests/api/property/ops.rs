@@ -49,6 +49,8 @@ pub enum Op {
     TakeAny {
         foreign: bool,
     },
+    /// The watches of a kind tell what they tell later by so many milliseconds.
+    Late(&'static str, u64),
     /// SIGKILL.
     KillController,
     StartController,
@@ -229,9 +231,22 @@ fn grant_form(form: usize) -> Value {
     json!({"clusterRef": cluster_ref(), "namespaces": ["alpha"], "topics": [topic], "operations": operations})
 }
 
+/// Milliseconds that a watch is late at most.
+pub const LATEST: u64 = 250;
+/// What the controller watches, each by itself.
+const WATCHED: [&str; 5] = [
+    "kafkaroles",
+    "kafkaacls",
+    "kafkaaccessgrants",
+    "kafkausers",
+    "kafkatopics",
+];
+
 /// What happens until the next rest: changes, close to each other or not, and now and then a fault in between.
 pub fn chance(random: &mut StdRng, anchors: &mut Anchors, book: &Book) -> Vec<Op> {
-    let mut ops = Vec::new();
+    let mut ops: Vec<Op> = WATCHED
+        .map(|plural| Op::Late(plural, one(random, &[0, 0, 0, 20, 100, LATEST])))
+        .into();
     let mut book = book.clone();
     match random.random_range(0..10) {
         0 => ops.push(Op::TakeAny { foreign: true }),

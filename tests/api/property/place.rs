@@ -16,6 +16,7 @@ use sdm_tests::metadata_log::MetadataLog;
 use sdm_tests::process::Process;
 use sdm_tests::real_kafka::{RealKafka, secret};
 use sdm_tests::simulation::Shared;
+use sdm_tests::slow_watch::SlowWatches;
 use sdm_tests::wait::until;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -41,6 +42,8 @@ pub struct Place {
     pub controller: Option<Process>,
     /// A super user.
     pub admin: Client,
+    /// How the controller hears of what is written.
+    pub watches: SlowWatches,
     _kubelet: FakeKubelet,
 }
 
@@ -68,7 +71,8 @@ fn cluster() -> Value {
 impl Place {
     /// Everything runs and the cluster is Ready.
     pub async fn start(name: &str) -> Result<Self> {
-        let plane = ControlPlane::start(name).await?;
+        let mut plane = ControlPlane::start(name).await?;
+        let watches = SlowWatches::before(&mut plane).await?;
         let client = plane.client.clone();
         for namespace in NAMESPACES {
             let labels =
@@ -115,6 +119,7 @@ impl Place {
             log,
             controller: Some(controller),
             admin,
+            watches,
             _kubelet: kubelet,
         })
     }

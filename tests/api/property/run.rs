@@ -16,7 +16,7 @@ use sdm_tests::wait::until;
 use serde_json::{Value, json};
 
 use super::objects::{Ledger, Objects, Owners, Principals, label, principal};
-use super::ops::{Book, Kind, Name, Op};
+use super::ops::{Book, Kind, LATEST, Name, Op};
 use super::place::Place;
 use super::rest::{Rest, wanted};
 use super::watch::{Watch, binding};
@@ -228,6 +228,11 @@ impl Run {
                 self.away = false;
                 return self.place.kafka.resume();
             }
+            Op::Late(plural, milliseconds) => {
+                let delay = Duration::from_millis(milliseconds);
+                self.place.watches.delays.set(plural, delay);
+                return Ok(());
+            }
             Op::Pause(milliseconds) => {
                 tokio::time::sleep(Duration::from_millis(milliseconds)).await;
                 return Ok(());
@@ -418,8 +423,8 @@ impl Run {
         self.awake().await?;
         let mut found = until("rest", PATIENCE, || self.at_rest()).await?;
         loop {
-            // Nothing follows.
-            tokio::time::sleep(Duration::from_millis(150)).await;
+            // Nothing follows, however late it is heard.
+            tokio::time::sleep(Duration::from_millis(150 + LATEST)).await;
             let again = until("rest again", PATIENCE, || self.at_rest()).await?;
             if again.expansion == found.expansion {
                 break;
