@@ -339,12 +339,12 @@ async fn rotate(client: &Client, key: &str) -> Result<Secret> {
         .run(&format!("cp -rL {MOUNT}/..data/ /tmp/old"))
         .await?
         .done()?;
+    let was = client.space.delivered("app", key).await?;
     let nonce = rand::random::<u32>().to_string();
     client
         .space
         .annotate(Kind::User, "app", ANNOTATION_ROTATE, &nonce)
         .await?;
-    let was = client.space.delivered("app", key).await?;
     let is = until("another credential", PATIENCE, || async {
         let is = client.space.delivered("app", key).await?;
         Ok((is != was).then_some(is))
