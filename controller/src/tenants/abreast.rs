@@ -158,6 +158,7 @@ impl Worker {
             self.hear();
             self.state.access = false;
         }
+        tracing::warn!(cluster = %self.key, "the watches do not catch up: access follows from what they have told so far");
         Ok(self.expand(open))
     }
 }
