@@ -34,22 +34,27 @@ impl Place {
         let watches = SlowWatches::before(&mut plane).await?;
         let simulated = Simulated::start_on(plane).await?;
         simulated.create(vec![topic("orders", "Correct")?]).await?;
-        let user = json!({
-            "clusterRef": {"name": "case"}, "authentication": "external", "principal": "somebody",
-        });
-        let users: Api<KafkaUser> = simulated.api();
-        let user = object("somebody", &user)?;
-        users.create(&PostParams::default(), &user).await?;
         let place = Self {
             roles: simulated.api(),
             acls: simulated.api(),
             simulated,
             watches,
         };
+        place.somebody().await?;
         place.role("before", &["Read", "Write"]).await?;
         place.acl("it", "before", SOMEBODY_BY_NAME).await?;
         place.granted("it").await?;
         Ok(place)
+    }
+
+    async fn somebody(&self) -> Result<()> {
+        let user = json!({
+            "clusterRef": {"name": "case"}, "authentication": "external", "principal": "somebody",
+        });
+        let users: Api<KafkaUser> = self.simulated.api();
+        let user = object("somebody", &user)?;
+        users.create(&PostParams::default(), &user).await?;
+        Ok(())
     }
 
     async fn role(&self, name: &str, operations: &[&str]) -> Result<()> {
@@ -144,6 +149,15 @@ impl Place {
         self.granted("literal").await?;
         self.ensure_kept(&before)
     }
+
+    /// A user comes, and the ACL about its principal names it instead.
+    async fn a_user_for_a_principal(&self, role: &str) -> Result<()> {
+        let before = self.there();
+        self.somebody().await?;
+        self.acl("literal", role, SOMEBODY_BY_NAME).await?;
+        self.granted("literal").await?;
+        self.ensure_kept(&before)
+    }
 }
 
 async fn put<K>(api: &Api<K>, name: &str, object: &Value) -> Result<()>
@@ -164,6 +178,8 @@ async fn what_is_heard_late_opens_neither_a_gap_nor_a_door() -> Result<()> {
     place.late("kafkaroles", second).await?;
     let user = place.a_principal_for_a_user("third");
     place.late("kafkaacls", user).await?;
+    let user = place.a_user_for_a_principal("third");
+    place.late("kafkausers", user).await?;
     place.late("kafkaroles", place.less_by_now("third")).await?;
     place.simulated.finish()
 }

@@ -4,24 +4,29 @@
 //!
 //! Owns the question to the API server, asked before anything of Kafka's changes, and how far each watch has told. What is
 //! there and not heard of can only add to what is wanted; that something went and was not heard of takes nothing away
-//! too early. So it is enough to know all that there is.
+//! too early. So it is enough to know all that there is. Users are too many for that: before something is taken away, it
+//! is asked for those that ACLs name and nobody has heard of.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::{StreamExt, TryStreamExt, stream};
 use kube::api::ListParams;
 use kube::runtime::watcher::Event;
 use kube::{Api, Client, Resource};
-use sdm_api::{KafkaACL, KafkaAccessGrant, KafkaRole};
+use sdm_api::{KafkaACL, KafkaAccessGrant, KafkaRole, KafkaUser};
 use sdm_core::access::Expansion;
 use serde::de::DeserializeOwned;
 use tokio::time::{sleep, timeout};
 
 use super::gate::Open;
+use super::hub::Kind;
 use super::worker::Worker;
 use super::writes::version;
 use crate::error::Error;
+use crate::store::Key;
 
 /// Objects in one answer.
 const PAGE: u32 = 500;
@@ -30,6 +35,9 @@ const LONGEST: Duration = Duration::from_secs(1);
 const PERIOD: Duration = Duration::from_millis(2);
 /// Where changes never end, what is done follows from what was there a moment ago.
 const LOOKS: usize = 5;
+/// Users that are asked for, and how many at the same time. More that do not exist are named by mistake.
+const STRANGERS: usize = 64;
+const QUESTIONS: usize = 8;
 
 /// The newest version of each kind. Versions of one kind are ordered, and so are the events of its watch (KEP-5504): who
 /// heard of one has heard of all before.
@@ -140,26 +148,58 @@ impl Told {
 impl Worker {
     /// What is granted. If something has to be done therefore, it follows from all that there was by then.
     pub(super) async fn expand_abreast(&mut self, open: &Open) -> Result<Expansion, Error> {
-        for _ in 0..LOOKS {
+        for look in 0..LOOKS {
             let expansion = self.expand(open);
             if !self.differs(&expansion) {
                 return Ok(expansion);
             }
             let there = Newest::ask(&self.context.client, self.state.is_beyond_acls()).await?;
-            if self.told.covers(there) {
+            // One that cannot be read is never heard of: that holds up nobody for long.
+            let users = match look == 0 && self.takes_away(&expansion) {
+                true => self.unheard().await?,
+                false => Vec::new(),
+            };
+            if self.told.covers(there) && users.is_empty() {
                 return Ok(expansion);
             }
             let caught_up = async {
-                while !self.shared.told.newest().covers(there) {
+                while !self.told.covers(there) || users.iter().any(|user| self.is_stranger(user)) {
                     sleep(PERIOD).await;
+                    self.hear();
                 }
             };
             let _ = timeout(LONGEST, caught_up).await;
-            self.hear();
             self.state.access = false;
         }
         tracing::warn!(cluster = %self.key, "the watches do not catch up: access follows from what they have told so far");
         Ok(self.expand(open))
+    }
+
+    /// Users that are there, are named by ACLs, and were not heard of.
+    async fn unheard(&self) -> Result<Vec<Key>, Error> {
+        let subjects = self.state.named_users();
+        // Who was just heard to go is not asked for.
+        let unknown = subjects
+            .filter(|user| self.is_stranger(user) && !self.state.other_users.contains(user));
+        let unknown: BTreeSet<Key> = unknown.collect();
+        let questions = stream::iter(unknown.into_iter().take(STRANGERS)).map(|user| async {
+            let api: Api<KafkaUser> = Api::namespaced(self.context.client.clone(), &user.namespace);
+            let found = api.get_metadata_opt(&user.name).await?;
+            Ok(found.map(|_| user))
+        });
+        let found = questions.buffer_unordered(QUESTIONS);
+        found
+            .try_filter_map(|user| async { Ok(user) })
+            .try_collect()
+            .await
+    }
+
+    /// Whether nothing was heard of a user, of whichever cluster.
+    fn is_stranger(&self, user: &Key) -> bool {
+        let unreadable = (Kind::User, user.clone());
+        !self.state.users.contains_key(user)
+            && !self.state.unreadable.contains(&unreadable)
+            && !self.shared.is_user_elsewhere(user, &self.key)
     }
 }
 

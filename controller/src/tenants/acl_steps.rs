@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use sdm_core::access::{Acl, Expansion, Refusal, Stopped, changes};
+use sdm_core::access::{Acl, AclChanges, Expansion, Refusal, Stopped, changes};
 use sdm_kafka::{AclBinding, AclFilter, Client};
 
 use super::calls::{ITEMS, acl, binding, refusal};
@@ -33,10 +33,19 @@ struct Took {
 impl Worker {
     /// Whether Kafka has to be told anything.
     pub(super) fn differs(&self, expansion: &Expansion) -> bool {
-        let (Some(ledger), Some(present)) = (&self.ledger, &self.known.acls) else {
-            return false;
-        };
-        self.salvage || !changes(&expansion.wanted, present, ledger.acls()).is_empty()
+        let changes = self.acl_changes(expansion);
+        changes.is_some_and(|changes| self.salvage || !changes.is_empty())
+    }
+
+    /// Whether something that Kafka has is to go.
+    pub(super) fn takes_away(&self, expansion: &Expansion) -> bool {
+        let changes = self.acl_changes(expansion);
+        changes.is_some_and(|changes| changes.delete.iter().any(|some| !some.is_empty()))
+    }
+
+    fn acl_changes(&self, expansion: &Expansion) -> Option<AclChanges> {
+        let (ledger, present) = (self.ledger.as_ref()?, self.known.acls.as_ref()?);
+        Some(changes(&expansion.wanted, present, ledger.acls()))
     }
 
     /// Carries out the difference. What Kafka refused to create comes back with the reason.

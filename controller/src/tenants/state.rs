@@ -11,7 +11,7 @@ use kube::core::object::HasStatus;
 use kube::{Resource, ResourceExt};
 use sdm_api::condition::Reports;
 use sdm_api::user::{ANNOTATION_ROTATE, ANNOTATION_ROTATE_FINISH};
-use sdm_api::{AclSubject, KafkaACL, KafkaAccessGrant, KafkaTopic, KafkaUser, SubjectKind};
+use sdm_api::{KafkaACL, KafkaAccessGrant, KafkaTopic, KafkaUser, SubjectKind};
 use sdm_core::topic::Claim;
 use serde::Serialize;
 
@@ -106,20 +106,25 @@ impl State {
         self.beyond = true;
     }
 
+    /// Users that ACLs name, each as often as it is named.
+    pub fn named_users(&self) -> impl Iterator<Item = Key> {
+        self.acls.iter().flat_map(|(key, acl)| {
+            let users = acl.spec.subjects.iter();
+            let users = users.filter(|s| s.kind == SubjectKind::KafkaUser);
+            users.map(|user| Key {
+                namespace: user.namespace.as_ref().unwrap_or(&key.namespace).clone(),
+                name: user.name.clone(),
+            })
+        })
+    }
+
     /// Whether something else than ACLs changed that makes a difference for any of them.
     pub fn is_beyond_acls(&self) -> bool {
-        let is_other = |own: &str, subject: &AclSubject| {
-            let user = Key {
-                namespace: subject.namespace.as_deref().unwrap_or(own).to_owned(),
-                name: subject.name.clone(),
-            };
-            subject.kind == SubjectKind::KafkaUser && self.other_users.contains(&user)
-        };
-        let speaks_of_one = |(key, acl): (&Key, &Arc<KafkaACL>)| {
-            let subjects = &acl.spec.subjects;
-            subjects.iter().any(|s| is_other(&key.namespace, s))
-        };
-        self.beyond || !self.other_users.is_empty() && self.acls.iter().any(speaks_of_one)
+        self.beyond
+            || !self.other_users.is_empty()
+                && self
+                    .named_users()
+                    .any(|user| self.other_users.contains(&user))
     }
 
     /// What is granted was computed, and done.

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Debug;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
@@ -60,10 +60,7 @@ impl Shared {
 impl Shared {
     /// Users that refer to other clusters than this one.
     pub fn users_elsewhere(&self, cluster: &Key) -> BTreeSet<ObjectKey> {
-        let users = self
-            .users
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let users = lock(&self.users);
         users
             .iter()
             .filter(|(_, of)| *of != cluster)
@@ -72,6 +69,12 @@ impl Shared {
                 name: user.name.clone(),
             })
             .collect()
+    }
+
+    /// Whether a user refers to another cluster than this one.
+    pub fn is_user_elsewhere(&self, user: &Key, cluster: &Key) -> bool {
+        let users = lock(&self.users);
+        users.get(user).is_some_and(|of| of != cluster)
     }
 }
 
@@ -97,7 +100,11 @@ macro_rules! tenants {
 tenants! { KafkaTopic => Topic, KafkaUser => User, KafkaACL => Acl, KafkaAccessGrant => Grant }
 
 /// Users by their cluster, for Secrets.
-type Index = Arc<std::sync::Mutex<HashMap<Key, Key>>>;
+type Index = Arc<Mutex<HashMap<Key, Key>>>;
+
+fn lock(index: &Index) -> MutexGuard<'_, HashMap<Key, Key>> {
+    index.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Starts everything; the tasks end with `tasks`.
 pub fn start(client: &Client, hub: &Arc<Hub>, tasks: &mut JoinSet<()>) -> Shared {
@@ -189,11 +196,7 @@ pub fn start(client: &Client, hub: &Arc<Hub>, tasks: &mut JoinSet<()>) -> Shared
         if let Event::Apply(secret) | Event::Delete(secret) = event
             && let Some(user) = secrets::user_of(secret)
         {
-            let cluster = users
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .get(&user)
-                .cloned();
+            let cluster = lock(&users).get(&user).cloned();
             if let Some(cluster) = cluster {
                 let gone = matches!(event, Event::Delete(_))
                     .then(|| secret.uid())
@@ -245,13 +248,8 @@ async fn follow<K: Tenant>(
     });
     let mut first = true;
     let mut before: HashMap<Key, Key> = HashMap::new();
-    let lock = || {
-        index
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-    };
     let mut tell = |event: &Event<DeserializeGuard<K>>| match event {
-        Event::Init => before = std::mem::take(&mut *lock()),
+        Event::Init => before = std::mem::take(&mut *lock(&index)),
         Event::InitApply(object) | Event::Apply(object) => {
             let Some(key) = key_of(object) else { return };
             let fresh = matches!(event, Event::Apply(_));
@@ -263,18 +261,18 @@ async fn follow<K: Tenant>(
                         namespace: reference.namespace_from(&key.namespace).to_owned(),
                         name: reference.name.clone(),
                     };
-                    let was = was.or_else(|| lock().get(&key).cloned());
+                    let was = was.or_else(|| lock(&index).get(&key).cloned());
                     if let Some(was) = was.filter(|was| *was != cluster) {
                         hub.tell(&was, K::KIND, key.clone(), Change::Gone);
                     }
-                    lock().insert(key.clone(), cluster.clone());
+                    lock(&index).insert(key.clone(), cluster.clone());
                     let object = K::wrap(Arc::new(object.clone()));
                     hub.tell(&cluster, K::KIND, key, Change::Is { object, fresh });
                 }
                 Err(error) => {
                     tracing::warn!(object = %key, kind = %K::kind(&()), error = %error.error, "object cannot be read");
-                    if let Some(cluster) = was.or_else(|| lock().get(&key).cloned()) {
-                        lock().insert(key.clone(), cluster.clone());
+                    if let Some(cluster) = was.or_else(|| lock(&index).get(&key).cloned()) {
+                        lock(&index).insert(key.clone(), cluster.clone());
                         hub.tell(&cluster, K::KIND, key, Change::Unreadable);
                     }
                 }
@@ -282,7 +280,7 @@ async fn follow<K: Tenant>(
         }
         Event::Delete(object) => {
             if let Some(key) = key_of(object)
-                && let Some(cluster) = lock().remove(&key)
+                && let Some(cluster) = lock(&index).remove(&key)
             {
                 hub.tell(&cluster, K::KIND, key, Change::Gone);
             }
