@@ -12,7 +12,7 @@ use kube::api::{
 };
 use kube::core::ApiResource;
 use sdm_kafka::{
-    AclBinding, AclOperation, AclPatternType, AclPermission, AclResourceType, ConfigChange,
+    AclBinding, AclOperation, AclPatternType, AclPermission, AclResourceType, Client, ConfigChange,
     ConfigOp, ConfigResource, NewTopic, QuotaChange, QuotaEntity,
 };
 use sdm_tests::node::Node;
@@ -146,6 +146,62 @@ pub async fn clear(node: &Node) -> Result<()> {
     Ok(())
 }
 
+async fn create(kafka: &Client, names: &[String]) -> Result<()> {
+    let new = names.iter().map(|n| NewTopic {
+        name: n.clone(),
+        partitions: Some(1),
+        replication_factor: Some(3),
+        ..NewTopic::default()
+    });
+    kafka.create_topics(&new.collect::<Vec<_>>(), false).await?;
+    Ok(())
+}
+
+async fn alter(kafka: &Client, names: &[String]) -> Result<()> {
+    let changes = names.iter().map(|n| ConfigChange {
+        resource: ConfigResource::Topic(n.clone()),
+        ops: vec![ConfigOp::Set {
+            key: "retention.ms".to_owned(),
+            value: "7200000".to_owned(),
+        }],
+    });
+    let changes: Vec<_> = changes.collect();
+    kafka.incremental_alter_configs(&changes, false).await?;
+    Ok(())
+}
+
+async fn delete(kafka: &Client, names: &[String]) -> Result<()> {
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    kafka.delete_topics(&names).await?;
+    Ok(())
+}
+
+/// Kafka's part of lifecycles, again and again, and nobody else's.
+pub async fn kafka_alone(node: &Node, count: usize, lifecycles: usize) -> Result<()> {
+    let names = names(count);
+    let kafka = node.kafka(NAMESPACE, CLUSTER).await?;
+    let key = || vec!["retention.ms".to_owned()];
+    let keys = names
+        .iter()
+        .map(|n| (ConfigResource::Topic(n.clone()), key()));
+    let keys: Vec<_> = keys.collect();
+    for _ in 0..lifecycles {
+        create(&kafka, &names).await?;
+        until("the topics to be seen", PATIENCE, || async {
+            let found = kafka.describe_config_keys(&keys).await?;
+            Ok(found
+                .iter()
+                .all(|(_, entries)| entries.is_ok())
+                .then_some(()))
+        })
+        .await?;
+        alter(&kafka, &names).await?;
+        delete(&kafka, &names).await?;
+        topics::until_none(&kafka, FLOOR).await?;
+    }
+    Ok(())
+}
+
 /// A lifecycle of topics, in seconds.
 pub async fn topics(node: &Node, count: usize) -> Result<f64> {
     let names = names(count);
@@ -159,13 +215,7 @@ pub async fn topics(node: &Node, count: usize) -> Result<f64> {
     let mut steps = Steps::begin();
     objects.create(&like).await?;
     steps.done("create");
-    let new = names.iter().map(|n| NewTopic {
-        name: n.clone(),
-        partitions: Some(1),
-        replication_factor: Some(3),
-        ..NewTopic::default()
-    });
-    kafka.create_topics(&new.collect::<Vec<_>>(), false).await?;
+    create(&kafka, &names).await?;
     steps.done("kafka");
     objects.say(1, status.clone()).await?;
     steps.done("status");
@@ -173,22 +223,13 @@ pub async fn topics(node: &Node, count: usize) -> Result<f64> {
         .patch(json!({"spec": {"config": {"retention.ms": "7200000"}}}))
         .await?;
     steps.done("patch");
-    let changes = names.iter().map(|n| ConfigChange {
-        resource: ConfigResource::Topic(n.clone()),
-        ops: vec![ConfigOp::Set {
-            key: "retention.ms".to_owned(),
-            value: "7200000".to_owned(),
-        }],
-    });
-    let changes: Vec<_> = changes.collect();
-    kafka.incremental_alter_configs(&changes, false).await?;
+    alter(&kafka, &names).await?;
     steps.done("kafka");
     objects.say(2, status).await?;
     steps.done("status");
     objects.delete().await?;
     steps.done("delete");
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    kafka.delete_topics(&names).await?;
+    delete(&kafka, &names).await?;
     steps.done("kafka");
     Ok(steps.end())
 }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use sdm_tests::node::Node;
 
-use crate::{CLUSTER, Figures, NAMESPACE, PATIENCE, rounded, topics, users};
+use crate::{CLUSTER, Figures, NAMESPACE, PATIENCE, floor, rounded, topics, users};
 
 /// Lifecycles before those that count: the brokers have just got more memory, by a restart.
 const WARM: usize = 20;
@@ -11,7 +11,7 @@ const WARM: usize = 20;
 /// The figures.
 pub async fn measure(node: &Node, figures: &mut Figures) -> Result<()> {
     node.ready(NAMESPACE, CLUSTER, PATIENCE).await?;
-    topics::warm(node, WARM).await?;
+    floor::kafka_alone(node, 250, WARM).await?;
     for (count, figure) in [
         (2000, "topics_2000_lifecycle_s"),
         (5000, "topics_5000_lifecycle_s"),

@@ -17,11 +17,13 @@ use crate::{CLUSTER, Figures, NAMESPACE, PATIENCE, floor, median, rounded};
 
 /// Runs of the whole lifecycle.
 const RUNS: usize = 3;
-/// Lifecycles before those that count: from then on they get no faster. (Brokers' compilers still take a seventh of all
-/// CPU time after 25, and half as much after 100.)
-const WARM: usize = 120;
-/// Between what is measured. Short: machines may page out programs that are idle for a minute (DAMON), and what is measured
-/// after a longer one is how fast they are read again. How much that is, is a figure of its own.
+/// Lifecycles before those that count, Kafka's part alone: its compilers have little to do after that. API servers keep
+/// what happened within some 75 seconds, and after minutes of nothing but writes it is some GB, which is collected while
+/// something is measured.
+const WARM: usize = 60;
+/// Until the files of so many topics are gone.
+const WARM_GONE: Duration = Duration::from_secs(200);
+/// Between what is measured.
 const PAUSE: Duration = Duration::from_secs(5);
 /// Brokers delete files a minute after their topic (`file.delete.delay.ms`), and look once in half a minute.
 pub const FILES_GONE: Duration = Duration::from_secs(95);
@@ -187,10 +189,13 @@ async fn changes(node: &Node, figures: &mut Figures) -> Result<()> {
     Ok(())
 }
 
-/// Gives brokers that have just started something to compile.
-pub async fn warm(node: &Node, lifecycles: usize) -> Result<()> {
-    for _ in 0..lifecycles {
-        lifecycle(node, "bench-250-warm", 250).await?;
+/// Waits as on a cluster that is in use, where a few topics come and go: machines may page out programs that are idle for
+/// a minute (DAMON), and what is measured then is how fast they are read again. How much that is, is a figure of its own.
+async fn in_use(node: &Node, time: Duration) -> Result<()> {
+    let began = Instant::now();
+    while began.elapsed() < time {
+        lifecycle(node, "bench-in-use", 3).await?;
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
     Ok(())
 }
@@ -202,18 +207,19 @@ pub async fn measure(node: &Node, figures: &mut Figures) -> Result<()> {
     let first = lifecycle(node, "bench-250-first", 250).await?;
     println!("250 topics, first: {first:.2?}");
     figures.insert("topics_250_first_lifecycle_s", rounded(first.total()));
-    warm(node, WARM).await?;
     floor::clear(node).await?;
+    floor::kafka_alone(node, 250, WARM).await?;
     // The first one waits for API servers to take up its definition.
     floor::topics(node, 250).await?;
+    in_use(node, WARM_GONE).await?;
     let (mut floors, mut totals) = (Vec::new(), Vec::new());
     for run in 0..RUNS {
-        tokio::time::sleep(PAUSE).await;
         floors.push(floor::topics(node, 250).await?);
-        tokio::time::sleep(PAUSE).await;
+        in_use(node, PAUSE).await?;
         let took = lifecycle(node, &format!("bench-250-{run}"), 250).await?;
         println!("250 topics: {took:.2?}");
         totals.push(took.total());
+        in_use(node, FILES_GONE).await?;
     }
     let (floor, total) = (median(floors), median(totals));
     figures.insert("topics_250_lifecycle_s", total);
