@@ -152,6 +152,8 @@ impl Place {
 
     /// A user comes, and the ACL about its principal names it instead.
     async fn a_user_for_a_principal(&self, role: &str) -> Result<()> {
+        // Nobody can be called so, and that is nobody else's business.
+        self.acl("odd", role, ("KafkaUser", "no user/?")).await?;
         let before = self.there();
         self.somebody().await?;
         self.acl("literal", role, SOMEBODY_BY_NAME).await?;

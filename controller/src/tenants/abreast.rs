@@ -18,6 +18,7 @@ use kube::runtime::watcher::Event;
 use kube::{Api, Client, Resource};
 use sdm_api::{KafkaACL, KafkaAccessGrant, KafkaRole, KafkaUser};
 use sdm_core::access::Expansion;
+use sdm_core::validate::{dns_label, dns_name};
 use serde::de::DeserializeOwned;
 use tokio::time::{sleep, timeout};
 
@@ -148,15 +149,16 @@ impl Told {
 impl Worker {
     /// What is granted. If something has to be done therefore, it follows from all that there was by then.
     pub(super) async fn expand_abreast(&mut self, open: &Open) -> Result<Expansion, Error> {
-        for look in 0..LOOKS {
+        // Each is waited for once: one that cannot be read is never heard of.
+        let mut awaited = BTreeSet::new();
+        for _ in 0..LOOKS {
             let expansion = self.expand(open);
             if !self.differs(&expansion) {
                 return Ok(expansion);
             }
             let there = Newest::ask(&self.context.client, self.state.is_beyond_acls()).await?;
-            // One that cannot be read is never heard of: that holds up nobody for long.
-            let users = match look == 0 && self.takes_away(&expansion) {
-                true => self.unheard().await?,
+            let users = match self.takes_away(&expansion) {
+                true => self.unheard(&awaited).await?,
                 false => Vec::new(),
             };
             if self.told.covers(there) && users.is_empty() {
@@ -169,18 +171,21 @@ impl Worker {
                 }
             };
             let _ = timeout(LONGEST, caught_up).await;
+            awaited.extend(users);
             self.state.access = false;
         }
         tracing::warn!(cluster = %self.key, "the watches do not catch up: access follows from what they have told so far");
         Ok(self.expand(open))
     }
 
-    /// Users that are there, are named by ACLs, and were not heard of.
-    async fn unheard(&self) -> Result<Vec<Key>, Error> {
-        let subjects = self.state.named_users();
-        // Who was just heard to go is not asked for.
-        let unknown = subjects
-            .filter(|user| self.is_stranger(user) && !self.state.other_users.contains(user));
+    /// Users that are there, are named by ACLs, and were not heard of; neither of these, nor who was just heard to go.
+    async fn unheard(&self, but: &BTreeSet<Key>) -> Result<Vec<Key>, Error> {
+        let unknown = self.state.named_users().filter(|user| {
+            let others = &self.state.other_users;
+            self.is_stranger(user) && !but.contains(user) && !others.contains(user)
+        });
+        // What cannot be a user's name needs no question.
+        let unknown = unknown.filter(|user| dns_label(&user.namespace) && dns_name(&user.name));
         let unknown: BTreeSet<Key> = unknown.collect();
         let questions = stream::iter(unknown.into_iter().take(STRANGERS)).map(|user| async {
             let api: Api<KafkaUser> = Api::namespaced(self.context.client.clone(), &user.namespace);
