@@ -12,8 +12,8 @@ use kube::api::{
 };
 use kube::core::ApiResource;
 use sdm_kafka::{
-    AclBinding, AclOperation, AclPatternType, AclPermission, AclResourceType, Client, ConfigChange,
-    ConfigOp, ConfigResource, NewTopic, QuotaChange, QuotaEntity,
+    AclBinding, AclFilter, AclOperation, AclPatternType, AclPermission, AclResourceType, Client,
+    ConfigChange, ConfigOp, ConfigResource, NewTopic, QuotaChange, QuotaEntity,
 };
 use sdm_tests::node::Node;
 use sdm_tests::wait::until;
@@ -177,7 +177,7 @@ async fn delete(kafka: &Client, names: &[String]) -> Result<()> {
 }
 
 /// Kafka's part of lifecycles, again and again, and nobody else's.
-pub async fn kafka_alone(node: &Node, count: usize, lifecycles: usize) -> Result<()> {
+pub async fn topics_in_kafka_alone(node: &Node, count: usize, lifecycles: usize) -> Result<()> {
     let names = names(count);
     let kafka = node.kafka(NAMESPACE, CLUSTER).await?;
     let key = || vec!["retention.ms".to_owned()];
@@ -234,6 +234,67 @@ pub async fn topics(node: &Node, count: usize) -> Result<f64> {
     Ok(steps.end())
 }
 
+/// What users need in Kafka: a quota and two ACLs each.
+struct InKafka<'a> {
+    names: &'a [String],
+    acls: Vec<AclBinding>,
+}
+
+impl<'a> InKafka<'a> {
+    fn of(names: &'a [String]) -> Self {
+        let operations = [AclOperation::Read, AclOperation::Describe];
+        let acls = names.iter().flat_map(|n| {
+            operations.map(|operation| AclBinding {
+                resource_type: AclResourceType::Topic,
+                resource_name: FLOOR.to_owned(),
+                pattern_type: AclPatternType::Literal,
+                principal: format!("User:{n}"),
+                host: "*".to_owned(),
+                operation,
+                permission: AclPermission::Allow,
+            })
+        });
+        Self {
+            names,
+            acls: acls.collect(),
+        }
+    }
+
+    fn quotas(&self, rate: Option<f64>) -> Vec<QuotaChange> {
+        let quota = |n: &String| QuotaChange {
+            entity: QuotaEntity::user(Some(n)),
+            ops: vec![("producer_byte_rate".to_owned(), rate)],
+        };
+        self.names.iter().map(quota).collect()
+    }
+
+    async fn make(&self, kafka: &Client) -> Result<()> {
+        let quotas = self.quotas(Some(1_000_000.0));
+        kafka.alter_client_quotas(&quotas, false).await?;
+        kafka.create_acls(&self.acls).await?;
+        Ok(())
+    }
+
+    async fn take_away(&self, kafka: &Client) -> Result<()> {
+        kafka.alter_client_quotas(&self.quotas(None), false).await?;
+        kafka.delete_acls(&self.acls).await?;
+        Ok(())
+    }
+}
+
+/// Kafka's part of users' lifecycles, again and again, and nobody else's.
+pub async fn users_in_kafka_alone(node: &Node, count: usize, lifecycles: usize) -> Result<()> {
+    let names = names(count);
+    let kafka = node.kafka(NAMESPACE, CLUSTER).await?;
+    let in_kafka = InKafka::of(&names);
+    for _ in 0..lifecycles {
+        in_kafka.make(&kafka).await?;
+        kafka.describe_acls(&AclFilter::any()).await?;
+        in_kafka.take_away(&kafka).await?;
+    }
+    Ok(())
+}
+
 /// Users with a Secret, a quota and two ACLs each: until they are Ready, and until they are gone, in seconds. Nothing is
 /// signed.
 pub async fn users(node: &Node, count: usize) -> Result<(f64, f64)> {
@@ -246,36 +307,14 @@ pub async fn users(node: &Node, count: usize) -> Result<(f64, f64)> {
     let acl = users::acls(FLOOR, 1).pop().context("an ACL")?;
     // As large as a certificate, its key and its authority are.
     let secret = json!({"stringData": {"tls.crt": "x".repeat(1500), "tls.key": "x".repeat(240), "ca.crt": "x".repeat(750)}});
-    let quotas = |rate: Option<f64>| {
-        let quota = |n: &String| QuotaChange {
-            entity: QuotaEntity::user(Some(n)),
-            ops: vec![("producer_byte_rate".to_owned(), rate)],
-        };
-        names.iter().map(quota).collect::<Vec<_>>()
-    };
-    let operations = [AclOperation::Read, AclOperation::Describe];
-    let bindings = names.iter().flat_map(|n| {
-        operations.map(|operation| AclBinding {
-            resource_type: AclResourceType::Topic,
-            resource_name: FLOOR.to_owned(),
-            pattern_type: AclPatternType::Literal,
-            principal: format!("User:{n}"),
-            host: "*".to_owned(),
-            operation,
-            permission: AclPermission::Allow,
-        })
-    });
-    let bindings: Vec<_> = bindings.collect();
+    let in_kafka = InKafka::of(&names);
     let mut steps = Steps::begin();
     users.create(&user).await?;
     acls.create(&acl).await?;
     steps.done("create");
     secrets.create(&secret).await?;
     steps.done("secrets");
-    kafka
-        .alter_client_quotas(&quotas(Some(1_000_000.0)), false)
-        .await?;
-    kafka.create_acls(&bindings).await?;
+    in_kafka.make(&kafka).await?;
     steps.done("kafka");
     users.say(1, json!({"secret": FLOOR})).await?;
     acls.say(1, json!({})).await?;
@@ -286,8 +325,7 @@ pub async fn users(node: &Node, count: usize) -> Result<(f64, f64)> {
     acls.delete().await?;
     secrets.delete().await?;
     steps.done("delete");
-    kafka.alter_client_quotas(&quotas(None), false).await?;
-    kafka.delete_acls(&bindings).await?;
+    in_kafka.take_away(&kafka).await?;
     steps.done("kafka");
     Ok((ready, steps.end()))
 }

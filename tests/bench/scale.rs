@@ -11,7 +11,7 @@ const WARM: usize = 20;
 /// The figures.
 pub async fn measure(node: &Node, figures: &mut Figures) -> Result<()> {
     node.ready(NAMESPACE, CLUSTER, PATIENCE).await?;
-    floor::kafka_alone(node, 250, WARM).await?;
+    floor::topics_in_kafka_alone(node, 250, WARM).await?;
     for (count, figure) in [
         (2000, "topics_2000_lifecycle_s"),
         (5000, "topics_5000_lifecycle_s"),

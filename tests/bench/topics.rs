@@ -208,7 +208,7 @@ pub async fn measure(node: &Node, figures: &mut Figures) -> Result<()> {
     println!("250 topics, first: {first:.2?}");
     figures.insert("topics_250_first_lifecycle_s", rounded(first.total()));
     floor::clear(node).await?;
-    floor::kafka_alone(node, 250, WARM).await?;
+    floor::topics_in_kafka_alone(node, 250, WARM).await?;
     // The first one waits for API servers to take up its definition.
     floor::topics(node, 250).await?;
     in_use(node, WARM_GONE).await?;
