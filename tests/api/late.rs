@@ -182,6 +182,16 @@ async fn what_is_heard_late_opens_neither_a_gap_nor_a_door() -> Result<()> {
     place.late("kafkaacls", user).await?;
     let user = place.a_user_for_a_principal("third");
     place.late("kafkausers", user).await?;
+    let user = place.a_principal_for_a_user("third");
+    place.late("kafkaacls", user).await?;
+    // So many that nobody asks for each of them.
+    for n in 0..12 {
+        let nobody = format!("nobody-{n}");
+        let subject = ("KafkaUser", nobody.as_str());
+        place.acl(&nobody, "third", subject).await?;
+    }
+    let user = place.a_user_for_a_principal("third");
+    place.late("kafkausers", user).await?;
     place.late("kafkaroles", place.less_by_now("third")).await?;
     place.simulated.finish()
 }

@@ -12,10 +12,11 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::future::try_join_all;
 use kube::api::ListParams;
+use kube::core::PartialObjectMeta;
 use kube::runtime::watcher::Event;
-use kube::{Api, Client, Resource};
+use kube::{Api, Client, Resource, ResourceExt};
 use sdm_api::{KafkaACL, KafkaAccessGrant, KafkaRole, KafkaUser};
 use sdm_core::access::Expansion;
 use sdm_core::validate::{dns_label, dns_name};
@@ -36,9 +37,8 @@ const LONGEST: Duration = Duration::from_secs(1);
 const PERIOD: Duration = Duration::from_millis(2);
 /// Where changes never end, what is done follows from what was there a moment ago.
 const LOOKS: usize = 5;
-/// Users that are asked for, and how many at the same time. More that do not exist are named by mistake.
-const STRANGERS: usize = 64;
-const QUESTIONS: usize = 8;
+/// So many users are asked for one by one, at the same time; for more, all that there are is listed.
+const FEW: usize = 8;
 
 /// The newest version of each kind. Versions of one kind are ordered, and so are the events of its watch (KEP-5504): who
 /// heard of one has heard of all before.
@@ -84,17 +84,49 @@ async fn newest<K>(client: &Client) -> Result<u64, Error>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
 {
+    let mut newest = 0;
+    each::<K>(client, |one| newest = newest.max(version(one).unwrap_or(0))).await?;
+    Ok(newest)
+}
+
+/// Goes through all objects of a kind, a page at a time.
+async fn each<K>(client: &Client, mut visit: impl FnMut(&PartialObjectMeta<K>)) -> Result<(), Error>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+{
     let api: Api<K> = Api::all(client.clone());
     let mut page = ListParams::default().limit(PAGE);
-    let mut newest = 0;
     loop {
         let list = api.list_metadata(&page).await?;
-        newest = list.items.iter().filter_map(version).fold(newest, u64::max);
+        list.items.iter().for_each(&mut visit);
         match list.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => page = page.continue_token(&token),
-            None => return Ok(newest),
+            None => return Ok(()),
         }
     }
+}
+
+/// Those of these users that there are.
+async fn existing(client: &Client, users: BTreeSet<Key>) -> Result<Vec<Key>, Error> {
+    if users.len() > FEW {
+        let mut found = Vec::new();
+        let visit = |one: &PartialObjectMeta<KafkaUser>| {
+            let key = Key {
+                namespace: one.namespace().unwrap_or_default(),
+                name: one.name_any(),
+            };
+            found.extend(users.contains(&key).then_some(key));
+        };
+        each(client, visit).await?;
+        return Ok(found);
+    }
+    let questions = users.into_iter().map(|user| async {
+        let api: Api<KafkaUser> = Api::namespaced(client.clone(), &user.namespace);
+        let found = api.get_metadata_opt(&user.name).await?;
+        Ok::<_, Error>(found.map(|_| user))
+    });
+    let found = try_join_all(questions).await?;
+    Ok(found.into_iter().flatten().collect())
 }
 
 /// How far the watch of a kind has told.
@@ -171,6 +203,9 @@ impl Worker {
                 }
             };
             let _ = timeout(LONGEST, caught_up).await;
+            for user in users.iter().filter(|user| self.is_stranger(user)) {
+                tracing::warn!(cluster = %self.key, %user, "the watch of users does not tell of one that ACLs name: access follows without it");
+            }
             awaited.extend(users);
             self.state.access = false;
         }
@@ -186,17 +221,7 @@ impl Worker {
         });
         // What cannot be a user's name needs no question.
         let unknown = unknown.filter(|user| dns_label(&user.namespace) && dns_name(&user.name));
-        let unknown: BTreeSet<Key> = unknown.collect();
-        let questions = stream::iter(unknown.into_iter().take(STRANGERS)).map(|user| async {
-            let api: Api<KafkaUser> = Api::namespaced(self.context.client.clone(), &user.namespace);
-            let found = api.get_metadata_opt(&user.name).await?;
-            Ok(found.map(|_| user))
-        });
-        let found = questions.buffer_unordered(QUESTIONS);
-        found
-            .try_filter_map(|user| async { Ok(user) })
-            .try_collect()
-            .await
+        existing(&self.context.client, unknown.collect()).await
     }
 
     /// Whether nothing was heard of a user, of whichever cluster.
