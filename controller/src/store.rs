@@ -29,6 +29,11 @@ use tokio::task::JoinSet;
 /// A `KafkaCluster`, or what could be read of an object that is none.
 pub type Guarded = DeserializeGuard<KafkaCluster>;
 
+/// An object's resource version, as it can be compared: those of one kind are ordered (KEP-5504).
+pub fn version<K: Resource>(object: &K) -> Option<u64> {
+    object.meta().resource_version.as_ref()?.parse().ok()
+}
+
 /// Namespace and name of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key {
@@ -254,15 +259,7 @@ impl Stores {
             let found = K::store(self).get(&reference);
             let there = match (&found, wanted) {
                 (None, None) => true,
-                // Resource versions of one kind are ordered (KEP-5504).
-                (Some(found), Some(wanted)) => {
-                    found
-                        .meta()
-                        .resource_version
-                        .as_deref()
-                        .and_then(|v| v.parse::<u64>().ok())
-                        >= Some(wanted)
-                }
+                (Some(found), Some(wanted)) => self::version(found.as_ref()) >= Some(wanted),
                 (Some(found), None) => found.meta().deletion_timestamp.is_some(),
                 (None, Some(_)) => false,
             };

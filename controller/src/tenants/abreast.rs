@@ -26,9 +26,8 @@ use tokio::time::{sleep, timeout};
 use super::gate::Open;
 use super::hub::Kind;
 use super::worker::Worker;
-use super::writes::version;
 use crate::error::Error;
-use crate::store::Key;
+use crate::store::{Key, version};
 
 /// Objects in one answer.
 const PAGE: u32 = 500;

@@ -29,7 +29,7 @@ use super::secrets;
 use super::status::{self, CONCURRENCY};
 use super::worker::{BATCH, Worker};
 use crate::error::Error;
-use crate::store::Key;
+use crate::store::{Key, version};
 
 /// A user in a batch.
 pub(super) struct Item {
@@ -292,13 +292,12 @@ impl Worker {
 
     /// What was written and has been heard of since is not remembered twice.
     fn forget_heard(&mut self) {
-        let version = |s: &Secret| s.resource_version().and_then(|v| v.parse::<u64>().ok());
         let heard = &self.shared.secrets;
         self.written.retain(|key, written| {
             let reference = ObjectRef::new(&key.name).within(&key.namespace);
             heard
                 .get(&reference)
-                .is_none_or(|h| version(&h) < version(written))
+                .is_none_or(|h| version(&*h) < version(&**written))
         });
     }
 
@@ -321,9 +320,8 @@ impl Worker {
             namespace: namespace.to_owned(),
             name: name.to_owned(),
         };
-        let version = |s: &Secret| s.resource_version().and_then(|v| v.parse::<u64>().ok());
         match (self.written.get(&key), heard) {
-            (Some(written), Some(heard)) if version(&heard) >= version(written) => Some(heard),
+            (Some(written), Some(heard)) if version(&*heard) >= version(&**written) => Some(heard),
             (Some(written), _) => Some(Arc::clone(written)),
             (None, heard) => heard,
         }

@@ -22,7 +22,7 @@ use super::state::State;
 use super::status::{self, Stored, Wanted};
 use crate::context::Context;
 use crate::error::Error;
-use crate::store::Key;
+use crate::store::{Key, version};
 
 /// Batches on their way at the same time; more would only pile up.
 const BATCHES: usize = 3;
@@ -64,17 +64,12 @@ impl<K: Resource + HasStatus<Status: Serialize + PartialEq>> Written<K> {
     }
 }
 
-/// How two versions of an object follow each other. Resource versions of one kind are ordered (KEP-5504).
+/// How two versions of an object follow each other.
 pub(super) fn age<K: Resource>(a: &K, b: &K) -> Ordering {
     match (version(a), version(b)) {
         (Some(a), Some(b)) => a.cmp(&b),
         _ => Ordering::Less,
     }
-}
-
-/// An object's version, if it can be compared.
-pub(super) fn version<K: Resource>(object: &K) -> Option<u64> {
-    object.meta().resource_version.as_ref()?.parse().ok()
 }
 
 /// Takes in what has arrived, and tells whose status could not be written.

@@ -43,8 +43,8 @@ api_server_start() {
   alive kube-apiserver && return
   audit_policy
   # As etcd's, and more so: it keeps what happened in the last minute, and collecting that took a third of its time when
-  # thousands of objects change. No more than an eighth of the machine's memory.
-  GOGC=1000 GOMEMLIMIT="$(awk '/^MemTotal/ {print int($2 / 8)}' /proc/meminfo)KiB" start kube-apiserver "$(bin kube-apiserver)" \
+  # thousands of objects change. No more than a fourth of the machine's memory.
+  GOGC=1000 GOMEMLIMIT="$(awk '/^MemTotal/ {print int($2 / 4)}' /proc/meminfo)KiB" start kube-apiserver "$(bin kube-apiserver)" \
     --bind-address "$HOST_IP" --advertise-address "$HOST_IP" --secure-port "$API_PORT" \
     --etcd-servers "https://127.0.0.1:$ETCD_PORT" --etcd-cafile "$PKI/etcd-ca.crt" \
     --etcd-certfile "$PKI/apiserver-etcd.crt" --etcd-keyfile "$PKI/apiserver-etcd.key" \

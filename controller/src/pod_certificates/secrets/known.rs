@@ -9,7 +9,7 @@ use sdm_api::inject::{FILE_AUTHORITIES, FILE_CERTIFICATE};
 use sdm_core::inject::secret::{Holder, needs};
 use sdm_runtime::pki::{CertInfo, inspect};
 
-use crate::store::Key;
+use crate::store::{Key, version};
 use crate::tenants::secrets;
 
 /// A Pod that needs a Secret.
@@ -171,8 +171,6 @@ impl Known {
 
     /// Keeps a Secret of ours in mind, unless a later version of it is known.
     pub fn remember(&mut self, holder: Holder, mut secret: Secret) {
-        // Resource versions of one kind are ordered (KEP-5504).
-        let version = |secret: &Secret| secret.resource_version()?.parse::<u64>().ok();
         let later = |there: &Remembered| {
             there.secret.uid() == secret.uid() && version(&there.secret) > version(&secret)
         };

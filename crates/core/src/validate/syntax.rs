@@ -28,9 +28,7 @@ pub(crate) fn label_key(text: &str) -> bool {
         Some((prefix, name)) => (Some(prefix), name),
         None => (None, text),
     };
-    !name.is_empty()
-        && label_value(name)
-        && prefix.is_none_or(|p| p.len() <= 253 && p.split('.').all(dns_label))
+    !name.is_empty() && label_value(name) && prefix.is_none_or(dns_name)
 }
 
 /// A value of a label.

@@ -12,6 +12,7 @@ use crate::access::roles::built_in;
 use crate::access::rule::{ANY, CLUSTER, EVERYBODY, OPERATORS, kafka_host, resource_name};
 use crate::access::subjects::{operator, wildcard};
 use crate::access::targets::{cluster_rights, described};
+use crate::validate::dns_name;
 use crate::violation::Review;
 
 const SUBJECTS: &str = "spec.subjects";
@@ -32,7 +33,7 @@ pub(super) fn check(spec: &KafkaACLSpec, review: &mut Review) {
         check_subject(i, subject, review);
     }
     for (i, role) in spec.roles.iter().enumerate() {
-        if !shape::object_name(role) {
+        if !dns_name(role) {
             review.invalid(
                 "spec.roles",
                 format!("{role:?} cannot be the name of a role"),
@@ -82,7 +83,7 @@ fn check_subject(index: usize, subject: &AclSubject, review: &mut Review) {
                 );
             }
         }
-        SubjectKind::KafkaUser | SubjectKind::ServiceAccount if shape::object_name(name) => {}
+        SubjectKind::KafkaUser | SubjectKind::ServiceAccount if dns_name(name) => {}
         kind => {
             let hint = if name.contains(':') {
                 ": for a principal as Kafka has it, set kind: Principal"

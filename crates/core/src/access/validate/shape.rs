@@ -23,11 +23,6 @@ impl From<At> for String {
     }
 }
 
-/// What Kubernetes calls a DNS subdomain: the name of most objects.
-pub(super) fn object_name(text: &str) -> bool {
-    text.len() <= 253 && text.split('.').all(dns_label)
-}
-
 pub(super) fn namespace(path: impl Into<String>, text: &str, review: &mut Review) {
     if !dns_label(text) {
         review.invalid(
